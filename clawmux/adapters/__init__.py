@@ -1,0 +1,1 @@
+"""How it is done: each module touches one part of the world and decides nothing."""

@@ -1,0 +1,1 @@
+"""Agent runtimes: one TOML manifest each, and the code that reads them."""

@@ -1,0 +1,1 @@
+"""Speech as a service: engines, the endpoints that serve them, and the client that calls them."""

@@ -1,0 +1,1 @@
+"""The command line. The start-up path imports only what the chosen command uses."""

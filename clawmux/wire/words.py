@@ -1,0 +1,47 @@
+"""The closed sets of words that travel: each value is the word on the wire."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class SessionState(StrEnum):
+    """Life of one agent session, as first described for the hub."""
+
+    STARTING = "starting"
+    READY = "ready"
+    ACTIVE = "active"
+    DEAD = "dead"
+
+
+class Activity(StrEnum):
+    """What an agent is doing now; ``unknown`` when no evidence says so."""
+
+    IDLE = "idle"
+    THINKING = "thinking"
+    TOOL = "tool"
+    SPEAKING = "speaking"
+    LISTENING = "listening"
+    WAITING = "waiting"
+    NEEDS_YOU = "needs_you"
+    UNKNOWN = "unknown"
+
+
+class Tier(StrEnum):
+    """Quality tiers of speech recognition."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    TINY = "tiny"
+
+
+class SpeechState(StrEnum):
+    """The speech service as the page shows it."""
+
+    OFF = "off"
+    STARTING = "starting"
+    READY = "ready"
+    MISSING_MODELS = "missing_models"
+    DOWNLOADING = "downloading"
+    FAILED = "failed"
