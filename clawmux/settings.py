@@ -6,6 +6,7 @@ Strength grows in this order: default, config.toml, environment, command line.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -46,17 +47,28 @@ class Settings:
 
     hub_host: str = _declare("127.0.0.1", "hub.host", "Address the page is served on; beyond loopback needs TLS.", live=False)
     hub_port: int = _declare(
-        3460, "hub.port", "Port the page is served on; 0 picks a free one.",
-        low=0, high=65535, live=False, older_names=("VOICE_CHAT_HUB_PORT",),
+        3460,
+        "hub.port",
+        "Port the page is served on; 0 picks a free one.",
+        low=0,
+        high=65535,
+        live=False,
+        older_names=("VOICE_CHAT_HUB_PORT",),
     )
     hub_public_url: str = _declare("", "hub.public_url", "Further https address under which a proxy shows the page.", live=False)
-    hub_tls_certificate: str = _declare("", "hub.tls_certificate", "PEM file with the certificate chain, for hosts beyond loopback.", live=False)
+    hub_tls_certificate: str = _declare(
+        "", "hub.tls_certificate", "PEM file with the certificate chain, for hosts beyond loopback.", live=False
+    )
     hub_tls_key: str = _declare("", "hub.tls_key", "PEM file with the private key of hub.tls_certificate.", live=False)
 
     agents_runtime: str = _declare("claude", "agents.runtime", "Runtime of a new agent when none is named.")
     agents_idle_minutes: float = _declare(
-        30.0, "agents.idle_minutes", "Minutes without any activity after which a session ends; 0 = never.",
-        low=0, high=100000, older_names=("VOICE_CHAT_TIMEOUT",),
+        30.0,
+        "agents.idle_minutes",
+        "Minutes without any activity after which a session ends; 0 = never.",
+        low=0,
+        high=100000,
+        older_names=("VOICE_CHAT_TIMEOUT",),
     )
     agents_skip_permissions: bool = _declare(
         True, "agents.skip_permissions", "Start agents without permission questions where the runtime can."
@@ -71,20 +83,30 @@ class Settings:
     )
     speech_auto_listen: bool = _declare(True, "speech.auto_listen", "Open the microphone when an agent has asked something.")
     speech_listen_seconds: float = _declare(
-        60.0, "speech.listen_seconds", "Auto mode closes a microphone that heard nothing for so long; the question stays open.",
-        low=5, high=3600,
+        60.0,
+        "speech.listen_seconds",
+        "Auto mode closes a microphone that heard nothing for so long; the question stays open.",
+        low=5,
+        high=3600,
     )
     speech_answer_minutes: float = _declare(
-        60.0, "speech.answer_minutes", "Minutes a question stays open before the agent is told that nothing was heard.",
-        low=0.1, high=1440,
+        60.0,
+        "speech.answer_minutes",
+        "Minutes a question stays open before the agent is told that nothing was heard.",
+        low=0.1,
+        high=1440,
     )
     speech_speed: float = _declare(1.0, "speech.speed", "Speaking speed.", low=0.5, high=2.0)
     speech_whisper_url: str = _declare(
-        "", "speech.whisper_url", "Recognition on another server: its base URL, ours or any with the OpenAI endpoints.",
+        "",
+        "speech.whisper_url",
+        "Recognition on another server: its base URL, ours or any with the OpenAI endpoints.",
         older_names=("WHISPER_URL",),
     )
     speech_kokoro_url: str = _declare(
-        "", "speech.kokoro_url", "Speaking on another server: its base URL, ours or any with the OpenAI endpoints.",
+        "",
+        "speech.kokoro_url",
+        "Speaking on another server: its base URL, ours or any with the OpenAI endpoints.",
         older_names=("KOKORO_URL",),
     )
     speech_token_file: str = _declare("", "speech.token_file", "File with the bearer token of those servers.")
@@ -127,7 +149,9 @@ def check(name: str, value: Any, source: str = "settings", code: str = "usage") 
         wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[type(default)]
         raise ClawMuxError(code, f"{source}: {name} = {value!r} is not {wanted}.", declaration.help) from None
     if declaration.choices and value not in declaration.choices:
-        raise ClawMuxError(code, f"{source}: {name} = {value!r} is not one of {', '.join(declaration.choices)}.", declaration.help)
+        raise ClawMuxError(
+            code, f"{source}: {name} = {value!r} is not one of {', '.join(declaration.choices)}.", declaration.help
+        )
     if (declaration.low is not None and value < declaration.low) or (declaration.high is not None and value > declaration.high):
         raise ClawMuxError(
             code, f"{source}: {name} = {value!r} is outside {declaration.low:g} to {declaration.high:g}.", declaration.help
@@ -144,11 +168,11 @@ def save(file: Path, name: str, value: Any) -> None:
     lines = _with_line(lines, table, key, f"{key} = {_toml(value)}")
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(".tmp")
-    with open(temporary, "w", encoding="utf-8") as out:
+    with temporary.open("w", encoding="utf-8") as out:
         out.write("\n".join(lines) + "\n")
         out.flush()
         os.fsync(out.fileno())
-    os.replace(temporary, file)
+    temporary.replace(file)
 
 
 def _with_line(lines: list[str], table: str, key: str, line: str) -> list[str]:
@@ -200,7 +224,7 @@ def _as_type(value: Any, wanted: type) -> Any:
     if wanted is str:
         return value if isinstance(value, str) else _refuse()
     number = wanted(value)
-    return number if number == number and abs(number) != float("inf") else _refuse()
+    return number if math.isfinite(number) else _refuse()
 
 
 def _refuse() -> Any:

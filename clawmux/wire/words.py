@@ -27,6 +27,18 @@ class Activity(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Stage(StrEnum):
+    """Where a question of an agent stands."""
+
+    QUEUED = "queued"
+    SPEAKING = "speaking"
+    LISTENING = "listening"
+    WAITING = "waiting"
+    """Asked, but the microphone is not open: the user answers when they like."""
+    TRANSCRIBING = "transcribing"
+    DONE = "done"
+
+
 class Tier(StrEnum):
     """Quality tiers of speech recognition."""
 

@@ -1,0 +1,186 @@
+"""Page <-> hub on ``/ws``, the extension that a page asks for with ``hello``. Binary frames are in ``frames``.
+
+Messages with ``n`` are kept in the store and replayed after a reconnect; the others describe the moment.
+The protocol for clients that never say hello is in ``classic``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from clawmux.wire.codec import table
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """First message of a page. ``last`` is the number of the newest event it has, null for none."""
+
+    TYPE: ClassVar[str] = "hello"
+    v: Literal[2]
+    client: str
+    device: str = "browser"
+    audio_in: list[Any] = field(default_factory=list)
+    audio_out: list[Any] = field(default_factory=list)
+    marks: bool = False
+    last: int | None = None
+    muted: bool = False
+    auto: bool = True
+    streams: dict[str, Any] = field(default_factory=dict)
+    """Streams the page holds: ``{"<stream>": {"received": samples, "done": bool}}``."""
+    turns: list[Any] = field(default_factory=list)
+    """Turns whose recording the page still holds and will send again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefs:
+    """The page's mute and auto switches."""
+
+    TYPE: ClassVar[str] = "prefs"
+    muted: bool
+    auto: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Typed words; ``id`` is chosen by the page and repeated until ``text_ack``."""
+
+    TYPE: ClassVar[str] = "text"
+    id: str
+    session_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """The user stops the speaking agent; ``at_ms`` of the stream were heard."""
+
+    TYPE: ClassVar[str] = "interrupt"
+    session_id: str
+    stream: str
+    at_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The user dismisses the open question of a session."""
+
+    TYPE: ClassVar[str] = "cancel"
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Speak an entry of the conversation again."""
+
+    TYPE: ClassVar[str] = "replay"
+    session_id: str
+    msg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioOwnerClaim:
+    """This page wants to be the one that plays and records."""
+
+    TYPE: ClassVar[str] = "audio_owner"
+    claim: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The user is looking at this session's conversation."""
+
+    TYPE: ClassVar[str] = "seen"
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MicOpen:
+    """A turn begins, or is announced again after a reconnect; its frames carry ``slot`` and start at seq 0."""
+
+    TYPE: ClassVar[str] = "mic_open"
+    session_id: str
+    turn: str
+    slot: int
+    why: Literal["hold", "tap", "auto", "barge"]
+    pre_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MicClose:
+    """The page ends a turn: send it, or drop it."""
+
+    TYPE: ClassVar[str] = "mic_close"
+    turn: str
+    why: Literal["send", "discard", "mute", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackStarted:
+    TYPE: ClassVar[str] = "playback_started"
+    stream: str
+    latency_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackProgress:
+    TYPE: ClassVar[str] = "playback_progress"
+    stream: str
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackDone:
+    """Exactly once per stream, at its true end."""
+
+    TYPE: ClassVar[str] = "playback_done"
+    session_id: str
+    stream: str
+    ms: float = 0.0
+    why: Literal["ended", "interrupted", "failed", "not_owner"] = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Sign of life from a page that has nothing else to say; answered with ``pong``."""
+
+    TYPE: ClassVar[str] = "ping"
+
+
+TO_HUB = table(
+    Hello, Prefs, Text, Interrupt, Cancel, Replay, AudioOwnerClaim, Seen,
+    MicOpen, MicClose, PlaybackStarted, PlaybackProgress, PlaybackDone, Ping,
+)  # fmt: skip
+
+DURABLE_TO_PAGE: dict[str, str] = {
+    "assistant_text": "An agent said this; `question` tells whether it waits for an answer.",
+    "user_text": "The user's words, `via` voice or typed.",
+    "notice": "Something the user should know: `level`, `text`, `remedy`.",
+    "not_spoken": "The entry `msg_id` was shown but not spoken, with the reason.",
+    "session_terminated": "A session ended, with the reason.",
+}
+"""Events with a number ``n``, kept in the store."""
+
+MOMENTARY_TO_PAGE: dict[str, str] = {
+    "welcome": "Answer to hello: version, settings of the page, state of speech.",
+    "resync": "The page's last event is too old: fetch the history again.",
+    "session_list": "All sessions.",
+    "session_status": "One session changed.",
+    "audio_owner": "Which page plays and records.",
+    "speech_state": "State of the speech service, with download progress.",
+    "attention": "A session needs the user.",
+    "attention_clear": "It no longer does.",
+    "status": "One line about what a session does now.",
+    "text_ack": "What became of typed words.",
+    "speech_start": "A stream begins or continues; binary frames with its slot follow.",
+    "speech_end": "The stream is complete: number of samples.",
+    "speech_cancel": "The stream is dropped.",
+    "listening": "A question was asked: open the microphone when `auto`.",
+    "vad": "Voice activity in a turn.",
+    "partial_text": "What a turn's words are so far.",
+    "turn_end": "The turn is over: stop sending, keep the recording.",
+    "turn_done": "The turn's words are settled: drop the recording.",
+    "pong": "Answer to ping.",
+    "error": "The last message was refused: code, text, remedy.",
+}
+"""Messages that describe the moment and are not replayed."""
