@@ -1,0 +1,80 @@
+"""The locks: every entry pinned and hashed, no index named, one version everywhere, inside pyproject's ranges."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "build" / "requirements"
+# Each lock with the extras of pyproject.toml that it serves.
+EXTRAS_OF = {"hub": [], "cpu": ["speech"], "mcp": ["mcp"], "test": ["speech", "mcp", "test"]}
+LOCKS = sorted(path.stem for path in FOLDER.glob("*.txt"))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    name: str
+    version: str
+    hashes: tuple[str, ...]
+
+
+def read_lock(name: str) -> list[Entry]:
+    text = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.lstrip().startswith(("#", "--only-binary"))]
+    return [read_entry(line) for line in lines]
+
+
+def read_entry(line: str) -> Entry:
+    requirement, *hashes = line.split(" --hash=")
+    parsed = Requirement(requirement)
+    [pin] = list(parsed.specifier)
+    assert pin.operator == "==", f"{line[:60]} is not pinned"
+    return Entry(canonicalize_name(parsed.name), pin.version, tuple(part.strip() for part in hashes))
+
+
+def test_the_locks_are_the_known_ones() -> None:
+    assert set(LOCKS) == {*EXTRAS_OF, "bootstrap"}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_entry_has_hashes(name: str) -> None:
+    entries = read_lock(name)
+    assert entries
+    bare = [entry.name for entry in entries if not entry.hashes]
+    odd = [entry.name for entry in entries for digest in entry.hashes if not digest.startswith("sha256:") or len(digest) != 71]
+    assert (bare, odd) == ([], [])
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_wheels_only_and_no_index_named(name: str) -> None:
+    text = (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+    assert text.startswith("--only-binary :all:\n")
+    assert "://" not in text and "--index" not in text and "--find-links" not in text
+
+
+@pytest.mark.parametrize("name", sorted(EXTRAS_OF))
+def test_pyproject_ranges_hold(name: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *(line for extra in EXTRAS_OF[name] for line in project["optional-dependencies"][extra])]
+    entries = read_lock(name)
+    for requirement in map(Requirement, asked):
+        versions = [entry.version for entry in entries if entry.name == canonicalize_name(requirement.name)]
+        assert versions, f"{name}.txt lacks {requirement.name}"
+        assert all(requirement.specifier.contains(version) for version in versions), f"{name}.txt: {requirement} is {versions}"
+
+
+@pytest.mark.parametrize("name", sorted(EXTRAS_OF))
+def test_a_package_has_one_version_in_every_set(name: str) -> None:
+    everything = {(entry.name, entry.version) for entry in read_lock("test")}
+    assert {(entry.name, entry.version) for entry in read_lock(name)} <= everything
+
+
+def test_the_hub_set_stays_free_of_engines() -> None:
+    heavy = {"numpy", "onnxruntime", "ctranslate2", "av", "phonemizer", "espeakng-loader"}
+    assert not heavy & {entry.name for entry in read_lock("hub")}
