@@ -1,0 +1,7 @@
+"""``python -m clawmux``."""
+
+import sys
+
+from clawmux.cli.main import main
+
+sys.exit(main())

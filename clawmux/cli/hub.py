@@ -1,0 +1,190 @@
+"""Commands about the hub itself: start, stop, status, open, logs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from clawmux import settings as declared
+from clawmux.cli import owner
+from clawmux.cli.arguments import Arguments
+from clawmux.cli.render import Result, Table
+from clawmux.paths import Paths, locate
+from clawmux.wire.errors import ClawMuxError
+
+
+def start(argv: list[str]) -> Result:
+    parser = Arguments(
+        "start", "Start the hub and print the URL of its page, which lets you in once.", "clawmux start --port 3470"
+    )
+    parser.add_argument("--port", metavar="N", help="serve the page on this port (default: the setting hub.port, 3460)")
+    parser.add_argument("--foreground", action="store_true", help="stay in this terminal; Ctrl-C stops the hub")
+    parser.add_argument("--no-open", action="store_true", help="print the URL, open no browser")
+    parser.add_argument("--ready-fd", type=int, default=-1, help="(internal) descriptor that is told when the hub serves")
+    chosen = parser.parse_args(argv)
+    overrides = {"hub.port": chosen.port} if chosen.port is not None else {}
+    paths = locate()
+    settings = declared.load(paths.config_file, overrides=overrides)
+    if chosen.foreground:
+        return _foreground(settings, paths, chosen.ready_fd, chosen.no_open)
+    return _background(paths, overrides, chosen.no_open)
+
+
+def stop(argv: list[str]) -> Result:
+    from clawmux.hub import service
+
+    Arguments("stop", "Stop the hub. Agents stay alive in tmux; the next start finds them again.").parse_args(argv)
+    paths = locate()
+    gone = service.stop(paths, lambda: owner.call("POST", "/api/stop", {}, socket_file=paths.hub_socket))
+    return Result({"pid": gone.pid}, text="The hub has stopped. Agents stay alive; `clawmux start` finds them again.")
+
+
+def status(argv: list[str]) -> Result | int:
+    if os.environ.get("CLAWMUX_SESSION_ID") and not argv:
+        from clawmux.cli.agent_verbs import own_status
+
+        return own_status(argv)
+    parser = Arguments("status", "What the hub and its agents are doing.", "clawmux status sky")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one agent, by name or id")
+    parser.add_argument("--all", action="store_true", help="agents that have ended, too")
+    chosen = parser.parse_args(argv)
+    if chosen.name:
+        session = owner.find_session(chosen.name)
+        return Result(session, text="\n".join(f"{key}: {_words(value)}" for key, value in session.items()))
+    health = owner.call("GET", "/api/health")
+    sessions = [s for s in owner.sessions() if chosen.all or s["state"] != "dead"]
+    return Result({"hub": health, "sessions": sessions}, text=_hub_line(health), table=_session_table(sessions))
+
+
+def open_page(argv: list[str]) -> Result:
+    parser = Arguments("open", "Print the URL of the page, with a key that lets you in once within 60 s, and open it.")
+    parser.add_argument("--no-open", action="store_true", help="print the URL, open no browser")
+    chosen = parser.parse_args(argv)
+    url = _keyed_url(owner.socket_path())
+    return Result({"url": url}, text=url, note=_show_page(url, locate(), chosen.no_open))
+
+
+def logs(argv: list[str]) -> Result:
+    parser = Arguments("logs", "The last 50 lines of the hub's log.", "clawmux logs -f")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what is written; Ctrl-C ends it")
+    chosen = parser.parse_args(argv)
+    file = locate().hub_log
+    if not file.exists():
+        raise ClawMuxError("not_found", f"there is no log yet ({file}).", owner.START_HINT)
+    if chosen.follow:
+        print(file, file=sys.stderr, flush=True)
+        os.execvp("tail", ["tail", "-n", "50", "-F", str(file)])
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()[-50:]
+    return Result({"file": str(file), "lines": lines}, text="\n".join(lines), note=str(file))
+
+
+def _background(paths: Paths, overrides: dict[str, str], no_open: bool) -> Result:
+    from clawmux.hub import service
+
+    arguments = ["--port", overrides["hub.port"]] if overrides else []
+    try:
+        facts = service.start(paths, arguments)
+    except ClawMuxError as error:
+        if error.code != "conflict":
+            raise
+        return _running_already(paths, error)
+    url = _keyed_url(paths.hub_socket)
+    note = _show_page(url, paths, no_open)
+    return Result({"url": url, "pid": facts.pid, "log": str(paths.hub_log)}, text=url, note=note)
+
+
+def _running_already(paths: Paths, error: ClawMuxError) -> Result:
+    try:
+        url = _keyed_url(paths.hub_socket)
+    except ClawMuxError:
+        raise error from None
+    return Result({"url": url}, text=url, error=error)
+
+
+def _foreground(settings: declared.Settings, paths: Paths, ready_descriptor: int, no_open: bool) -> Result:
+    from clawmux.hub import service
+
+    if ready_descriptor >= 0:
+        service.run_detached(settings, paths, ready_descriptor)
+        return Result({})
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def announce(facts: service.Running) -> None:
+        # A service manager keeps what we print: only a person at a terminal is shown a key.
+        if not sys.stdout.isatty():
+            print(facts.url, flush=True)
+            return
+        # The hub answers on the loop that is calling us, so the request needs a thread of its own.
+        threading.Thread(target=_announce_key, args=(paths, no_open), daemon=True).start()
+
+    service.run_foreground(settings, paths, announce)
+    return Result({})
+
+
+def _announce_key(paths: Paths, no_open: bool) -> None:
+    url = _keyed_url(paths.hub_socket)
+    print(url, flush=True)
+    print(_show_page(url, paths, no_open), file=sys.stderr)
+
+
+def _keyed_url(socket_file: Path) -> str:
+    return str(owner.call("POST", "/api/open", {}, socket_file=socket_file)["url"])
+
+
+def _show_page(url: str, paths: Paths, no_open: bool) -> str:
+    """Open the browser where a person sits in front of one; returns the remark to print."""
+    if no_open or not sys.stdout.isatty() or not _has_display():
+        return "Open this page in your browser. The key in it works once, within 60 s; `clawmux open` makes another."
+    import webbrowser
+
+    if webbrowser.open(_redirect_file(url, paths).as_uri()):
+        return "Opening it in your browser. The key works once, within 60 s; `clawmux open` makes another."
+    return "No browser could be started: open this page yourself. `clawmux open` makes a fresh URL."
+
+
+def _redirect_file(url: str, paths: Paths) -> Path:
+    """A private file that leads on to the URL: a browser's arguments can be read by every user of the machine."""
+    file = paths.run / "open.html"
+    file.unlink(missing_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        out.write(
+            f'<!doctype html><meta charset="utf-8"><title>ClawMux</title><meta http-equiv="refresh" content="0;url={url}">\n'
+        )
+    return file
+
+
+def _has_display() -> bool:
+    if sys.platform in ("darwin", "win32"):
+        return not os.environ.get("SSH_CONNECTION")
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _hub_line(health: dict[str, Any]) -> str:
+    speech = health.get("speech", {})
+    reason = f" ({speech['reason']})" if speech.get("reason") else ""
+    up = time.strftime("%H:%M:%S", time.gmtime(health.get("uptime_seconds", 0) % 86400))
+    days = int(health.get("uptime_seconds", 0) // 86400)
+    return f"hub {health.get('version', '?')} · up {f'{days} d ' if days else ''}{up} · speech {speech.get('state', '?')}{reason}"
+
+
+def _session_table(sessions: list[dict[str, Any]]) -> Table:
+    rows = tuple(
+        (s["name"], s["voice"], s["runtime"], s["state"], "needs you" if s.get("needs_you") else s["activity"], s["dir"])
+        for s in sessions
+    )
+    return Table(("NAME", "VOICE", "RUNTIME", "STATE", "ACTIVITY", "FOLDER"), rows)
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,82 @@
+"""``clawmux``: picks the command's module from a table and runs it. Imports no command before it is chosen."""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    module: str
+    function: str
+    """Takes the arguments after the command's name; returns a clawmux.cli.render.Result or an exit code."""
+    arguments: str
+    help: str
+
+
+COMMANDS: dict[str, Command] = {
+    "start": Command("clawmux.cli.hub", "start", "[--port N] [--foreground] [--no-open]", "start the hub, print the page's URL"),
+    "stop": Command("clawmux.cli.hub", "stop", "", "stop the hub; agents stay alive in tmux"),
+    "status": Command("clawmux.cli.hub", "status", "[NAME] [--all]", "what runs, and what it is doing"),
+    "open": Command("clawmux.cli.hub", "open_page", "[--no-open]", "open the page; prints its URL with a one-time key"),
+    "logs": Command("clawmux.cli.hub", "logs", "[-f]", "the end of the hub's log"),
+    "spawn": Command("clawmux.cli.agents", "spawn", "[--voice V] [--runtime R] [--dir D] [--name N]", "start an agent"),
+    "kill": Command("clawmux.cli.agents", "kill", "NAME", "end an agent"),
+    "attach": Command("clawmux.cli.agents", "attach", "NAME", "see an agent's terminal; Ctrl-B D leaves it"),
+    "settings": Command("clawmux.cli.settings", "settings", "get|set|list", "read and change settings"),
+    "token": Command("clawmux.cli.settings", "token", "[--rotate]", "the token for programs that use the HTTP API"),
+    "models": Command("clawmux.cli.models", "main", "list|pull|rm|path", "speech models on this machine"),
+    "speech": Command("clawmux.adapters.speech.server", "main", "", "run the speech service by itself"),
+    "mcp": Command("clawmux.mcp_server", "main", "", "converse as an MCP server on stdin and stdout"),
+    "converse": Command("clawmux.cli.agent_verbs", "converse", "TEXT [--no-listen] [--goodbye]", "an agent speaks and listens"),
+    "cancel-converse": Command("clawmux.cli.agent_verbs", "cancel_converse", "ID", "an agent takes its question back"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line; returns the exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    if not words:
+        sys.stderr.write(help_text())
+        return 2
+    name, arguments = words[0], words[1:]
+    if name in ("--version", "-V"):
+        from clawmux import __version__
+
+        print(f"clawmux {__version__}")
+        return 0
+    if name in ("--help", "-h", "help"):
+        sys.stdout.write(help_text())
+        return 0
+    if name not in COMMANDS:
+        sys.stderr.write(_unknown(name))
+        return 2
+    return _run(name, arguments)
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    from importlib import import_module
+
+    from clawmux.cli import render
+
+    command = COMMANDS[name]
+    return render.run(name, getattr(import_module(command.module), command.function), arguments)
+
+
+def help_text() -> str:
+    width = max(len(name) for name in COMMANDS)
+    lines = [f"  {name.ljust(width)}  {command.help}" for name, command in COMMANDS.items()]
+    return (
+        "ClawMux: talk by voice with several coding agents through one hub.\n\n"
+        "usage: clawmux COMMAND [ARGUMENTS]\n\n" + "\n".join(lines) + "\n\n"
+        "`clawmux COMMAND --help` tells more. `clawmux --version` prints the version.\n"
+        "First time: `clawmux start` opens the page; there, start an agent and talk.\n"
+    )
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, COMMANDS, n=1)
+    hint = f"Did you mean `clawmux {close[0]}`?" if close else "See `clawmux --help` for the commands."
+    return f"clawmux: there is no command {name!r}.\n{hint}\n"
