@@ -1,0 +1,338 @@
+"""The private tmux server in which every agent has a session of its own. Decides nothing about agents.
+
+One control-mode client carries all commands; a pane is addressed only by its %id. Names are never targets of a later command:
+to tmux, ``sky`` also means ``sky-2``. Two faults of tmux 3.3a end the whole server and are kept away from here:
+a paste into a dead pane (every paste stands inside an if-shell that asks for it), and respawn-pane beside a slow control
+client (never used, and our client asks for no output).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from clawmux.adapters import processes
+from clawmux.adapters.control import ControlClient, Ended, Refused, not_answering, quote
+from clawmux.wire.errors import ClawMuxError
+
+KEEPER = "clawmux-keeper"
+"""The session that our control client is attached to; it keeps nothing but the connection."""
+
+# Each with -q, so that a tmux which does not know one starts all the same.
+_OPTIONS: tuple[tuple[str, str, str], ...] = (
+    ("-s", "exit-empty", "off"),
+    ("-s", "escape-time", "0"),  # a lone ESC reaches the agent at once
+    ("-s", "set-clipboard", "off"),  # what an agent prints may not write the user's clipboard
+    ("-s", "focus-events", "on"),
+    ("-g", "allow-passthrough", "off"),
+    ("-g", "default-size", "200x50"),  # agents' boxes and dialogs are told apart best from 160x45 up
+    ("-g", "default-terminal", "screen-256color"),
+    ("-g", "remain-on-exit", "on"),  # a dead agent's exit status and last words stay readable; kill() takes them away
+    ("-g", "remain-on-exit-format", ""),
+    ("-g", "update-environment", ""),
+    ("-g", "status-left", "#{@clawmux_id} "),
+    ("-g", "status-right", "Ctrl-b d leaves, the agent goes on"),
+    ("-g", "status-right-length", "60"),
+)
+
+# What the server, and so every agent, inherits from the hub. No secrets, and nothing of an agent the hub was started from:
+# with CLAUDE_CODE_CHILD_SESSION set, Claude Code writes no transcript.
+_INHERITED = re.compile(
+    r"HOME|USER|LOGNAME|PATH|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|XDG_\w+|SSH_AUTH_SOCK|DISPLAY|WAYLAND_DISPLAY"
+    r"|DBUS_SESSION_BUS_ADDRESS|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|NIX_\w+|TERMINFO|TERMINFO_DIRS"
+)
+
+# A printable separator: newer tmux writes control characters of an answer as escapes.
+_BETWEEN = "\N{SYMBOL FOR UNIT SEPARATOR}"
+_PANE_FORMAT = _BETWEEN.join(
+    f"#{{{name}}}"
+    for name in (
+        "pane_id", "pane_pid", "pane_dead", "pane_dead_status", "pane_dead_signal", "pane_in_mode", "@clawmux_id",
+        "@clawmux_pane", "pane_current_command",
+    )
+)  # fmt: skip
+
+# tmux gives a program of several words to execvp(3) as it is; sh only changes the folder and hands on.
+# Without TMUX an agent's own `tmux kill-server` cannot reach the server that it lives in.
+_START = 'cd -- "$1" && shift && unset TMUX TMUX_PANE && exec "$@"'
+
+_ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """One agent's pane, as tmux saw it at one moment."""
+
+    pane_id: str
+    pid: int
+    session_id: str
+    dead: bool
+    exit_status: int | None
+    """Of a dead pane; -N when signal N ended it, as in subprocess."""
+    command: str
+    in_mode: bool
+    """Somebody scrolls in it (copy mode)."""
+
+
+class Tmux:
+    """Async context manager: entering starts or adopts the server, leaving lets it and the agents live."""
+
+    def __init__(self, socket: Path, program: str = "tmux", timeout: float = 3.0) -> None:
+        self.on_lost: Callable[[], None] | None = None
+        self._socket = socket
+        self._program = program
+        self._timeout = timeout
+        self._environ = server_environment(os.environ)
+        self._client: ControlClient | None = None
+        self._connecting = asyncio.Lock()
+        self._reconnecting: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        await self._connect(start=True)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._closed = True
+        if self._reconnecting is not None:
+            await self._reconnecting
+        if self._client is not None:
+            await self._client.close()
+
+    async def spawn(self, session_id: str, argv: Sequence[str], directory: Path, environ: Mapping[str, str]) -> Pane:
+        """A new tmux session whose only process is argv, byte for byte. No tmux process has any of it in its argv."""
+        _check_spawn(session_id, argv, directory, environ)
+        await self._connect(start=True)
+        if any(pane.session_id == session_id for pane in await self.panes()):
+            raise _already(session_id)
+        name = _session_name(session_id)
+        environ = {"CLAWMUX_SESSION_ID": session_id, **environ}
+        words = [
+            *("new-session", "-d", "-P", "-F", "#{pane_id}", "-s", name),
+            *(word for item in environ.items() for word in ("-e", "=".join(item))),
+            *("--", "/bin/sh", "-c", _START, "clawmux", os.fspath(directory), *argv),
+        ]
+        marks = [
+            ("set-option", "-t", f"={name}:", "@clawmux_id", session_id),
+            ("set-option", "-F", "-t", f"={name}:", "@clawmux_pane", "#{pane_id}"),
+        ]
+        try:
+            answer = await self._command(words, *marks)
+        except Refused as error:
+            raise _already(session_id) if "duplicate session" in str(error) else _failed(error) from None
+        return next(pane for pane in await self.panes() if pane.pane_id == answer[0])
+
+    async def panes(self) -> list[Pane]:
+        """The agents' panes: one for each session that we have marked, whatever its user has split off beside it."""
+        try:
+            lines = await self._command(["list-panes", "-a", "-F", _PANE_FORMAT])
+        except ServerGone:
+            return []
+        return [pane for line in lines if (pane := _read_pane(line))]
+
+    async def capture(self, pane_id: str) -> str:
+        """The visible screen as text, without colours."""
+        with _named(pane_id):
+            return "\n".join(await self._command(["capture-pane", "-p", "-t", _checked(pane_id)]))
+
+    async def kill(self, pane: Pane) -> None:
+        """End all processes of the agent, then its tmux session. Quiet when they are gone already."""
+        listed = [p for p in await self.panes() if (p.pane_id, p.pid, p.session_id) == (pane.pane_id, pane.pid, pane.session_id)]
+        # Once tmux does not know the pane any more its pid may be a stranger's: then the environment has to name our session.
+        claim = None if listed else pane.session_id
+        await asyncio.to_thread(processes.end_session, pane.pid, listed[0].dead if listed else False, claim)
+        if listed:
+            with contextlib.suppress(Refused, ServerGone):
+                await self._command(["kill-session", "-t", pane.pane_id])
+
+    async def _command(self, *commands: Sequence[str]) -> list[str]:
+        """Runs the commands as one list: the first that fails ends it. Raises Refused, ServerGone or a time-out."""
+        line = b" ; ".join(b" ".join(quote(word) for word in command) for command in commands)
+        return await self._request(line)
+
+    async def _request(self, line: bytes) -> list[str]:
+        client = await self._connect(start=False)
+        if client is None:
+            return await self._one_shot(line)
+        try:
+            return await client.request(line)
+        except Ended:
+            raise ServerGone from None
+
+    async def _connect(self, start: bool) -> ControlClient | None:
+        """The living control client, a new one when need be; None when the server lives but takes no control client."""
+        async with self._connecting:
+            if self._client is not None and self._client.is_alive:
+                return self._client
+            await self._start_server(start)
+            client = ControlClient(
+                [*self._base(), "-N", "-C", "attach-session", "-f", "no-output,ignore-size", "-t", f"={KEEPER}"],
+                self._environ, self._timeout, self._ended,
+            )  # fmt: skip
+            try:
+                await client.open()
+            except (Ended, Refused):
+                return None
+            self._client = client
+            return client
+
+    def _ended(self) -> None:
+        if not self._closed:
+            self._reconnecting = asyncio.create_task(self._reconnect())
+
+    async def _reconnect(self) -> None:
+        """Once: the client may have been detached by somebody. When the server is gone, say so."""
+        try:
+            await self._connect(start=False)
+        except (ServerGone, ClawMuxError):
+            if self.on_lost is not None and not self._closed:
+                self.on_lost()
+
+    async def _start_server(self, start: bool) -> None:
+        """Make sure of the server, its options and the keeper. Adopting goes the same way and changes nothing."""
+        program = find_tmux(self._program)
+        words = [*self._base(program), *([] if start else ["-N"]), "-f", os.devnull, "start-server"]
+        for scope, option, value in _OPTIONS:
+            words += [";", "set-option", "-q", scope, option, value]
+        words += [";", "new-session", "-d", "-s", KEEPER, "env", "cat"]
+        status, text = await self._run(words)
+        if status != 0 and "duplicate session" not in text:
+            if start:
+                raise ClawMuxError("internal", f"tmux does not start: {text.strip()}.", f"Try: {program} -S {self._socket} ls")
+            raise ServerGone
+
+    async def _one_shot(self, line: bytes) -> list[str]:
+        """The same command line by a process of its own, read from stdin so that its argv says nothing."""
+        status, text = await self._run([*self._base(), "-N", "source-file", "-"], line + b"\n")
+        if status != 0:
+            raise ServerGone if "no server" in text or "error connecting" in text else Refused(text.strip())
+        return text.splitlines()
+
+    async def _run(self, argv: Sequence[str], data: bytes = b"") -> tuple[int, str]:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=self._environ,
+            cwd="/",  # the server must not hold the folder that the hub was started in
+            start_new_session=True,
+        )
+        try:
+            out, _ = await asyncio.wait_for(process.communicate(data), self._timeout)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise not_answering(self._timeout) from None
+        return process.returncode or 0, out.decode(errors="replace")
+
+    def _base(self, program: str = "") -> list[str]:
+        # -u: without it the answers have _ for every character beyond ASCII when the hub's locale is C.
+        return [program or self._program, "-u", "-S", os.fspath(self._socket)]
+
+
+class ServerGone(ClawMuxError):
+    """No tmux server on our socket: no agent lives any more."""
+
+    def __init__(self) -> None:
+        super().__init__("not_found", "the tmux server of the agents is gone.", "Start an agent; it starts with it.")
+
+
+def server_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the tmux server is started with. Everything that only one agent needs goes through ``spawn`` instead."""
+    kept = {name: value for name, value in environ.items() if _INHERITED.fullmatch(name)}
+    if not any("utf" in kept.get(name, "").lower() for name in ("LC_ALL", "LC_CTYPE", "LANG")):
+        kept.pop("LC_ALL", None)
+        kept["LC_CTYPE"] = "UTF-8" if sys.platform == "darwin" else "C.UTF-8"
+    return {**kept, "TERM": "screen-256color"}
+
+
+def find_tmux(program: str = "tmux", platform: str = sys.platform) -> str:
+    """The path of tmux, or ``missing_program`` with the command that installs it here."""
+    if found := shutil.which(program):
+        return found
+    commands = {
+        "apt-get": "sudo apt-get install -y tmux", "dnf": "sudo dnf install -y tmux", "pacman": "sudo pacman -S tmux",
+        "zypper": "sudo zypper install tmux", "apk": "sudo apk add tmux", "brew": "brew install tmux",
+    }  # fmt: skip
+    command = next((line for tool, line in commands.items() if shutil.which(tool)), None)
+    if command is None:
+        command = "brew install tmux (from https://brew.sh)" if platform == "darwin" else "your package manager, package tmux"
+    raise ClawMuxError("missing_program", f"{program} is not installed; agents live in it.", f"Install it: {command}")
+
+
+def _session_name(session_id: str) -> str:
+    """A tmux name without characters that mean something in a target; odd ids get a hash so that they stay apart."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", session_id)
+    if plain == session_id and len(plain) <= 64:
+        return f"clawmux-{plain}"
+    return f"clawmux-{plain[:48]}-{hashlib.sha256(session_id.encode()).hexdigest()[:8]}"
+
+
+def _check_spawn(session_id: str, argv: Sequence[str], directory: Path, environ: Mapping[str, str]) -> None:
+    if not session_id or len(session_id) > 200 or not session_id.isprintable() or _BETWEEN in session_id:
+        raise ClawMuxError("usage", f"session id {session_id!r} is not 1 to 200 printable characters.", "Choose a plainer name.")
+    if not argv or not argv[0]:
+        raise ClawMuxError("usage", "the agent's command is empty.", "Name a program in its manifest.")
+    if not directory.is_absolute() or not directory.is_dir():
+        raise ClawMuxError("not_found", f"{directory} is not a folder with an absolute path.", "Name an existing folder.")
+    if bad := [name for name in environ if not _ENVIRONMENT_NAME.fullmatch(name)]:
+        raise ClawMuxError("usage", f"environment variable name {bad[0]!r} is not letters, digits and _.", "Rename it.")
+    if any("\0" in word for word in (*argv, *environ.values())):
+        raise ClawMuxError("usage", "a NUL character cannot be passed to a program.", "Remove it from command and environment.")
+
+
+def _read_pane(line: str) -> Pane | None:
+    fields = line.split(_BETWEEN, 8)
+    if len(fields) != 9:
+        return None
+    pane_id, pid, dead, status, by_signal, in_mode, session_id, marked, command = fields
+    if not session_id or marked != pane_id:
+        return None
+    exit_status = -_signal_number(by_signal) if by_signal else int(status) if status.isdigit() else None
+    return Pane(pane_id, int(pid), session_id, dead == "1", exit_status, command, in_mode not in ("", "0"))
+
+
+def _signal_number(text: str) -> int:
+    """tmux writes a number where the system has no table of names, else KILL or SIGKILL."""
+    if text.isdigit():
+        return int(text)
+    try:
+        return signal.Signals["SIG" + text.upper().removeprefix("SIG")].value
+    except KeyError:
+        return signal.SIGKILL.value
+
+
+def _checked(pane_id: str) -> str:
+    if not re.fullmatch(r"%\d+", pane_id):
+        raise ClawMuxError("usage", f"{pane_id!r} is not a pane id such as %3.", "")
+    return pane_id
+
+
+@contextlib.contextmanager
+def _named(pane_id: str) -> Iterator[None]:
+    try:
+        yield
+    except Refused as error:
+        raise _failed(error, pane_id) from None
+
+
+def _failed(error: Refused, pane_id: str = "") -> ClawMuxError:
+    if "can't find" in str(error):
+        return ClawMuxError("not_found", f"pane {pane_id} is gone.", "See `clawmux status --all` for the agents that live.")
+    return ClawMuxError("internal", f"tmux refused a command: {error}.", "")
+
+
+def _already(session_id: str) -> ClawMuxError:
+    return ClawMuxError("conflict", f"an agent {session_id} is there already.", f"End it first: clawmux kill {session_id}")
