@@ -1,0 +1,248 @@
+"""What stands before every handler: who may pass, and what every answer carries. The only place that turns callers away.
+
+    protect(app, auth)        first thing of build_app: installs the middleware and the header signal
+    request["caller"]         clawmux.hub.auth.Caller, for every handler
+    app[AUTH], app[ADDRESSES] the Auth, and the names we answer to (``Doors`` sets it once the port is known)
+    ACCESS                    "METHOD /path/as/registered" -> who may call; a route without a row answers 403
+    unlisted(app)             routes without a row; a test keeps it empty
+    error_response(error)     ClawMuxError -> its JSON object and status
+
+Over TCP a request passes, in this order: target form and Host (421), Origin and Sec-Fetch-Site (403), no secret in the
+query (401), credential (401), for cookies the own Origin, CSRF value and JSON type (403, 415), the route's row (403).
+Over the unix socket the kernel names the caller and no header counts. WebSockets, static files, unknown paths and errors
+go through the same middleware. There are no CORS headers, ever: no other origin has business here.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+
+from aiohttp import hdrs, web
+
+from clawmux.hub.addresses import Addresses
+from clawmux.hub.auth import STRANGER, Auth, Caller, Role, Via, csrf_of
+from clawmux.hub.peer import identify, process_table, read_peer
+from clawmux.wire.errors import ClawMuxError
+
+AUTH = web.AppKey("clawmux_auth", Auth)
+ADDRESSES = web.AppKey("clawmux_addresses", Addresses)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Access = frozenset[tuple[Role, Via]]
+
+SOCKET_OWNER: Access = frozenset({(Role.OWNER, Via.SOCKET)})
+PAGE: Access = frozenset({(Role.OWNER, Via.COOKIE)})
+OWNER: Access = SOCKET_OWNER | PAGE | {(Role.OWNER, Via.TOKEN)}
+SOCKET: Access = SOCKET_OWNER | {(Role.AGENT, Via.SOCKET)}
+ANYBODY: Access = OWNER | SOCKET | {(Role.STRANGER, Via.NOTHING)}
+
+ACCESS: dict[str, Access] = {
+    # The page itself holds no secret, and must load before it can log in.
+    "GET /": ANYBODY,
+    "GET /static": ANYBODY,
+    "POST /api/login": ANYBODY,
+    "GET /api/session": PAGE,
+    "POST /api/logout": PAGE,
+    "POST /api/open": SOCKET_OWNER,
+    "GET /api/health": OWNER | SOCKET,
+    "GET /api/status": OWNER,
+    "GET /api/sessions": OWNER,
+    "POST /api/sessions": OWNER,
+    "DELETE /api/sessions/{id}": OWNER,
+    "PUT /api/sessions/{id}/voice": OWNER,
+    "GET /api/history": OWNER,
+    "GET /api/settings": OWNER,
+    "PUT /api/settings": OWNER,
+    "GET /api/voices": OWNER,
+    "GET /api/runtimes": OWNER,
+    "GET /ws": OWNER,
+    # Agents speak here. Over TCP nobody does: only the kernel can say which agent it is.
+    "GET /cli/{session_id}": SOCKET,
+    "POST /cli/{session_id}": SOCKET,
+    "GET /mcp/{session_id}": SOCKET,
+    "POST /mcp/{session_id}": SOCKET,
+}
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self'; manifest-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self)",
+    "Cache-Control": "no-store",
+    # Instead of aiohttp's, which names the versions of everything.
+    "Server": "ClawMux",
+}
+
+# Names under which other programs take secrets in a URL, where history, logs and referrers keep them.
+SECRET_PARAMETERS = frozenset({"token", "access_token", "auth", "authorization", "api_key", "apikey", "key", "k", "bearer"})
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+_CODES = {
+    400: "usage",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "usage",
+    408: "timeout",
+    413: "too_large",
+    415: "unsupported",
+    417: "unsupported",
+}
+
+log = logging.getLogger("clawmux.hub.guard")
+_processes = process_table()
+
+
+class BodyStalled(TimeoutError):
+    """The client stopped sending in the middle of a body; raised by whatever reads it. Set by ``hub/doors.py``."""
+
+
+def protect(app: web.Application, auth: Auth, access: Mapping[str, Access] = ACCESS) -> None:
+    """Guard every route of ``app``. Call before anything else is added, so that nothing stands outside."""
+    app[AUTH] = auth
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            request["caller"] = admit(request, auth, access)
+            return await handler(request)
+        except (ConnectionError, web.HTTPRedirection):
+            raise
+        except Exception as error:
+            if request.get("answer_began"):
+                log.exception("%s %s failed in the middle of its answer", request.method, request.path)
+                raise ConnectionResetError("the answer is broken off") from error
+            return _answer(request, error)
+
+    app.middlewares.insert(0, guard)
+    app.on_response_prepare.append(_dress)
+
+
+def unlisted(app: web.Application, access: Mapping[str, Access] = ACCESS) -> list[str]:
+    """Routes that nobody may call because the table does not know them."""
+    return [name for route in app.router.routes() if (name := _row_name(route.method, route)) not in access]
+
+
+def admit(request: web.Request, auth: Auth, access: Mapping[str, Access]) -> Caller:
+    """The caller, when it may call this route. Raises what to answer otherwise."""
+    auth.refresh()
+    sock = request.get_extra_info("socket")
+    if sock is None:
+        raise ConnectionResetError("the client went away")
+    peer = read_peer(sock)
+    if peer is not None:
+        caller = identify(peer, auth.panes(), os.getuid(), _processes)
+        if caller.role is Role.STRANGER:
+            log.warning("refused process %d of user %d on the unix socket", peer.pid, peer.uid)
+            raise ClawMuxError("forbidden", "this process is not one of the hub's user.", "Run it as the user of the hub.")
+    else:
+        _check_address(request)
+    if request.match_info.http_exception is not None:
+        raise request.match_info.http_exception
+    row = access.get(_row_name(request.method, request.match_info.route), frozenset())
+    if peer is None:
+        caller = _credential(request, auth, row)
+    if (caller.role, caller.via) in row:
+        return caller
+    if caller.role is Role.STRANGER:
+        raise ClawMuxError("unauthorized", "no credential.", "Run `clawmux open`, or send `Authorization: Bearer` and the token.")
+    raise ClawMuxError(
+        "forbidden", f"{request.method} {request.path} is not for this {caller.role}.", "Ask the owner of the hub."
+    )
+
+
+def _row_name(method: str, route: web.AbstractRoute) -> str:
+    canonical = route.resource.canonical if route.resource is not None else "?"
+    return f"{'GET' if method == 'HEAD' else method} {canonical}"
+
+
+def _check_address(request: web.Request) -> None:
+    addresses = request.app[ADDRESSES]
+    hosts = request.headers.getall(hdrs.HOST, [])
+    # "GET http://evil/ HTTP/1.1" routes like "GET /", so the target must be a path (RFC 9112 3.2.2).
+    if len(hosts) != 1 or not request.raw_path.startswith("/"):
+        raise ClawMuxError("wrong_host", "one Host header and a path are expected.", f"Use {addresses.page_url}/")
+    if addresses.origin_of(hosts[0]) is None:
+        if (target := addresses.leads_to(hosts[0])) and request.path == "/" and request.method in SAFE_METHODS:
+            raise web.HTTPTemporaryRedirect(target)
+        raise ClawMuxError("wrong_host", f"Host {hosts[0][:100]!r} is no address of this hub.", f"Use {addresses.page_url}/")
+    origins = request.headers.getall(hdrs.ORIGIN, [])
+    if any(not addresses.knows(origin) for origin in origins) or len(origins) > 1:
+        raise ClawMuxError("forbidden", f"Origin {origins[0][:100]!r} may not call this hub.", f"Use {addresses.page_url}/")
+    # A link on another page may open ours (it gets nothing but the page); it may load or call nothing else.
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none") and request.path != "/":
+        raise ClawMuxError("forbidden", "another site may not call this hub.", f"Use {addresses.page_url}/")
+
+
+def _credential(request: web.Request, auth: Auth, row: Access) -> Caller:
+    if SECRET_PARAMETERS & {name.lower() for name in request.query}:
+        raise ClawMuxError("unauthorized", "secrets are not taken from the URL.", "Send them as `Authorization: Bearer`.")
+    if shown := request.headers.getall(hdrs.AUTHORIZATION, []):
+        scheme, _, token = shown[0].partition(" ")
+        if len(shown) > 1 or scheme.lower() != "bearer" or not auth.token.matches(token.strip()):
+            raise ClawMuxError("unauthorized", "the Authorization header is wrong.", "`clawmux token` prints the token.")
+        return Caller(Role.OWNER, Via.TOKEN)
+    caller = _by_cookie(request, auth)
+    if (caller.via is Via.COOKIE or request.method not in SAFE_METHODS) and (caller.role, caller.via) in row:
+        _check_page(request, caller, login=STRANGER_MAY in row)
+    return caller
+
+
+STRANGER_MAY = (STRANGER.role, STRANGER.via)
+
+
+def _by_cookie(request: web.Request, auth: Auth) -> Caller:
+    name, _ = request.app[ADDRESSES].cookie(request.headers[hdrs.HOST])
+    cookie = request.cookies.get(name, "")
+    login = auth.logins.find(cookie, auth.clock()) if cookie else None
+    return Caller(Role.OWNER, Via.COOKIE, login=login, csrf=csrf_of(cookie)) if login else STRANGER
+
+
+def _check_page(request: web.Request, caller: Caller, login: bool) -> None:
+    """A browser sends cookies by itself: what changes something, or opens a socket, must show that our page means it."""
+    changes = request.method not in SAFE_METHODS
+    if (changes or hdrs.UPGRADE in request.headers) and hdrs.ORIGIN not in request.headers:
+        raise ClawMuxError("forbidden", "the Origin header is missing.", "Programs send `Authorization: Bearer` instead.")
+    # Who logs in has no CSRF value yet; the one-time key stands for it.
+    shown = request.headers.get("X-CSRF-Token", "").encode("utf-8", "surrogateescape")
+    if changes and not login and not hmac.compare_digest(shown, caller.csrf.encode()):
+        raise ClawMuxError("forbidden", "the X-CSRF-Token header is missing or wrong.", "Reload the page.")
+    if changes and request.content_type != "application/json":
+        raise ClawMuxError("unsupported", f"Content-Type {request.content_type!r} is not application/json.", "Send JSON.")
+
+
+def error_response(error: ClawMuxError, status: int = 0) -> web.Response:
+    return web.json_response(error.to_wire(), status=status or error.http_status)
+
+
+def _answer(request: web.Request, error: Exception) -> web.Response:
+    """Every failure as an error object; what is our own fault is told to the log only."""
+    if isinstance(error, ClawMuxError):
+        return error_response(error)
+    if isinstance(error, BodyStalled):
+        response = error_response(ClawMuxError("timeout", "the body did not arrive in time.", "Send it again."), 408)
+        response.force_close()
+        return response
+    if isinstance(error, web.HTTPException):
+        code = _CODES.get(error.status, "internal" if error.status >= 500 else "usage")
+        text = f"{request.method} {request.path[:200]}: {HTTPStatus(error.status).phrase}."
+        response = error_response(ClawMuxError(code, text), error.status)
+        if hdrs.ALLOW in error.headers:
+            response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+        return response
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return error_response(ClawMuxError("internal", "a fault of ClawMux itself.", "The hub's log has more."))
+
+
+async def _dress(request: web.Request, response: web.StreamResponse) -> None:
+    request["answer_began"] = True
+    response.headers.update(HEADERS)
+    if isinstance(response, web.FileResponse):
+        # The page's files may be kept, but must be asked for again each time; the ETag makes that cheap.
+        response.headers[hdrs.CACHE_CONTROL] = "no-cache"

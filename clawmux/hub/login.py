@@ -1,0 +1,61 @@
+"""The way in for a browser: key for cookie, and out again. Decides nothing: ``hub/auth.py`` does, ``hub/guard.py`` admits.
+
+app.add_routes(ROUTES)      POST /api/open, POST /api/login, GET /api/session, POST /api/logout
+login_url(app)              a URL with a fresh one-time key, for `clawmux start` to print
+"""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+
+from clawmux.hub.auth import LOGIN_SECONDS, Caller, csrf_of
+from clawmux.hub.body import read_json
+from clawmux.hub.guard import ADDRESSES, AUTH
+from clawmux.wire.errors import ClawMuxError
+
+# A key is 43 letters; more is nobody's honest try.
+LOGIN_BYTES = 1024
+
+
+def login_url(app: web.Application) -> str:
+    """The key stands in the fragment: browsers keep that to themselves, no server or log sees it."""
+    auth = app[AUTH]
+    return f"{app[ADDRESSES].page_url}/#k={auth.logins.issue_key(auth.clock())}"
+
+
+async def _open(request: web.Request) -> web.Response:
+    return web.json_response({"url": login_url(request.app)})
+
+
+async def _login(request: web.Request) -> web.Response:
+    key = (await read_json(request, LOGIN_BYTES)).get("key")
+    if not isinstance(key, str):
+        raise ClawMuxError("usage", "key: a text was expected.", "Run `clawmux open` and follow its link.")
+    auth = request.app[AUTH]
+    cookie = auth.logins.redeem(key, auth.clock())
+    response = web.json_response({"csrf": csrf_of(cookie)})
+    name, secure = request.app[ADDRESSES].cookie(request.headers[hdrs.HOST])
+    response.set_cookie(name, cookie, path="/", httponly=True, samesite="Strict", secure=secure, max_age=int(LOGIN_SECONDS))
+    return response
+
+
+async def _session(request: web.Request) -> web.Response:
+    caller: Caller = request["caller"]
+    return web.json_response({"csrf": caller.csrf})
+
+
+async def _logout(request: web.Request) -> web.Response:
+    caller: Caller = request["caller"]
+    request.app[AUTH].logins.end(caller.login)
+    response = web.json_response({})
+    name, secure = request.app[ADDRESSES].cookie(request.headers[hdrs.HOST])
+    response.del_cookie(name, path="/", httponly=True, samesite="Strict", secure=secure)
+    return response
+
+
+ROUTES = [
+    web.post("/api/open", _open),
+    web.post("/api/login", _login),
+    web.get("/api/session", _session),
+    web.post("/api/logout", _logout),
+]
