@@ -1,8 +1,7 @@
 """One connection of a door: aiohttp's, with the limits it lacks. Judges how a client behaves, never who it is.
 
-A header must be complete ``HEADER_SECONDS`` after its first byte, a body must go on every ``BODY_STALL_SECONDS`` and end
-within ``BODY_SECONDS`` (408), an idle connection is closed after ``IDLE_SECONDS``. ``Guests`` counts: when all places are
-taken the oldest connection that asks for nothing makes room.
+``Limits`` says how long a header, a body and silence may last (a late body is answered 408, the rest is cut).
+``Guests`` counts: when all places are taken the oldest connection that asks for nothing makes room.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import TimerHandle
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -17,14 +17,26 @@ from aiohttp import web
 from clawmux.hub.guard import HEADERS, BodyStalled, error_response
 from clawmux.wire.errors import ClawMuxError
 
-HEADER_SECONDS = 3.0
-BODY_STALL_SECONDS = 10.0
-# Whoever sends a byte now and then is cut as well. The largest body takes 1 s over a bad mobile link.
-BODY_SECONDS = 60.0
-IDLE_SECONDS = 15.0
 # How long a body that no handler wanted is read on, so that the client sees the answer and not a reset.
 LINGER_SECONDS = 2.0
 TCP_CONNECTIONS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How patient a door is."""
+
+    header_seconds: float = 3.0
+    """From the first byte of a request to the end of its header."""
+    body_stall_seconds: float = 10.0
+    """Longest pause within a body."""
+    body_seconds: float = 60.0
+    """Whole body: who sends a byte now and then is cut as well. The largest takes 1 s over a bad mobile link."""
+    idle_seconds: float = 15.0
+    """Without a request, before the first as well as between two."""
+    handshake_seconds: float = 3.0
+    """For TLS."""
+
 
 log = logging.getLogger("clawmux.hub.connection")
 
@@ -64,19 +76,20 @@ class Guests:
 class Door(web.RequestHandler):
     """One connection: aiohttp's, with time limits for header and body, and plain answers to broken requests."""
 
-    __slots__ = ("_body", "_body_end", "_guests", "_moved", "_timer", "is_busy")
+    __slots__ = ("_body", "_body_end", "_guests", "_limits", "_moved", "_timer", "is_busy")
 
-    def __init__(self, server: web.Server, guests: Guests | None) -> None:
+    def __init__(self, server: web.Server, limits: Limits, guests: Guests | None) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]  # None is aiohttp's own way to say: no log of URLs
-            keepalive_timeout=IDLE_SECONDS,
+            keepalive_timeout=limits.idle_seconds,
             lingering_time=LINGER_SECONDS,
             max_headers=64,
             # A compressed body may unpack to gigabytes; see hub/body.py.
             auto_decompress=False,
         )
+        self._limits = limits
         self._guests = guests
         self._timer: TimerHandle | None = None
         self._body: Any = None
@@ -98,7 +111,7 @@ class Door(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         self._moved = self._loop.time()
         if not self.is_busy and self._timer is None:
-            self._timer = self._loop.call_later(HEADER_SECONDS, self.force_close)
+            self._timer = self._loop.call_later(self._limits.header_seconds, self.force_close)
         super().data_received(data)
 
     def began(self, body: Any) -> None:
@@ -107,7 +120,7 @@ class Door(web.RequestHandler):
         self.is_busy = True
         self._body = body
         self._moved = self._loop.time()
-        self._body_end = self._moved + BODY_SECONDS
+        self._body_end = self._moved + self._limits.body_seconds
         self._watch_body()
 
     async def finish_response(
@@ -139,7 +152,7 @@ class Door(web.RequestHandler):
         if self._body is None or self._body.is_eof():
             self._timer = None
             return
-        due = min(self._moved + BODY_STALL_SECONDS, self._body_end)
+        due = min(self._moved + self._limits.body_stall_seconds, self._body_end)
         if self._loop.time() < due:
             self._timer = self._loop.call_at(due, self._watch_body)
         else:

@@ -28,7 +28,7 @@ from aiohttp import web
 
 from clawmux.hub.addresses import Addresses
 from clawmux.hub.binding import BACKLOG, bind_tcp, bind_unix, tls_context
-from clawmux.hub.connection import Door, Guests, connection_cap
+from clawmux.hub.connection import Door, Guests, Limits, connection_cap
 from clawmux.hub.guard import ADDRESSES
 from clawmux.paths import Paths, check_socket_path
 from clawmux.settings import Settings
@@ -39,7 +39,6 @@ WEBSOCKET_BYTES = 1024 * 1024
 # Pages at once; a 17th is answered 503.
 WEBSOCKET_CLIENTS = 16
 
-HANDSHAKE_SECONDS = 3.0
 SHUTDOWN_SECONDS = 2.0
 
 log = logging.getLogger("clawmux.hub.doors")
@@ -48,7 +47,8 @@ log = logging.getLogger("clawmux.hub.doors")
 class Doors:
     """Both doors, open for as long as the context lasts."""
 
-    def __init__(self, app: web.Application, settings: Settings, paths: Paths) -> None:
+    def __init__(self, app: web.Application, settings: Settings, paths: Paths, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
         self._app = app
         self._settings = settings
         self._socket_file = check_socket_path(paths.hub_socket)
@@ -109,7 +109,7 @@ class Doors:
         listener = bind_unix(self._socket_file)
         stack.callback(_remove_own, self._socket_file, self._socket_file.lstat().st_ino)
         server = await asyncio.get_running_loop().create_unix_server(
-            partial(Door, self._server(), None), sock=listener, backlog=BACKLOG
+            partial(Door, self._server(), self._limits, None), sock=listener, backlog=BACKLOG
         )
         # Not wait_closed(): it waits for connections, and those are the runner's to end.
         stack.callback(server.close)
@@ -134,10 +134,10 @@ class Doors:
         self._guests.arriving += 1
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                partial(Door, self._server(), self._guests),
+                partial(Door, self._server(), self._limits, self._guests),
                 sock,
                 ssl=self._tls,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS if self._tls else None,
+                ssl_handshake_timeout=self._limits.handshake_seconds if self._tls else None,
             )
         except OSError as error:  # ssl.SSLError too: plain HTTP on the TLS port, a stalled handshake
             log.debug("a connection was not made: %s", type(error).__name__)

@@ -47,6 +47,7 @@ ACCESS: dict[str, Access] = {
     "GET /api/session": PAGE,
     "POST /api/logout": PAGE,
     "POST /api/open": SOCKET_OWNER,
+    "POST /api/stop": SOCKET_OWNER,
     "GET /api/health": OWNER | SOCKET,
     "GET /api/status": OWNER,
     "GET /api/sessions": OWNER,
