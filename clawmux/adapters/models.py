@@ -211,7 +211,7 @@ class _Pull:
     """One pull, with the lock held."""
 
     def __init__(self, store: ModelStore, names: Sequence[str], progress: Report) -> None:
-        from clawmux.sources import Sources
+        from clawmux.adapters.sources.chain import Sources
 
         self._store = store
         self._models = [store._models[name] for name in names]

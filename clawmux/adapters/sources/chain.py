@@ -10,10 +10,10 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from clawmux.archive import assemble
+from clawmux.adapters.sources.archive import assemble
+from clawmux.adapters.sources.registry import Registries
 from clawmux.catalog import ModelFile, Package, PackedSource, WebSource
 from clawmux.download import Client, SourceFailed, Wanted, host_of, sha256_of
-from clawmux.registry import Registries
 from clawmux.wire.errors import ClawMuxError
 
 Report = Callable[[int], None]

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from clawmux.adapters.sources.registry_settings import RegistrySettings, npm_settings, pip_settings
 from clawmux.catalog import Package, Registry
 from clawmux.download import Client, SourceFailed, Wanted, host_of, move_into_place, sha256_of
-from clawmux.registry_settings import RegistrySettings, npm_settings, pip_settings
 
 # A tool that writes nothing for so long hangs: longer than a mirror takes to fetch 115 MB from its own source first.
 STALL_SECONDS = 120.0
