@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 from clawmux.cli import owner
@@ -38,15 +39,28 @@ def kill(argv: list[str]) -> Result:
 
 
 def attach(argv: list[str]) -> Result:
-    """Becomes tmux; returns only by raising."""
+    """Becomes tmux, and so never returns."""
     parser = Arguments("attach", "See an agent's terminal and type into it. Ctrl-B D leaves it running.", "clawmux attach sky")
     parser.add_argument("name", metavar="NAME", help="the agent's name or id")
     session = owner.find_session(parser.parse_args(argv).name)
     if session["state"] == "dead":
         raise ClawMuxError("conflict", f"{session['name']} has ended; it has no terminal.", "See `clawmux status --all`.")
-    os.environ.pop("TMUX", None)  # tmux refuses to run inside another tmux, though ours is another server
+    tmux = ["tmux", "-S", str(locate().tmux_socket)]
     try:
-        # "=" asks for exactly this name; without it tmux takes any session that begins so.
-        os.execvp("tmux", ["tmux", "-S", str(locate().tmux_socket), "attach-session", "-t", f"={session['id']}"])
+        target = _tmux_session(tmux, session["id"])
+        os.environ.pop("TMUX", None)  # tmux refuses to run inside another tmux, though ours is another server
+        os.execvp("tmux", [*tmux, "attach-session", "-t", target])
     except FileNotFoundError:
         raise ClawMuxError("missing_program", "tmux is not installed, or not on PATH.", "Install tmux.") from None
+
+
+def _tmux_session(tmux: list[str], session_id: str) -> str:
+    """tmux's own id ($3) of the session marked as this agent's: a name given to -t also matches its beginnings."""
+    listed = subprocess.run(
+        [*tmux, "list-sessions", "-F", "#{session_id} #{@clawmux_id}"], capture_output=True, text=True, check=False, timeout=10
+    )
+    for line in listed.stdout.splitlines():
+        target, _, marked = line.partition(" ")
+        if marked == session_id:
+            return target
+    raise ClawMuxError("not_found", f"tmux has no session of {session_id}: {listed.stderr.strip()}", "See `clawmux status`.")

@@ -8,7 +8,7 @@ from clawmux import settings as declared
 from clawmux.cli import owner
 from clawmux.cli.arguments import Arguments
 from clawmux.cli.render import Result, Table
-from clawmux.paths import check_private, locate, make_private
+from clawmux.paths import locate, make_private
 from clawmux.wire.errors import ClawMuxError
 
 
@@ -32,16 +32,14 @@ def settings(argv: list[str]) -> Result:
 
 
 def token(argv: list[str]) -> Result:
+    from clawmux.hub.auth import Token
+
     parser = Arguments("token", "Print the token that programs send to the HTTP API as `Authorization: Bearer`.")
     parser.add_argument("--rotate", action="store_true", help="make a new one; the old one and all logins end")
-    if parser.parse_args(argv).rotate:
-        value = owner.call("POST", "/api/token", {"rotate": True})["token"]
-        return Result({"token": value}, text=value)
-    file = locate().token_file
-    if not file.exists():
-        raise ClawMuxError("not_found", "there is no token yet; the hub makes it when it starts.", owner.START_HINT)
-    check_private(file)
-    value = file.read_text(encoding="ascii").strip()
+    rotate = parser.parse_args(argv).rotate
+    token = Token.open(locate().token_file)
+    # A running hub notices the new file by itself.
+    value = token.rotate() if rotate else token.text()
     return Result({"token": value}, text=value)
 
 
