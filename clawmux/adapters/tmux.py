@@ -24,6 +24,8 @@ from typing import Self
 
 from clawmux.adapters import processes
 from clawmux.adapters.control import ControlClient, Ended, Refused, not_answering, quote
+from clawmux.adapters.injection import inject
+from clawmux.adapters.screen import InputRules
 from clawmux.wire.errors import ClawMuxError
 
 KEEPER = "clawmux-keeper"
@@ -79,7 +81,7 @@ class Pane:
     session_id: str
     dead: bool
     exit_status: int | None
-    """Of a dead pane; -N when signal N ended it, as in subprocess."""
+    """-N when signal N ended it, as in subprocess. None while it lives, and for a moment after, until tmux knows."""
     command: str
     in_mode: bool
     """Somebody scrolls in it (copy mode)."""
@@ -98,6 +100,7 @@ class Tmux:
         self._connecting = asyncio.Lock()
         self._reconnecting: asyncio.Task[None] | None = None
         self._closed = False
+        self._typing: dict[str, asyncio.Lock] = {}
 
     async def __aenter__(self) -> Self:
         await self._connect(start=True)
@@ -128,7 +131,7 @@ class Tmux:
             ("set-option", "-F", "-t", f"={name}:", "@clawmux_pane", "#{pane_id}"),
         ]
         try:
-            answer = await self._command(words, *marks)
+            answer = await self.command(words, *marks)
         except Refused as error:
             raise _already(session_id) if "duplicate session" in str(error) else _failed(error) from None
         return next(pane for pane in await self.panes() if pane.pane_id == answer[0])
@@ -136,15 +139,24 @@ class Tmux:
     async def panes(self) -> list[Pane]:
         """The agents' panes: one for each session that we have marked, whatever its user has split off beside it."""
         try:
-            lines = await self._command(["list-panes", "-a", "-F", _PANE_FORMAT])
+            lines = await self.command(["list-panes", "-a", "-F", _PANE_FORMAT])
         except ServerGone:
             return []
+        except Refused as error:
+            raise _failed(error) from None
         return [pane for line in lines if (pane := _read_pane(line))]
 
     async def capture(self, pane_id: str) -> str:
         """The visible screen as text, without colours."""
         with _named(pane_id):
-            return "\n".join(await self._command(["capture-pane", "-p", "-t", _checked(pane_id)]))
+            return "\n".join(await self.command(["capture-pane", "-p", "-t", _checked(pane_id)]))
+
+    async def inject(self, pane_id: str, text: str, rules: InputRules) -> None:
+        """Type a message into the agent's input box, one at a time a pane; ``conflict`` says why it may not be done now."""
+        lock = self._typing.setdefault(_checked(pane_id), asyncio.Lock())
+        async with lock:
+            with _named(pane_id):
+                await inject(self, pane_id, text, rules)
 
     async def kill(self, pane: Pane) -> None:
         """End all processes of the agent, then its tmux session. Quiet when they are gone already."""
@@ -153,11 +165,12 @@ class Tmux:
         claim = None if listed else pane.session_id
         await asyncio.to_thread(processes.end_session, pane.pid, listed[0].dead if listed else False, claim)
         if listed:
+            self._typing.pop(pane.pane_id, None)
             with contextlib.suppress(Refused, ServerGone):
-                await self._command(["kill-session", "-t", pane.pane_id])
+                await self.command(["kill-session", "-t", pane.pane_id])
 
-    async def _command(self, *commands: Sequence[str]) -> list[str]:
-        """Runs the commands as one list: the first that fails ends it. Raises Refused, ServerGone or a time-out."""
+    async def command(self, *commands: Sequence[str]) -> list[str]:
+        """What the commands print, run as one list: the first that fails ends it. Raises Refused, ServerGone or a time-out."""
         line = b" ; ".join(b" ".join(quote(word) for word in command) for command in commands)
         return await self._request(line)
 

@@ -35,7 +35,7 @@ class Need:
     screen: str
     """Regex."""
     reason: str
-    """What the page says then."""
+    """What the page says then; {name} is the session's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +135,10 @@ def available(runtime: Runtime, environ: Mapping[str, str] = os.environ) -> str 
     return f"{program} is not installed." + (f" Install it: {runtime.install}" if runtime.install else "")
 
 
-def needs_user(runtime: Runtime, screen: str) -> str | None:
-    """What this screen asks of the user, or None."""
-    return next((need.reason for need in runtime.needs if re.search(need.screen, screen, re.MULTILINE)), None)
+def needs_user(runtime: Runtime, screen: str, name: str) -> str | None:
+    """What this screen of the session ``name`` asks of the user, or None."""
+    reasons = (need.reason for need in runtime.needs if re.search(need.screen, screen, re.MULTILINE))
+    return next((reason.replace("{name}", name) for reason in reasons), None)
 
 
 def prepare(runtime: Runtime, facts: Facts) -> Launch:
@@ -252,6 +253,7 @@ INPUT_KEYS: dict[str, Key] = {
     "settle_ms": Key("a whole number", _whole),
     "trailing_space": Key("true or false", lambda value: isinstance(value, bool)),
     "most_chars": Key("a whole number", _whole),
+    "commands": Key("a text", _text),
 }
 
 
@@ -274,14 +276,13 @@ def _bad(file: Path, key: str, expected: str, what: str = "is wrong") -> ClawMux
 # Fields: {name} in any text of a manifest; {json:name} gives the value as a quoted JSON text.
 
 _FIELD = re.compile(r"\{(json:)?([a-z_]+)\}")
-_FIELD_NAMES = frozenset(
-    "session_id name voice directory folder socket interpreter package_root launcher shell home instructions".split()
-)
+_FACT_FIELDS = ("session_id", "name", "voice", "directory", "folder", "socket", "interpreter", "package_root")
+_FIELD_NAMES = frozenset([*_FACT_FIELDS, "launcher", "shell", "home", "instructions"])
 
 
 def _fields(runtime: Runtime, facts: Facts) -> dict[str, str]:
     fields = {
-        **{name: str(getattr(facts, name)) for name in _FIELD_NAMES & {f.name for f in dataclasses.fields(facts)}},
+        **{name: str(getattr(facts, name)) for name in _FACT_FIELDS},
         "launcher": os.fspath(facts.folder / "bin" / "clawmux"),
         "shell": facts.environ.get("SHELL") or "/bin/sh",
         "home": facts.environ.get("HOME", ""),
