@@ -2,7 +2,8 @@
 # Every check and every test, in an environment of its own. Works from any folder, on a fresh clone, without a terminal.
 #
 #   sh tests/run.sh                 everything
-#   sh tests/run.sh --fast          without the tests that need engines, Chromium or real agent programs, or end processes
+#   sh tests/run.sh --fast          without the tests that need engines, Chromium or real agent programs, end processes
+#                                   or install
 #   sh tests/run.sh tests/core -k X anything else is passed on to pytest
 #
 # CLAWMUX_TEST_CACHE   folder for the environment and the models (default: .venv-test in the checkout)
@@ -140,7 +141,7 @@ main() {
     make_environment
     if [ "${1:-}" = --fast ]; then
         shift
-        set -- -m 'not speech and not browser and not runtime and not faults' "$@"
+        set -- -m 'not speech and not browser and not runtime and not faults and not install' "$@"
     else
         pull_models
     fi

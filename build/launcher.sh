@@ -1,0 +1,11 @@
+#!/bin/sh
+# ClawMux, put here by its install.sh; removed by `sh install.sh --uninstall`.
+# What agents say goes to a client that starts as fast as Python itself; everything else to the whole program.
+python=@PYTHON@
+client=@CLIENT@
+CLAWMUX_LAUNCHER=@LAUNCHER@
+export CLAWMUX_LAUNCHER
+case "${1-}" in
+    converse | cancel-converse) exec "$python" -I -S "$client" "$@" ;;
+    *) exec "$python" -I -m clawmux "$@" ;;
+esac
