@@ -106,7 +106,7 @@ def _running_already(paths: Paths, error: ClawMuxError) -> Result:
 
 
 def _foreground(settings: declared.Settings, paths: Paths, ready_descriptor: int, no_open: bool) -> Result:
-    from clawmux.hub import service
+    from clawmux.hub import lock, service
 
     if ready_descriptor >= 0:
         service.run_detached(settings, paths, ready_descriptor)
@@ -115,7 +115,7 @@ def _foreground(settings: declared.Settings, paths: Paths, ready_descriptor: int
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
-    def announce(facts: service.Running) -> None:
+    def announce(facts: lock.Running) -> None:
         # A service manager keeps what we print: only a person at a terminal is shown a key.
         if not sys.stdout.isatty():
             print(facts.url, flush=True)

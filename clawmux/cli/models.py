@@ -28,11 +28,11 @@ def main(argv: list[str]) -> Result:
     listing.add_argument("--verify", action="store_true", help="read the files that are here and name the broken ones")
     pull = actions.add_parser("pull", help="fetch models; what is here already is checked and kept")
     pull.add_argument("names", nargs="*", metavar="NAME", help="models, as `clawmux models list` names them")
-    pull.add_argument("--set", metavar="SET", help=f"the models of one quality: {', '.join(catalog.SETS)}")
-    remove = actions.add_parser("rm", help="remove models")
-    remove.add_argument("names", nargs="+", metavar="NAME")
-    where = actions.add_parser("path", help="where a model lies, for programs that load it")
-    where.add_argument("name", metavar="NAME")
+    pull.add_argument("--set", choices=catalog.SETS, help="the models of one quality; tiny is about 200 MB")
+    remove = actions.add_parser("rm", help="remove models and free their space")
+    remove.add_argument("names", nargs="+", metavar="NAME", help="models, as `clawmux models list` names them")
+    where = actions.add_parser("path", help="print where a model lies, for programs that load it")
+    where.add_argument("name", metavar="NAME", help="a model, as `clawmux models list` names it")
     chosen = parser.parse_args(argv)
     store = _store()
     if chosen.action == "pull":
@@ -46,7 +46,17 @@ class _Action(Arguments):
     """A word under ``models``; named by argparse itself."""
 
     def __init__(self, **facts: Any) -> None:
-        super().__init__(facts["prog"].removeprefix("clawmux "), facts.get("description") or facts.get("help") or "")
+        command = facts["prog"].removeprefix("clawmux ")
+        super().__init__(command, _ABOUT[command], f"clawmux {command}{_EXAMPLES[command]}")
+
+
+_ABOUT = {
+    "models list": "Every model that is offered: its size, its licence, and whether it is on this machine.",
+    "models pull": "Fetch models, from where the last pull stopped. Several sources are tried; every file is checked.",
+    "models rm": "Remove models, with the files that no other model needs.",
+    "models path": "Print the file or folder of a model that is on this machine.",
+}
+_EXAMPLES = {"models list": " --verify", "models pull": " --set tiny", "models rm": " whisper-small", "models path": " voices"}
 
 
 def _store() -> ModelStore:
@@ -101,7 +111,8 @@ def _pull(store: ModelStore, what: Sequence[str]) -> Result:
 
 def _remove(store: ModelStore, names: Sequence[str]) -> Result:
     store.names(*names)  # an unknown name removes nothing at all
-    freed = sum(store.remove(name) for name in names)
+    with _shown() as report:
+        freed = sum(store.remove(name, report) for name in names)
     return Result({"freed_bytes": freed}, note=f"{_mega(freed)} are free again.")
 
 

@@ -1,30 +1,28 @@
 """The hub as a process: started once per data folder, found again, stopped. Knows nothing of what it serves.
 
-The lock on ``paths.lock_file`` is the truth: whoever holds it is the hub, and the kernel lets go of it however the hub
-ends. What is written inside the file is for people to read.
+That there is one only is kept by clawmux/hub/lock.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import json
 import logging
 import os
 import resource
 import select
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import clawmux
 from clawmux import paths as places
+from clawmux.hub import lock
 from clawmux.hub.log_file import LogHandler, open_log, rotate
 from clawmux.paths import Paths
 from clawmux.settings import Settings
@@ -40,26 +38,22 @@ STOP_SECONDS = 10.0
 OPEN_FILES = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """Who holds the lock, as far as it has said."""
-
-    pid: int = 0
-    url: str = ""
-    """Empty until it serves."""
-
-
-def start(paths: Paths, arguments: Sequence[str] = (), command: Sequence[str] | None = None) -> Running:
+def start(paths: Paths, arguments: Sequence[str] = (), command: Sequence[str] | None = None) -> lock.Running:
     """Start the hub in the background and wait until it serves.
 
     ``arguments`` go to its ``start --foreground``; ``command`` replaces the way we run ourselves.
     """
     prepare(paths)
-    if holder := running(paths):
-        raise _already_running(holder)
-    rotate(paths.hub_log)
+    with lock.turn(paths):
+        if holder := lock.running(paths):
+            raise lock.already_running(holder)
+        rotate(paths.hub_log)
+        return _start_child([*(command or places.run_self()), "start", "--foreground"], arguments, paths)
+
+
+def _start_child(command: Sequence[str], arguments: Sequence[str], paths: Paths) -> lock.Running:
     read_end, write_end = os.pipe()
-    argv = [*(command or places.run_self()), "start", "--foreground", "--ready-fd", str(write_end), *arguments]
+    argv = [*command, "--ready-fd", str(write_end), *arguments]
     log = open_log(paths.hub_log)
     try:
         child = subprocess.Popen(
@@ -84,15 +78,26 @@ def start(paths: Paths, arguments: Sequence[str] = (), command: Sequence[str] | 
         os.close(read_end)
 
 
-def run_foreground(settings: Settings, paths: Paths, ready: Callable[[Running], None], serve: Serve | None = None) -> None:
+def run_foreground(settings: Settings, paths: Paths, ready: Callable[[lock.Running], None], serve: Serve | None = None) -> None:
     """Be the hub until it is told to stop. ``ready`` is called once, when it serves."""
     prepare(paths)
+    with ExitStack() as turn:
+        turn.enter_context(lock.turn(paths))
+
+        def on_ready(facts: lock.Running) -> None:
+            turn.close()
+            ready(facts)
+
+        _be_the_hub(settings, paths, on_ready, serve)
+
+
+def _be_the_hub(settings: Settings, paths: Paths, ready: Callable[[lock.Running], None], serve: Serve | None) -> None:
     _raise_open_files()
-    with _lock(paths) as descriptor:
+    with lock.hold(paths) as descriptor:
 
         def on_ready(url: str) -> None:
-            facts = Running(os.getpid(), url)
-            _write_facts(descriptor, facts)
+            facts = lock.Running(os.getpid(), url)
+            lock.write_facts(descriptor, facts)
             ready(facts)
 
         try:
@@ -104,7 +109,11 @@ def run_foreground(settings: Settings, paths: Paths, ready: Callable[[Running], 
 
 
 def run_detached(settings: Settings, paths: Paths, ready_descriptor: int, serve: Serve | None = None) -> None:
-    """``run_foreground`` for the child of ``start``: log to the file, readiness or the error through the pipe."""
+    """``run_foreground`` for the child of ``start``: log to the file, readiness or the error through the pipe.
+
+    Its parent has made the folders private and holds the turn.
+    """
+    os.umask(0o077)
     os.set_inheritable(ready_descriptor, False)
     handler = LogHandler(paths.hub_log)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -120,7 +129,7 @@ def run_detached(settings: Settings, paths: Paths, ready_descriptor: int, serve:
                 pass  # whoever started us did not stay to hear it
 
         try:
-            run_foreground(settings, paths, lambda facts: tell(asdict(facts)), serve)
+            _be_the_hub(settings, paths, lambda facts: tell(asdict(facts)), serve)
         except ClawMuxError as error:
             tell(error.to_wire())
             raise
@@ -136,9 +145,9 @@ def run_detached(settings: Settings, paths: Paths, ready_descriptor: int, serve:
             raise SystemExit(ERRORS["internal"].exit_code) from None
 
 
-def stop(paths: Paths, ask: Callable[[], object], seconds: float = STOP_SECONDS) -> Running:
+def stop(paths: Paths, ask: Callable[[], object], seconds: float = STOP_SECONDS) -> lock.Running:
     """Ask the hub to end and wait until its lock is free. ``ask`` sends the request."""
-    holder = running(paths)
+    holder = lock.running(paths)
     if holder is None:
         raise ClawMuxError("hub_not_running", "the hub is not running.", "Nothing to stop.")
     try:
@@ -147,36 +156,19 @@ def stop(paths: Paths, ask: Callable[[], object], seconds: float = STOP_SECONDS)
         if error.code != "hub_not_running":
             raise
         # Between our look and our request it may have ended by itself; then there is nothing to complain about.
-        if running(paths):
+        if lock.running(paths):
             raise ClawMuxError(
                 "timeout",
                 f"the hub (pid {holder.pid}) is running but does not answer: {error.text}",
                 f"End it with: kill {holder.pid}",
             ) from None
-    if not _wait_free(paths, seconds):
+    if not lock.wait_free(paths, seconds):
         raise ClawMuxError(
             "timeout",
             f"the hub (pid {holder.pid}) is still ending after {seconds:g} s.",
             f"Wait, or end it with: kill {holder.pid}",
         )
     return holder
-
-
-def running(paths: Paths) -> Running | None:
-    """The hub of this data folder, or None. Only the lock decides; an old file means nothing."""
-    try:
-        descriptor = os.open(paths.lock_file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _bad_lock(paths.lock_file, error) from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _read_facts(descriptor)
-    finally:
-        os.close(descriptor)
-    return None
 
 
 def prepare(paths: Paths) -> None:
@@ -200,80 +192,7 @@ def port_busy(host: str, port: int) -> ClawMuxError:
     )
 
 
-@contextmanager
-def _lock(paths: Paths) -> Iterator[int]:
-    try:
-        descriptor = os.open(paths.lock_file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _bad_lock(paths.lock_file, error) from None
-    try:
-        _take(descriptor)
-        _write_facts(descriptor, Running(os.getpid()))
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _take(descriptor: int) -> None:
-    """The exclusive lock. ``running`` holds a shared one for an instant; that must not look like a second hub."""
-    for _ in range(50):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            holder = _read_facts(descriptor)
-            if _is_exclusive(descriptor):
-                raise _already_running(holder) from None
-        time.sleep(0.01)
-    raise _already_running(_read_facts(descriptor))
-
-
-def _is_exclusive(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
-    return False
-
-
-def _wait_free(paths: Paths, seconds: float) -> bool:
-    """Whether the lock came free in time. A thread waits in the kernel for it; a late one lets go at once."""
-    free = threading.Event()
-
-    def wait() -> None:
-        with paths.lock_file.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
-        free.set()
-
-    threading.Thread(target=wait, daemon=True).start()
-    return free.wait(seconds)
-
-
-def _already_running(holder: Running) -> ClawMuxError:
-    state = f"already running (pid {holder.pid}, {holder.url})" if holder.url else f"already being started (pid {holder.pid})"
-    return ClawMuxError("conflict", f"the hub is {state}.", "Open its page with `clawmux open`, or stop it with `clawmux stop`.")
-
-
-def _bad_lock(file: Path, error: OSError) -> ClawMuxError:
-    return ClawMuxError("unsafe_files", f"{file} cannot be opened: {error.strerror}.", "Move it away; ClawMux makes its own.")
-
-
-def _write_facts(descriptor: int, facts: Running) -> None:
-    text = json.dumps(asdict(facts)).encode() + b"\n"
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, text, 0)
-
-
-def _read_facts(descriptor: int) -> Running:
-    try:
-        facts = json.loads(os.pread(descriptor, 4096, 0))
-        return Running(int(facts["pid"]), str(facts["url"]))
-    except (ValueError, KeyError, TypeError):
-        return Running()
-
-
-def _wait_ready(child: subprocess.Popen[bytes], descriptor: int, paths: Paths) -> Running:
+def _wait_ready(child: subprocess.Popen[bytes], descriptor: int, paths: Paths) -> lock.Running:
     message = _read_all(descriptor, READY_SECONDS)
     if message is None:
         child.terminate()
@@ -292,7 +211,7 @@ def _wait_ready(child: subprocess.Popen[bytes], descriptor: int, paths: Paths) -
     if "url" in facts:
         # It outlives us on purpose; without this the interpreter would warn about a child left behind.
         child.returncode = 0
-        return Running(facts["pid"], facts["url"])
+        return lock.Running(facts["pid"], facts["url"])
     child.wait()
     raise ClawMuxError(facts["code"], facts["text"], facts["remedy"])
 
