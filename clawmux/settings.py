@@ -111,6 +111,7 @@ class Settings:
     )
     speech_token_file: str = _declare("", "speech.token_file", "File with the bearer token of those servers.")
 
+    models_download: bool = _declare(True, "models.download", "Fetch missing model files when the hub finds them missing.")
     models_mirror: str = _declare("", "models.mirror", "Base URL tried first for model files: <mirror>/<sha256>.")
 
 

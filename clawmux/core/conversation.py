@@ -155,8 +155,8 @@ class Conversation:
         """
         if turn_id in self.turns:
             return []
-        effects = self._take_floor(turn_id, session_id, now)
-        question = self.open_question(session_id)
+        question = self._answered_now(session_id)
+        effects = self._take_floor(turn_id, now)
         if question and question.stage is not Stage.LISTENING:
             question.spoken = True
             effects += self._move(question, Stage.LISTENING)
@@ -197,24 +197,26 @@ class Conversation:
         if not text:
             return self.turn_discarded(turn_id, now)
         del self.turns[turn_id]
-        return [*self._words(turn.session_id, turn.question_id, text, "voice", now), *self._release_floor(turn_id, now)]
+        return [
+            *self._words(Words(turn.session_id, text, "voice", turn_id), turn.question_id, now),
+            *self._release_floor(turn_id, now),
+        ]
 
     def turn_failed(self, turn_id: str, now: float) -> list[Effect]:
         """The user spoke, but the words could not be made out by any engine."""
-        turn = self.turns.pop(turn_id, None)
-        if turn is None:
-            return []
-        question = self.questions.get(turn.question_id or "")
-        effects = self._finish(question, "speech_down", "", now) if question else []
-        return [*effects, *self._release_floor(turn_id, now)]
+        return self._end_with_turn(turn_id, "speech_down", now)
 
-    def typed(self, session_id: str, text: str, now: float) -> list[Effect]:
+    def turn_was_empty(self, turn_id: str, now: float) -> list[Effect]:
+        """No words, from a client that listens only once."""
+        return self._end_with_turn(turn_id, "nothing_heard", now)
+
+    def typed(self, session_id: str, text: str, text_id: str, now: float) -> list[Effect]:
         """Typed words answer the session's open question, else go to the agent."""
         effects: list[Effect] = []
         for turn in [t for t in self.turns.values() if t.session_id == session_id and not t.closed]:
             effects += [EndTurn(turn.id, "cancelled"), *self.turn_discarded(turn.id, now)]
-        question = self.open_question(session_id)
-        return [*effects, *self._words(session_id, question.request.id if question else None, text, "typed", now)]
+        question = self._answered_now(session_id)
+        return [*effects, *self._words(Words(session_id, text, "typed", text_id), question.request.id if question else None, now)]
 
     # -- page --
 
@@ -335,7 +337,14 @@ class Conversation:
         self.floor, self.floor_by = request.id, now + OPEN_MICROPHONE_SECONDS
         return [*self._move(question, Stage.LISTENING), listen]
 
-    def _take_floor(self, turn_id: str, session_id: str, now: float) -> list[Effect]:
+    def _answered_now(self, session_id: str) -> Question | None:
+        """The question that words to this session answer: the one being heard, else the oldest open one."""
+        heard = self.questions.get(self.floor or "")
+        if heard and heard.request.session_id == session_id and heard.request.listen:
+            return heard
+        return self.open_question(session_id)
+
+    def _take_floor(self, turn_id: str, now: float) -> list[Effect]:
         """The user takes the floor: what is heard stops, an earlier microphone closes."""
         before, self.floor = self.floor, turn_id
         if before in self.turns:
@@ -349,7 +358,7 @@ class Conversation:
             effects.append(StopSpeaking(question.request.id, "interrupted"))
         if not question.request.listen:
             return [*effects, *self._finish(question, "ok", "", now)]
-        return [*effects, *(self._move(question, Stage.WAITING) if question.request.session_id != session_id else [])]
+        return [*effects, *self._move(question, Stage.WAITING)]
 
     def _close_idle_microphone(self, holder: str, now: float) -> list[Effect]:
         """Nobody spoke into a microphone that opened by itself, or the page did not open it: the question stays open."""
@@ -359,14 +368,23 @@ class Conversation:
         moved = self._move(question, Stage.WAITING) if question else []
         return [*moved, *self._release_floor(holder, now)]
 
-    def _words(self, session_id: str, question_id: str | None, text: str, via: str, now: float) -> list[Effect]:
+    def _end_with_turn(self, turn_id: str, code: str, now: float) -> list[Effect]:
+        turn = self.turns.pop(turn_id, None)
+        if turn is None:
+            return []
+        question = self.questions.get(turn.question_id or "")
+        effects = self._finish(question, code, "", now) if question else []
+        return [*effects, *self._release_floor(turn_id, now)]
+
+    def _words(self, words: Words, question_id: str | None, now: float) -> list[Effect]:
+        """They answer that question if it is still open, else they go to the agent."""
         question = self.questions.get(question_id or "")
         if question is None:
-            return [Deliver(session_id, text, via)]
+            return [Deliver(words.session_id, words.text, words.via, words.source_id)]
         effects: list[Effect] = []
         if question.stage is Stage.SPEAKING:
             effects.append(StopSpeaking(question.request.id, "interrupted"))
-        return [*effects, Words(session_id, text, via), *self._finish(question, "ok", text, now)]
+        return [*effects, words, *self._finish(question, "ok", words.text, now)]
 
     def _time_out(self, question: Question, now: float) -> list[Effect]:
         effects: list[Effect] = []

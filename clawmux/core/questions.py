@@ -53,6 +53,8 @@ class Words:
     session_id: str
     text: str
     via: str
+    source_id: str
+    """Id of the turn or of the typed text they came from: said twice, shown once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Deliver:
     session_id: str
     text: str
     via: str
+    source_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ ANYBODY: Access = OWNER | SOCKET | {(Role.STRANGER, Via.NOTHING)}
 ACCESS: dict[str, Access] = {
     # The page itself holds no secret, and must load before it can log in.
     "GET /": ANYBODY,
-    "GET /static": ANYBODY,
+    "GET /static/{path}": ANYBODY,
     "POST /api/login": ANYBODY,
     "GET /api/session": PAGE,
     "POST /api/logout": PAGE,

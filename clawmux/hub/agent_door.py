@@ -1,0 +1,210 @@
+"""``/cli/{session_id}`` and ``/mcp/{session_id}``: what agents say. One conversation core serves both.
+
+Who calls is known from the socket (``request["caller"]``); the path is a hint that only the owner may use to speak for
+a session, from a shell outside of any pane. ``/cli`` takes one request and gives one answer, as argv, as JSON or as the
+one message of a WebSocket; ``/mcp`` is a WebSocket that takes one call after another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from clawmux.hub.auth import Caller, Role
+from clawmux.hub.body import parse_object, read_body
+from clawmux.hub.browser import RUNTIME
+from clawmux.hub.converse import Call, converse
+from clawmux.hub.doors import WEBSOCKET_BYTES
+from clawmux.hub.guard import ADDRESSES
+from clawmux.hub.runtime import Runtime
+from clawmux.wire import cli
+from clawmux.wire.calls import CLI_TO_HUB, MCP_TO_HUB, McpStatusCheck
+from clawmux.wire.codec import decode
+from clawmux.wire.errors import ClawMuxError
+
+log = logging.getLogger(__name__)
+
+# Text, its options and the argv framing.
+BODY_BYTES = cli.TEXT_LIMIT_BYTES + 4096
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+async def post_cli(request: web.Request) -> web.Response:
+    """One agent verb. argv bodies are answered with exit code, stderr and stdout; JSON bodies with JSON."""
+    if request.content_type == "application/json":
+        return web.json_response(await _by_json(request, parse_object(await read_body(request, BODY_BYTES))))
+    if request.content_type != cli.ARGV_TYPE:
+        raise ClawMuxError("unsupported", f"Content-Type {request.content_type!r}; expected {cli.ARGV_TYPE} or application/json.")
+    try:
+        words = cli.split_body(await read_body(request, BODY_BYTES))
+        stdout = await _by_argv(request, cli.parse(words))
+    except ClawMuxError as error:
+        return _argv_response(error.exit_code, cli.error_text(error), "")
+    except Exception:
+        log.exception("a command of an agent failed")
+        failure = ClawMuxError("internal", "the hub could not carry out this command.", "See `clawmux logs`.")
+        return _argv_response(failure.exit_code, cli.error_text(failure), "")
+    return _argv_response(0, "", stdout)
+
+
+def _argv_response(exit_code: int, stderr: str, stdout: str) -> web.Response:
+    told = stderr.encode()
+    headers = {"Clawmux-Exit": str(exit_code), "Clawmux-Stderr": str(len(told))}
+    return web.Response(body=told + stdout.encode(), content_type="text/plain", charset="utf-8", headers=headers)
+
+
+async def _by_argv(request: web.Request, said: cli.Request) -> str:
+    runtime = request.app[RUNTIME]
+    if isinstance(said, cli.Help):
+        raise ClawMuxError("usage", "help is printed by the client.", "Run `clawmux --help`.")
+    session_id = _session_of(request)
+    runtime.agents.contacted(session_id)
+    if isinstance(said, cli.Status):
+        return _status_text(runtime, session_id)
+    if isinstance(said, cli.CancelConverse):
+        question = runtime.conversation.questions.get(said.id)
+        if question is not None and question.request.session_id == session_id:
+            runtime.perform(runtime.conversation.cancel(said.id, runtime.now))
+        return ""
+    call = Call(
+        id=said.resume or _request_id(request.headers.get("Clawmux-Request", "")),
+        session_id=session_id,
+        text=said.text,
+        listen=said.listen,
+        goodbye=said.goodbye,
+        timeout_seconds=said.timeout_seconds,
+        resume=bool(said.resume),
+    )
+    words = await converse(runtime, call, request.app[ADDRESSES].page_url)
+    return f"{words}\n" if words else ""
+
+
+async def _by_json(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+    """``{"type": "converse", "id", "text", "listen", "goodbye", "timeout"}`` -> ``converse_result``."""
+    runtime = request.app[RUNTIME]
+    session_id = _session_of(request)
+    runtime.agents.contacted(session_id)
+    message = decode(CLI_TO_HUB, body)
+    call = Call(
+        id=_request_id(message.id),
+        session_id=session_id,
+        text=cli.check_text("field 'text'", message.text),
+        listen=message.listen,
+        goodbye=message.goodbye,
+        timeout_seconds=cli.read_timeout("field 'timeout'", str(message.timeout)) if message.timeout else 0.0,
+    )
+    text = await converse(runtime, call, request.app[ADDRESSES].page_url)
+    return {"type": "converse_result", "text": text, "exit": 0}
+
+
+async def socket_cli(request: web.Request) -> web.WebSocketResponse:
+    """The same as one WebSocket message: one request, one answer, closed."""
+    return await _serve_socket(request, _by_json, once=True)
+
+
+async def socket_mcp(request: web.Request) -> web.WebSocketResponse:
+    return await _serve_socket(request, _by_mcp, once=False)
+
+
+async def _by_mcp(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+    """The messages of the MCP server. Its ``voice`` is ignored: the session's own is used."""
+    runtime = request.app[RUNTIME]
+    session_id = _session_of(request)
+    runtime.agents.contacted(session_id)
+    message = decode(MCP_TO_HUB, body)
+    if isinstance(message, McpStatusCheck):
+        return {"type": "status_result", "connected": True, "page": len(runtime.pages) > 0}
+    text = cli.check_text("field 'message'", message.message)
+    call = Call(_request_id(message.id), session_id, text, listen=message.wait_for_response)
+    return {"type": "converse_result", "id": message.id, "text": await converse(runtime, call, request.app[ADDRESSES].page_url)}
+
+
+Answerer = Callable[[web.Request, dict[str, Any]], Coroutine[Any, Any, dict[str, Any]]]
+
+
+async def _serve_socket(request: web.Request, answer: Answerer, once: bool) -> web.WebSocketResponse:
+    socket = web.WebSocketResponse(max_msg_size=WEBSOCKET_BYTES, compress=False, heartbeat=15.0)
+    await socket.prepare(request)
+    async for message in socket:
+        if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+            continue
+        try:
+            result = await _until_closed(socket, answer(request, parse_object(message.data)))
+        except ClawMuxError as error:
+            result = error.to_wire()
+        except Exception:
+            log.exception("a call of an agent failed")
+            result = ClawMuxError("internal", "the hub could not carry out this call.", "See its log.").to_wire()
+        if result is None:
+            break
+        await socket.send_json(result)
+        if once:
+            await socket.close()
+    return socket
+
+
+async def _until_closed(socket: web.WebSocketResponse, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any] | None:
+    """The answer; None when the caller went away first. A handler hears of that only by reading."""
+    task = asyncio.create_task(work)
+    try:
+        while True:
+            reading = asyncio.create_task(socket.receive())
+            await asyncio.wait({task, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+                return task.result()
+            if reading.result().type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                return None
+            await socket.send_json(ClawMuxError("conflict", "one call at a time: the one before has no answer yet.").to_wire())
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def _session_of(request: web.Request) -> str:
+    """The session that speaks: the caller's own, or for the owner the one in the path."""
+    caller: Caller = request["caller"]
+    hint = request.match_info["session_id"]
+    runtime = request.app[RUNTIME]
+    if caller.role is Role.AGENT:
+        if hint not in ("-", caller.session_id):
+            log.warning("session %s called as %r; taken as itself", caller.session_id, hint)
+        return runtime.agents.get(caller.session_id or "").id
+    if hint == "-":
+        raise ClawMuxError("usage", "this shell belongs to no agent session.", "Set CLAWMUX_SESSION_ID, or use the page.")
+    return runtime.agents.find(hint).id
+
+
+def _request_id(text: str) -> str:
+    if not text:
+        return secrets.token_hex(16)
+    if not _REQUEST_ID.fullmatch(text):
+        raise ClawMuxError("usage", f"request id {text[:70]!r} must be 8 to 64 letters, digits, - and _.")
+    return text
+
+
+def _status_text(runtime: Runtime, session_id: str) -> str:
+    view = runtime.session_view(runtime.agents.get(session_id))
+    pages = len(runtime.pages)
+    lines = [
+        f"{view['name']}: {view['state']}, {view['activity'].replace('_', ' ')}",
+        f"voice: {view['voice']}",
+        f"page: {'connected' if pages else 'none connected'}",
+        f"speech: {runtime.speech_view()['state'].replace('_', ' ')}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+ROUTES = [
+    web.post("/cli/{session_id}", post_cli),
+    web.get("/cli/{session_id}", socket_cli),
+    web.get("/mcp/{session_id}", socket_mcp),
+]

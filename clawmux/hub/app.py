@@ -1,0 +1,71 @@
+"""The hub as one application, and serving it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from clawmux.adapters.store import Store
+from clawmux.adapters.tmux import Tmux
+from clawmux.hub import agent_door, login, routes
+from clawmux.hub.auth import Auth
+from clawmux.hub.browser import RUNTIME, SOCKETS, serve_page
+from clawmux.hub.doors import Doors
+from clawmux.hub.guard import protect
+from clawmux.hub.routes import STOPPING
+from clawmux.hub.runtime import Runtime
+from clawmux.hub.static import Assets
+from clawmux.paths import Paths, static_files
+from clawmux.settings import Settings
+
+
+def build_app(runtime: Runtime) -> web.Application:
+    """Every route there is. The runtime starts and stops with the application."""
+    app = web.Application()
+    protect(app, Auth.open(runtime.paths.data, runtime.agents.panes))
+    app[RUNTIME] = runtime
+    app[SOCKETS] = set()
+    app[STOPPING] = asyncio.Event()
+    assets = Assets(static_files())
+    app.add_routes([*login.ROUTES, *routes.ROUTES, *agent_door.ROUTES, web.get("/ws", serve_page)])
+    app.add_routes([web.get("/", assets.serve), web.get("/static/{path:.+}", assets.serve)])
+    app.cleanup_ctx.append(_running)
+    return app
+
+
+async def _running(app: web.Application) -> AsyncIterator[None]:
+    await app[RUNTIME].start()
+    yield
+    await app[RUNTIME].stop()
+
+
+async def serve(settings: Settings, paths: Paths, on_ready: Callable[[str], None]) -> None:
+    """Be the hub until SIGTERM, SIGINT or ``POST /api/stop``. The caller holds the lock of the data folder.
+
+    ``on_ready`` gets the page's base URL when both doors are open.
+    """
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(Store(paths.store_file))
+        tmux = await stack.enter_async_context(Tmux(paths.tmux_socket))
+        app = build_app(Runtime(settings, paths, store, tmux))
+        doors = await stack.enter_async_context(Doors(app, settings, paths))
+        with _signals(app[STOPPING]):
+            on_ready(doors.addresses.page_url)
+            await app[STOPPING].wait()
+
+
+@contextlib.contextmanager
+def _signals(stopping: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,109 @@
+"""The numbered event log: what happened, stored first, then told to every page in the same order.
+
+A unit of work collects its statements and events; ``flush`` writes them as one transaction, and only when they are
+durable are the pages and the waiting commands told. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from clawmux.adapters.store import Statement, Store
+from clawmux.wire.errors import ClawMuxError
+
+log = logging.getLogger(__name__)
+
+# A page that missed more than this fetches the history instead.
+RING_EVENTS = 2000
+
+
+class Journal:
+    def __init__(self, store: Store, publish: Callable[[dict[str, Any]], None]) -> None:
+        self._store = store
+        self._publish = publish
+        self._n = store.last_event()
+        self._ring: deque[dict[str, Any]] = deque(store.events_after(self._n - RING_EVENTS, RING_EVENTS), RING_EVENTS)
+        self._words: set[str] = {e["msg_id"] for e in self._ring if e["type"] == "user_text"}
+        self._statements: list[Statement] = []
+        self._then: list[Callable[[], None]] = []
+
+    @property
+    def next_n(self) -> int:
+        return self._n + 1
+
+    def has_words(self, source_id: str) -> bool:
+        """Whether this turn's or typed text's words are in the log already."""
+        return source_id in self._words
+
+    def words_of(self, source_id: str) -> str:
+        return next((e["text"] for e in reversed(self._ring) if e.get("msg_id") == source_id), "")
+
+    # -- collecting --
+
+    def event(self, kind: str, session_id: str | None, **body: Any) -> None:
+        """Add an event; pages hear of it when it is durable."""
+        self._n += 1
+        event = {"type": kind, "n": self._n, "ts": round(time.time(), 3), "session_id": session_id, **body}
+        if kind == "user_text":
+            self._words.add(body["msg_id"])
+        row = (self._n, session_id, kind, event["ts"], json.dumps(event, ensure_ascii=False))
+        self._statements.append(("INSERT INTO events (n, session_id, type, ts, body) VALUES (?, ?, ?, ?, ?)", row))
+        self._then.append(lambda: self._tell(event))
+
+    def statement(self, sql: str, *values: Any) -> None:
+        self._statements.append((sql, values))
+
+    def then(self, act: Callable[[], None]) -> None:
+        """Do this once everything collected so far is durable."""
+        self._then.append(act)
+
+    def flush(self) -> asyncio.Future[None] | None:
+        """Commit what was collected. Acts run in order, also when the disk refuses: live voice goes on."""
+        statements, self._statements = self._statements, []
+        acts, self._then = self._then, []
+        if not statements:
+            for act in acts:
+                act()
+            return None
+        future = self._store.write(*statements)
+        future.add_done_callback(lambda done: self._durable(done, acts))
+        return future
+
+    # -- reading --
+
+    def text_of(self, session_id: str, msg_id: str) -> str:
+        """The text of an agent's entry. Raises ``not_found``."""
+        for event in self._store.events_before(session_id, 0, self._n + 1, RING_EVENTS):
+            if event["type"] == "assistant_text" and event["msg_id"] == msg_id:
+                return str(event["text"])
+        raise ClawMuxError("not_found", f"field 'msg_id': this conversation has no entry {msg_id!r}.")
+
+    def sessions(self) -> list[str]:
+        """The stored sessions, as they were written."""
+        return [body for (body,) in self._store.rows("SELECT body FROM sessions ORDER BY rowid")]
+
+    def since(self, last: int) -> list[dict[str, Any]] | None:
+        """Events after ``last``; None when they are no longer in the ring, or ``last`` is from another life."""
+        durable = self._ring[-1]["n"] if self._ring else 0
+        if last > self._n or (self._ring and last < self._ring[0]["n"] - 1):
+            return None
+        return [event for event in self._ring if event["n"] > last] if last < durable else []
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        self._ring.append(event)
+        self._publish(event)
+
+    def _durable(self, done: asyncio.Future[None], acts: list[Callable[[], None]]) -> None:
+        if not done.cancelled() and (error := done.exception()):
+            log.error("the store refused a write: %s", error)
+        for act in acts:
+            try:
+                act()
+            except Exception:
+                log.exception("an act after a commit failed")

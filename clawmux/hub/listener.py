@@ -1,0 +1,233 @@
+"""The user's turns on their way to words: one task a turn between the page's frames and the speech service.
+
+Every sample of a turn is kept until its words are settled, so that a speech service that dies in the middle is given
+the whole again, and a page that comes back may send everything anew: frames already here are recognised by number.
+Decides nothing about whose words they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from clawmux.hub.pages import Page
+from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.frames import MICROPHONE_RATE, Frame
+
+log = logging.getLogger(__name__)
+
+# Ten minutes of PCM16 at 16 kHz: 19 MB.
+TURN_LIMIT_BYTES = 600 * MICROPHONE_RATE * 2
+PIECE_BYTES = 32000
+TRIES = 3
+
+
+class Listening(Protocol):
+    async def send(self, pcm: bytes) -> None: ...
+    async def end(self) -> None: ...
+    def __aiter__(self) -> AsyncIterator[dict[str, Any]]: ...
+
+
+class Ear(Protocol):
+    """What the listener needs of the speech service."""
+
+    def listen(self, language: str, mode: str, silence_seconds: float) -> AbstractAsyncContextManager[Listening]: ...
+
+
+class Hearer(Protocol):
+    """Who is told what a turn came to."""
+
+    def speech_started(self, turn_id: str) -> None: ...
+    def turn_closed(self, turn_id: str) -> None: ...
+    def heard(self, turn_id: str, text: str, stt_ms: float) -> None: ...
+    def turn_failed(self, turn_id: str, reason: str) -> None: ...
+
+
+@dataclass(slots=True)
+class LiveTurn:
+    id: str
+    session_id: str
+    slot: int
+    page: Page | None
+    mode: str
+    pcm: bytearray = field(default_factory=bytearray)
+    next_seq: int = 0
+    closed: bool = False
+    """The page has sent everything."""
+    ended: bool = False
+    """The service has decided that the user has finished."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+class Listener:
+    def __init__(
+        self,
+        ear: Ear,
+        speech_ready: Callable[[], Awaitable[bool]],
+        hearer: Hearer,
+        wishes: Callable[[], tuple[str, float]],
+    ) -> None:
+        self._ear = ear
+        self._speech_ready = speech_ready
+        self._hearer = hearer
+        self._wishes = wishes
+        """Language and silence_seconds in force."""
+        self._turns: dict[str, LiveTurn] = {}
+        self._slots: dict[tuple[str, int], str] = {}
+        """(client, slot) -> turn."""
+        self.dropped_frames = 0
+
+    def __contains__(self, turn_id: str) -> bool:
+        return turn_id in self._turns
+
+    def open(self, turn_id: str, session_id: str, slot: int, page: Page, mode: str) -> None:
+        """A turn begins, or goes on from a page that came back."""
+        turn = self._turns.get(turn_id)
+        if turn is None:
+            turn = LiveTurn(turn_id, session_id, slot, page, mode)
+            self._turns[turn_id] = turn
+            turn.task = asyncio.create_task(self._run(turn), name=f"turn {turn_id}")
+        turn.page, turn.slot = page, slot
+        self._slots[page.client, slot] = turn_id
+
+    def feed(self, page: Page, frame: Frame) -> None:
+        """Samples of a turn. Unknown slots and frames that are here already are counted and dropped."""
+        turn = self._turns.get(self._slots.get((page.client, frame.slot), ""))
+        if turn is None or turn.closed or turn.ended or frame.seq < turn.next_seq:
+            self.dropped_frames += 1
+            return
+        if len(turn.pcm) + len(frame.payload) > TURN_LIMIT_BYTES:
+            self.close(turn.id)
+            return
+        turn.next_seq = frame.seq + 1
+        turn.pcm += frame.payload
+        turn.changed.set()
+
+    def feed_whole(self, turn_id: str, pcm: bytes) -> None:
+        """A whole recording at once, from a client of the first protocol."""
+        turn = self._turns[turn_id]
+        turn.pcm += pcm[:TURN_LIMIT_BYTES]
+        turn.closed = True
+        turn.changed.set()
+
+    def close(self, turn_id: str) -> None:
+        """Nothing more comes; make words of what is here."""
+        if (turn := self._turns.get(turn_id)) and not turn.closed:
+            turn.closed = True
+            turn.changed.set()
+            self._hearer.turn_closed(turn_id)
+
+    def drop(self, turn_id: str, why: str) -> None:
+        """Its words are not wanted any more."""
+        turn = self._forget(turn_id)
+        if turn is None:
+            return
+        if turn.task is not None and turn.task is not asyncio.current_task():
+            turn.task.cancel()
+        if turn.page is not None:
+            turn.page.send({"type": "turn_end", "turn": turn_id, "why": why})
+            turn.page.send({"type": "turn_done", "turn": turn_id, "text": None, "reason": why})
+
+    def settle(self, turn_id: str, text: str | None, reason: str = "") -> None:
+        """Its words are stored: the page may drop the recording."""
+        turn = self._forget(turn_id)
+        if turn is not None and turn.page is not None:
+            turn.page.send({"type": "turn_done", "turn": turn_id, "text": text, "reason": reason})
+
+    def page_changed(self, before: Page, after: Page | None) -> None:
+        """Answers of its turns go to another connection, or to nobody until one comes."""
+        for turn in self._turns.values():
+            if turn.page is before:
+                turn.page = after
+
+    async def stop(self) -> None:
+        tasks = [turn.task for turn in self._turns.values() if turn.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- inside --
+
+    def _forget(self, turn_id: str) -> LiveTurn | None:
+        turn = self._turns.pop(turn_id, None)
+        for key in [key for key, value in self._slots.items() if value == turn_id]:
+            del self._slots[key]
+        return turn
+
+    async def _run(self, turn: LiveTurn) -> None:
+        """To the words, through as many speech services as it takes within reason."""
+        reason = "The speech service is not available."
+        for attempt in range(TRIES):
+            if not await self._speech_ready():
+                break
+            try:
+                if await self._listen(turn):
+                    return
+                reason = "The speech service ended without an answer."
+            except ClawMuxError as error:
+                reason = error.text
+            except Exception:
+                log.exception("turn %s failed", turn.id)
+                reason = "Recognition failed."
+            log.warning("turn %s, try %d: %s", turn.id, attempt + 1, reason)
+        self._hearer.turn_failed(turn.id, reason)
+
+    async def _listen(self, turn: LiveTurn) -> bool:
+        """One connection to the service, given the turn from its first sample. True when it brought the words."""
+        language, silence_seconds = self._wishes()
+        # The end that an earlier service decided stands, whatever a new one would say.
+        mode = "manual" if turn.ended else turn.mode
+        async with self._ear.listen(language, mode, silence_seconds) as listening:
+            feeding = asyncio.create_task(self._feed_service(turn, listening), name=f"feed {turn.id}")
+            try:
+                async for event in listening:
+                    if self._take(turn, event):
+                        return True
+            finally:
+                feeding.cancel()
+                await asyncio.gather(feeding, return_exceptions=True)
+        return False
+
+    async def _feed_service(self, turn: LiveTurn, listening: Listening) -> None:
+        at = 0
+        while True:
+            turn.changed.clear()
+            while at < len(turn.pcm):
+                piece = bytes(turn.pcm[at : at + PIECE_BYTES])
+                await listening.send(piece)
+                at += len(piece)
+            if turn.closed or turn.ended:
+                await listening.end()
+                return
+            await turn.changed.wait()
+
+    def _take(self, turn: LiveTurn, event: dict[str, Any]) -> bool:
+        kind = event.get("type")
+        if kind == "speech_started":
+            self._hearer.speech_started(turn.id)
+            self._tell(turn, {"type": "vad", "turn": turn.id, "speaking": True})
+        elif kind == "partial_text":
+            self._tell(
+                turn, {"type": "partial_text", "turn": turn.id, "text": event["text"], "stable": bool(event.get("stable"))}
+            )
+        elif kind == "speech_ended" and turn.mode == "auto" and not (turn.ended or turn.closed):
+            turn.ended = True
+            self._tell(turn, {"type": "turn_end", "turn": turn.id, "why": "endpoint"})
+            self._hearer.turn_closed(turn.id)
+        elif kind == "speech_ended":
+            self._tell(turn, {"type": "vad", "turn": turn.id, "speaking": False})
+        elif kind == "final_text":
+            self._hearer.heard(turn.id, str(event["text"]).strip(), float(event.get("stt_ms", 0.0)))
+            return True
+        elif kind == "error":
+            raise ClawMuxError("speech_down", str(event.get("text")), str(event.get("remedy", "")))
+        return False
+
+    def _tell(self, turn: LiveTurn, message: dict[str, Any]) -> None:
+        if turn.page is not None:
+            turn.page.send(message)

@@ -1,0 +1,164 @@
+"""The REST routes: sessions, history, settings, voices, health. Thin: each reads its request, asks, answers."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from typing import Any
+
+from aiohttp import web
+
+from clawmux import __version__, settings
+from clawmux.adapters.runtimes import manifest
+from clawmux.hub.agents import Order
+from clawmux.hub.body import read_json
+from clawmux.hub.browser import RUNTIME
+from clawmux.hub.guard import ADDRESSES
+from clawmux.wire.codec import decode_as
+from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.voices import VOICES
+
+STOPPING = web.AppKey("clawmux_stopping", asyncio.Event)
+HISTORY_ENTRIES = 200
+
+
+async def health(request: web.Request) -> web.Response:
+    return web.json_response(_health(request))
+
+
+async def status(request: web.Request) -> web.Response:
+    runtime = request.app[RUNTIME]
+    owner = runtime.pages.owner
+    return web.json_response(
+        {
+            **_health(request),
+            "audio_owner": owner.device if owner else None,
+            "session_list": runtime.session_list()["sessions"],
+            "dropped_frames": runtime.listener.dropped_frames,
+        }
+    )
+
+
+def _health(request: web.Request) -> dict[str, Any]:
+    runtime = request.app[RUNTIME]
+    speech = runtime.speech_view()
+    return {
+        "ok": True,
+        "version": __version__,
+        "url": request.app[ADDRESSES].page_url,
+        "uptime_seconds": round(time.time() - runtime.started, 1),
+        "speech": {key: speech[key] for key in ("state", "reason", "progress")},
+        "sessions": len(runtime.agents.living),
+        "pages": len(runtime.pages),
+    }
+
+
+async def list_sessions(request: web.Request) -> web.Response:
+    return web.json_response(request.app[RUNTIME].session_list()["sessions"])
+
+
+async def spawn(request: web.Request) -> web.Response:
+    runtime = request.app[RUNTIME]
+    order = decode_as(Order, await read_json(request), "the new session")
+    session = await runtime.agents.spawn(order)
+    runtime.pages.broadcast(runtime.session_list())
+    return web.json_response(runtime.session_view(session), status=201)
+
+
+async def kill(request: web.Request) -> web.Response:
+    runtime = request.app[RUNTIME]
+    session = runtime.agents.find(request.match_info["id"])
+    await runtime.agents.kill(session.id, "You ended it.")
+    return web.json_response({"id": session.id})
+
+
+async def set_voice(request: web.Request) -> web.Response:
+    runtime = request.app[RUNTIME]
+    body = await read_json(request)
+    voice = body.get("voice")
+    if not isinstance(voice, str):
+        raise ClawMuxError("usage", f"field 'voice' is {voice!r}; expected the id of a voice.", "GET /api/voices lists them.")
+    session = runtime.agents.set_voice(runtime.agents.find(request.match_info["id"]).id, voice)
+    return web.json_response(runtime.session_view(session))
+
+
+async def history(request: web.Request) -> web.Response:
+    """A session's entries before number ``before``, the newest ``limit`` of them, oldest first."""
+    runtime = request.app[RUNTIME]
+    session = runtime.agents.find(request.query.get("session_id", ""))
+    before = _number(request, "before", runtime.journal.next_n, 0)
+    limit = _number(request, "limit", 50, 1, HISTORY_ENTRIES)
+    entries = runtime.store.events_before(session.id, session.first_n, before, limit + 1)
+    return web.json_response({"entries": entries[-limit:], "more": len(entries) > limit})
+
+
+async def get_settings(request: web.Request) -> web.Response:
+    runtime = request.app[RUNTIME]
+    rows = [
+        {
+            "name": d.name,
+            "value": getattr(runtime.settings, field),
+            "default": getattr(settings.Settings(), field),
+            "help": d.help,
+            "choices": list(d.choices),
+            "low": d.low,
+            "high": d.high,
+            "live": d.live,
+        }
+        for field, d in settings.DECLARATIONS.items()
+    ]
+    return web.json_response(rows)
+
+
+async def put_settings(request: web.Request) -> web.Response:
+    """Every value is checked before the first is saved."""
+    runtime = request.app[RUNTIME]
+    body = await read_json(request)
+    checked = {name: settings.check(name, value, source="field") for name, value in body.items()}
+    for name, value in checked.items():
+        settings.save(runtime.paths.config_file, name, value)
+    runtime.change_settings({settings.FIELD_OF[name]: value for name, value in checked.items()})
+    return await get_settings(request)
+
+
+async def voices(request: web.Request) -> web.Response:
+    return web.json_response([dataclasses.asdict(voice) for voice in VOICES.values()])
+
+
+async def runtimes(request: web.Request) -> web.Response:
+    listed = []
+    for name, runtime in request.app[RUNTIME].agents.runtimes().items():
+        reason = manifest.available(runtime)
+        listed.append({"name": name, "title": runtime.title, "available": reason is None, "reason": reason or ""})
+    return web.json_response(listed)
+
+
+async def stop(request: web.Request) -> web.Response:
+    request.app[STOPPING].set()
+    return web.json_response({"stopping": True})
+
+
+def _number(request: web.Request, name: str, default: int, low: int, high: int = 2**53) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit()) or not low <= int(text[:20]) <= high:
+        raise ClawMuxError("usage", f"query field {name!r} is {text[:40]!r}; expected a whole number of at least {low}.")
+    return int(text)
+
+
+ROUTES = [
+    web.get("/api/health", health),
+    web.get("/api/status", status),
+    web.get("/api/sessions", list_sessions),
+    web.post("/api/sessions", spawn),
+    web.delete("/api/sessions/{id}", kill),
+    web.put("/api/sessions/{id}/voice", set_voice),
+    web.get("/api/history", history),
+    web.get("/api/settings", get_settings),
+    web.put("/api/settings", put_settings),
+    web.get("/api/voices", voices),
+    web.get("/api/runtimes", runtimes),
+    web.post("/api/stop", stop),
+]

@@ -1,0 +1,391 @@
+"""The joining: hands every input to a core, performs the effects it returns, arms one timer. Decides nothing itself.
+
+``perform`` is synchronous: an effect is enqueued, stored or started as a task, and every task's end comes back here as
+an input of a core. What is shown or answered is durable first (``journal``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from clawmux.adapters.speech.client import SpeechClient
+from clawmux.adapters.store import Store
+from clawmux.adapters.tmux import Tmux
+from clawmux.core import engine as engines
+from clawmux.core import questions as asked
+from clawmux.core.conversation import Conversation
+from clawmux.core.engine import Engine
+from clawmux.core.session import Session, activity
+from clawmux.hub.agents import Agents
+from clawmux.hub.journal import Journal
+from clawmux.hub.listener import Listener
+from clawmux.hub.model_download import ModelDownload
+from clawmux.hub.pages import Page, Pages
+from clawmux.hub.speaker import Speaker, Utterance
+from clawmux.hub.speech_child import SpeechChild
+from clawmux.paths import Paths
+from clawmux.settings import DECLARATIONS, Settings
+from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.words import SpeechState, Stage
+
+log = logging.getLogger(__name__)
+
+# How long a turn or a sentence waits for a speech service that is just starting again.
+SPEECH_WAIT_SECONDS = 30.0
+_NEEDS_YOU = (Stage.LISTENING, Stage.WAITING)
+
+
+class Runtime:
+    def __init__(self, settings: Settings, paths: Paths, store: Store, tmux: Tmux) -> None:
+        self.settings = settings
+        self.paths = paths
+        self.started = time.time()
+        self.store = store
+        self.pages = Pages()
+        self.journal = Journal(store, self.pages.broadcast)
+        self.conversation = Conversation(settings.speech_answer_minutes * 60, settings.speech_listen_seconds)
+        self.engine = Engine()
+        self.agents = Agents(paths, lambda: self.settings, self.journal, tmux)
+        self.tmux = tmux
+        self.speech = SpeechClient(paths.speech_socket)
+        self.child = SpeechChild(paths.speech_socket, paths.speech_log, self.speech, self._reported, self._exited)
+        self.speaker = Speaker(self.speech, self.speech_ready, self._spoken, self._not_spoken)
+        self.listener = Listener(
+            self.speech, self.speech_ready, self, lambda: (self.settings.speech_language, self.settings.speech_silence_seconds)
+        )
+        self.download = ModelDownload(
+            paths.models, self._progressed, lambda e: self.notice(None, "error", f"Models: {e.text}", e.remedy)
+        )
+        self.progress: dict[str, Any] | None = None
+        """Of a model download under way, for the pages."""
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._answers: dict[str, list[asyncio.Future[tuple[str, str]]]] = {}
+        self._speech_settled = asyncio.Event()
+        self.pages.on_owner_came = self._owner_came
+        self.pages.on_owner_gone = self._owner_gone
+        self.agents.on_changed = self._session_changed
+        self.agents.on_ended = self._session_ended
+        tmux.on_lost = self.agents.tmux_lost
+        self._performers: dict[type[Any], Callable[[Any], None]] = {
+            asked.Show: self._show,
+            asked.Speak: self._speak,
+            asked.StopSpeaking: lambda e: self.speaker.stop(e.question_id, self.pages.owner, e.why),
+            asked.Listen: self._listen,
+            asked.EndTurn: lambda e: self.listener.drop(e.turn, e.why),
+            asked.Words: self._words,
+            asked.Deliver: self._deliver,
+            asked.Answer: self._answer,
+            asked.Changed: self._changed,
+            engines.StartService: lambda e: self.child.start(),
+            engines.Notify: self._speech_state,
+        }
+
+    # -- the loop --
+
+    @property
+    def now(self) -> float:
+        return self._loop.time()
+
+    def perform(self, effects: Iterable[object], *then: Callable[[], None]) -> None:
+        """Carry out effects in order; ``then`` runs when what they stored is durable."""
+        for effect in effects:
+            self._performers[type(effect)](effect)
+        for act in then:
+            self.journal.then(act)
+        self.journal.flush()
+        self._arm()
+
+    def _arm(self) -> None:
+        times = [t for t in (self.conversation.deadline(), self.engine.deadline()) if t is not None]
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(max(min(times), self.now + 0.001), self._tick) if times else None
+
+    def _tick(self) -> None:
+        self.perform([*self.conversation.tick(self.now), *self.engine.tick(self.now)])
+
+    def start_task(self, work: Any, name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("task %s failed", task.get_name(), exc_info=error)
+
+    # -- life --
+
+    async def start(self) -> None:
+        """Take up what the store and tmux hold, and start the speech service."""
+        await self.agents.adopt()
+        self._restore_questions()
+        if self.store.quarantined:
+            self.notice(None, "error", f"The store was broken; it was put aside as {self.store.quarantined}.")
+        self.start_task(self.agents.watch(), "watch agents")
+        self.perform(self.engine.want(self.now))
+
+    async def stop(self) -> None:
+        """End our own tasks and the speech child; agents live on in tmux."""
+        self.perform(self.engine.stop())
+        if self._timer is not None:
+            self._timer.cancel()
+        for page in self.pages:
+            page.close()
+        await self.listener.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.download.stop()
+        await self.child.stop()
+
+    def _restore_questions(self) -> None:
+        rows = self.store.rows(
+            "SELECT request, stage, shown, spoken, parked FROM questions WHERE code IS NULL ORDER BY created, rowid"
+        )
+        for body, _stage, shown, spoken, parked in rows:
+            request = asked.Request(**json.loads(body))
+            self.conversation.restore(request, spoken=bool(spoken), shown=bool(shown), parked=bool(parked), now=self.now)
+            if request.session_id not in {s.id for s in self.agents.living}:
+                self.perform(self.conversation.cancel(request.id, self.now))
+            else:
+                self.agents.question_changed(request.session_id, Stage.QUEUED)
+        self.perform([])
+
+    def change_settings(self, values: dict[str, Any]) -> None:
+        """Take over values that were checked and saved; what needs a new start of the hub waits for it."""
+        live = {name: value for name, value in values.items() if DECLARATIONS[name].live}
+        self.settings = dataclasses.replace(self.settings, **live)
+        self.conversation.answer_seconds = self.settings.speech_answer_minutes * 60
+        self.conversation.listen_seconds = self.settings.speech_listen_seconds
+
+    # -- converse calls --
+
+    def answered(self, question_id: str) -> tuple[str, str, str] | None:
+        """(session, code, text) of a question that has its answer."""
+        rows = self.store.rows("SELECT session_id, code, answer FROM questions WHERE id = ? AND code IS NOT NULL", (question_id,))
+        return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
+
+    def await_answer(self, question_id: str) -> asyncio.Future[tuple[str, str]]:
+        future: asyncio.Future[tuple[str, str]] = self._loop.create_future()
+        self._answers.setdefault(question_id, []).append(future)
+        return future
+
+    def forget_waiter(self, question_id: str, future: asyncio.Future[tuple[str, str]]) -> bool:
+        """True when nobody waits for this question any more."""
+        waiting = self._answers.get(question_id, [])
+        if future in waiting:
+            waiting.remove(future)
+        if not waiting:
+            self._answers.pop(question_id, None)
+        return not waiting
+
+    # -- performing --
+
+    def _show(self, effect: asked.Show) -> None:
+        request = self.conversation.questions[effect.question_id].request
+        self.journal.event("assistant_text", request.session_id, msg_id=request.id, text=request.text, question=request.listen)
+        if request.listen:
+            message = {"type": "attention", "session_id": request.session_id, "kind": "question", "text": request.text}
+            self.journal.then(lambda: self.pages.broadcast(message))
+
+    def _speak(self, effect: asked.Speak) -> None:
+        request = self.conversation.questions[effect.question_id].request
+        page = self.pages.owner
+        if page is None:
+            return
+        session = self.agents.get(request.session_id)
+        self.speaker.speak(
+            Utterance(request.id, request.session_id, request.text, session.voice, self.settings.speech_speed), page
+        )
+
+    def _listen(self, effect: asked.Listen) -> None:
+        if self.pages.owner is not None:
+            self.pages.owner.send({"type": "listening", "session_id": effect.session_id, "auto": effect.auto})
+
+    def _words(self, effect: asked.Words) -> None:
+        self.journal.event("user_text", effect.session_id, msg_id=effect.source_id, text=effect.text, via=effect.via)
+
+    def _deliver(self, effect: asked.Deliver) -> None:
+        self.start_task(self.type_to_agent(effect), f"deliver {effect.source_id}")
+
+    def _answer(self, effect: asked.Answer) -> None:
+        self.journal.statement(
+            "UPDATE questions SET stage = 'done', code = ?, answer = ?, ended = ? WHERE id = ?",
+            effect.code, effect.text, time.time(), effect.question_id,
+        )  # fmt: skip
+        self.journal.then(lambda: self._release(effect))
+
+    def _release(self, effect: asked.Answer) -> None:
+        for future in self._answers.pop(effect.question_id, []):
+            if not future.done():
+                future.set_result((effect.code, effect.text))
+
+    def _changed(self, effect: asked.Changed) -> None:
+        question = self.conversation.questions.get(effect.question_id)
+        if question is not None and not question.request.fleeting:
+            self._store_question(question)
+        current = self.conversation.current(effect.session_id)
+        self.agents.question_changed(effect.session_id, current.stage if current else None)
+        if question is None:
+            self.pages.broadcast({"type": "attention_clear", "session_id": effect.session_id})
+
+    def _store_question(self, question: asked.Question) -> None:
+        request = question.request
+        self.journal.statement(
+            "INSERT INTO questions (id, session_id, request, msg_id, created, stage, shown, spoken, parked)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET stage = excluded.stage, shown = excluded.shown, spoken = excluded.spoken,"
+            " parked = excluded.parked",
+            request.id, request.session_id, json.dumps(dataclasses.asdict(request)), request.id, time.time(),
+            question.stage.value, question.shown, question.spoken, question.parked,
+        )  # fmt: skip
+
+    # -- words to an agent that has asked nothing --
+
+    async def type_to_agent(self, effect: asked.Deliver) -> None:
+        """Type the user's words into the agent's own input, and show them only when they were taken."""
+        try:
+            session = self.agents.get(effect.session_id)
+            runtime = self.agents.runtime_of(session)
+            if runtime is None or runtime.input is None:
+                raise ClawMuxError("conflict", f"{session.name.capitalize()} takes words only when it asks something.")
+            await self.tmux.inject(session.pane_id, f"[VOICE id:{effect.source_id} from:user] {effect.text}", runtime.input)
+        except ClawMuxError as error:
+            self._not_delivered(effect, error)
+            return
+        self.journal.event("user_text", effect.session_id, msg_id=effect.source_id, text=effect.text, via=effect.via)
+        acknowledgment = {"type": "text_ack", "id": effect.source_id, "state": "delivered", "reason": ""}
+        self.perform([], lambda: self.pages.broadcast(acknowledgment))
+
+    def _not_delivered(self, effect: asked.Deliver, error: ClawMuxError) -> None:
+        if effect.via == "voice":
+            self.notice(effect.session_id, "warn", f"Not delivered: “{effect.text}”", error.text)
+        else:
+            message = {"type": "text_ack", "id": effect.source_id, "state": "refused", "reason": error.text}
+            self.pages.broadcast(message)
+
+    def notice(self, session_id: str | None, level: str, text: str, remedy: str = "") -> None:
+        self.journal.event("notice", session_id, level=level, text=text, remedy=remedy)
+        self.perform([])
+
+    # -- speech --
+
+    async def speech_ready(self) -> bool:
+        """Whether speech can be used, waiting for a service that is just starting."""
+        try:
+            async with asyncio.timeout(SPEECH_WAIT_SECONDS):
+                while self.engine.state is SpeechState.STARTING:
+                    await self._speech_settled.wait()
+        except TimeoutError:
+            return False
+        return self.engine.state is SpeechState.READY
+
+    def _reported(self, state: SpeechState, reason: str) -> None:
+        if state is SpeechState.MISSING_MODELS and self.settings.models_download:
+            self.download.start(self.settings.speech_quality, self.settings.models_mirror)
+        self.perform(self.engine.reported(state, reason, self.now))
+
+    def _progressed(self, progress: dict[str, Any] | None) -> None:
+        self.progress = progress
+        self.pages.broadcast(self.speech_view())
+
+    def _exited(self, reason: str) -> None:
+        log.warning("%s", reason)
+        self.perform(self.engine.exited(reason, self.now))
+
+    def _speech_state(self, effect: engines.Notify) -> None:
+        if effect.state is SpeechState.STARTING:
+            self._speech_settled.clear()
+        else:
+            self._speech_settled.set()
+        self.pages.broadcast(self.speech_view())
+
+    def _spoken(self, question_id: str) -> None:
+        self.perform(self.conversation.spoken(question_id, self.now))
+
+    def _not_spoken(self, question_id: str, reason: str) -> None:
+        if question := self.conversation.questions.get(question_id):
+            self.journal.event("not_spoken", question.request.session_id, msg_id=question_id, reason=reason)
+        self.perform(self.conversation.not_spoken(question_id, self.now))
+
+    # -- turns (what the listener tells) --
+
+    def speech_started(self, turn_id: str) -> None:
+        self.perform(self.conversation.speech_started(turn_id))
+
+    def turn_closed(self, turn_id: str) -> None:
+        self.perform(self.conversation.turn_closed(turn_id, self.now))
+
+    def heard(self, turn_id: str, text: str, stt_ms: float) -> None:
+        settle = lambda: self.listener.settle(turn_id, text or None, "" if text else "nothing_heard")  # noqa: E731
+        self.perform(self.conversation.heard(turn_id, text, self.now), settle)
+
+    def nothing_heard(self, turn_id: str) -> None:
+        """For a client that cannot be asked to listen again."""
+        self.perform(self.conversation.turn_was_empty(turn_id, self.now))
+
+    def turn_failed(self, turn_id: str, reason: str) -> None:
+        turn = self.conversation.turns.get(turn_id)
+        if turn is not None:
+            self.journal.event(
+                "notice", turn.session_id, level="error", text="What you said could not be understood.", remedy=reason
+            )
+        self.perform(self.conversation.turn_failed(turn_id, self.now), lambda: self.listener.settle(turn_id, None, "speech_down"))
+
+    # -- pages --
+
+    def _owner_came(self, page: Page) -> None:
+        self.perform(
+            [
+                *self.conversation.prefs(page.muted, page.auto, self.now),
+                *self.conversation.page_without_turns(page.turns, self.now),
+                *self.conversation.page_present(self.now),
+            ]
+        )
+
+    def _owner_gone(self) -> None:
+        self.speaker.pause()
+        self.perform(self.conversation.page_gone(self.now))
+
+    # -- sessions --
+
+    def _session_changed(self, session: Session) -> None:
+        view = self.session_view(session)
+        message = {"type": "session_status", "session_id": session.id, "status": session.state.value, "session": view}
+        self.journal.then(lambda: self.pages.broadcast(message))
+
+    def _session_ended(self, session: Session) -> None:
+        for effect in self.conversation.end_session(session.id, self.now):
+            self._performers[type(effect)](effect)
+        self.journal.then(lambda: self.pages.broadcast(self.session_list()))
+        self._arm()
+
+    def session_view(self, session: Session) -> dict[str, Any]:
+        question = self.conversation.current(session.id)
+        stage = question.stage if question else None
+        runtime = self.agents.runtime_of(session)
+        return {
+            **self.agents.describe(session),
+            "activity": activity(session, stage).value,
+            "needs_you": bool(question and question.request.listen and stage in _NEEDS_YOU),
+            "accepts_text": bool(runtime and runtime.input is not None),
+            "question": {"id": question.request.id, "text": question.request.text, "stage": question.stage.value}
+            if question
+            else None,
+        }
+
+    def session_list(self) -> dict[str, Any]:
+        return {"type": "session_list", "sessions": [self.session_view(s) for s in self.agents.living]}
+
+    def speech_view(self) -> dict[str, Any]:
+        state = SpeechState.DOWNLOADING if self.progress else self.engine.state
+        return {"type": "speech_state", "state": state.value, "reason": self.engine.reason, "progress": self.progress}

@@ -1,0 +1,264 @@
+"""Speech on its way to the page: one stream a question, resumable. Carries; decides nothing about the floor.
+
+A stream's samples are kept until it has been heard, so that a page that lost its connection goes on where it was and
+one that was reloaded goes on at the last reported position. After a restart of the hub the same text is spoken again
+and the samples that the page already holds are left out: the question is heard once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from clawmux.hub.pages import Page
+from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.frames import FIRST, LAST, SPEECH, SPEECH_RATE, Frame, encode_frame
+
+log = logging.getLogger(__name__)
+
+# 100 ms a frame: two hundred bytes of header a second, and a first frame long enough for the page's 60 ms prebuffer.
+FRAME_BYTES = 4800
+# How far ahead of what the user hears we send: enough for a stall of the network, little enough to stop at once.
+AHEAD_SECONDS = 5.0
+# English at normal speed; only shown and used as a first guess.
+CHARACTERS_PER_SECOND = 15.0
+DONE_GRACE_SECONDS = 5.0
+TRIES = 3
+REPLAY_MARK = "~"
+"""Between the id of an entry and the number of its replay."""
+
+
+class Voice(Protocol):
+    """What the speaker needs of the speech service."""
+
+    def synthesize(self, text: str, voice: str, speed: float, format: str = "pcm") -> AsyncIterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What is to be spoken, and as whom."""
+
+    id: str
+    session_id: str
+    text: str
+    voice: str
+    speed: float
+
+
+@dataclass(slots=True)
+class Stream:
+    says: Utterance
+    slot: int
+    pcm: bytearray = field(default_factory=bytearray)
+    complete: bool = False
+    failed: str = ""
+    """Why it cannot be spoken; the samples made before stay."""
+    played: int = 0
+    """Samples the page reported as heard."""
+    started: bool = False
+    grew: asyncio.Event = field(default_factory=asyncio.Event)
+    making: asyncio.Task[None] | None = None
+    sending: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> str:
+        return self.says.id
+
+    @property
+    def samples(self) -> int:
+        return len(self.pcm) // 2
+
+    @property
+    def est_ms(self) -> int:
+        if self.complete:
+            return self.samples * 1000 // SPEECH_RATE
+        return round(len(self.says.text) / CHARACTERS_PER_SECOND / self.says.speed * 1000)
+
+
+class Speaker:
+    def __init__(
+        self,
+        voice: Voice,
+        speech_ready: Callable[[], Awaitable[bool]],
+        on_spoken: Callable[[str], None],
+        on_not_spoken: Callable[[str, str], None],
+    ) -> None:
+        self._voice = voice
+        self._speech_ready = speech_ready
+        self._on_spoken = on_spoken
+        self._on_not_spoken = on_not_spoken
+        self._streams: dict[str, Stream] = {}
+        self._slots = 0
+
+    # -- from the runtime --
+
+    def speak(self, says: Utterance, page: Page) -> None:
+        """Start the stream, or go on with it on this page."""
+        held = page.streams.pop(says.id, None)
+        if held and held.get("done"):
+            self.stop(says.id, None)
+            self._on_spoken(says.id)
+            return
+        stream = self._streams.get(says.id)
+        if stream is None:
+            self._slots = self._slots % 65535 + 1
+            stream = Stream(says, self._slots)
+            self._streams[says.id] = stream
+            stream.making = asyncio.create_task(self._make(stream), name=f"speak {says.id}")
+        offset = _samples(held) if held else stream.played
+        if stream.sending is not None:
+            stream.sending.cancel()
+        carry = self._carry_classic if page.classic else self._carry
+        stream.sending = asyncio.create_task(carry(stream, page, offset), name=f"carry {says.id}")
+
+    def pause(self) -> None:
+        """The page is gone: keep the samples, stop sending."""
+        for stream in self._streams.values():
+            if stream.sending is not None:
+                stream.sending.cancel()
+                stream.sending = None
+
+    def stop(self, stream_id: str, page: Page | None, why: str = "") -> None:
+        """Drop the stream; tell the page to fall silent when it is to be told."""
+        stream = self._streams.pop(stream_id, None)
+        if stream is None:
+            return
+        for task in (stream.making, stream.sending):
+            if task is not None and task is not asyncio.current_task():
+                task.cancel()
+        if page is not None and why:
+            page.send({"type": "speech_cancel", "stream": stream_id, "why": why})
+
+    # -- from the page --
+
+    def playback_started(self, stream_id: str) -> None:
+        if stream := self._streams.get(stream_id):
+            stream.started = True
+            stream.grew.set()
+
+    def playback_progress(self, stream_id: str, ms: float) -> None:
+        if stream := self._streams.get(stream_id):
+            stream.played = max(stream.played, min(round(ms * SPEECH_RATE / 1000), stream.samples))
+            stream.grew.set()
+
+    def playback_done(self, stream_id: str) -> None:
+        """Heard to the end. Anything but the first of a stream changes nothing."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return
+        self.stop(stream_id, None)
+        if stream.failed:
+            self._on_not_spoken(stream_id, f"Only its beginning could be spoken. {stream.failed}")
+        else:
+            self._on_spoken(stream_id)
+
+    def playback_failed(self, stream_id: str, reason: str) -> None:
+        if stream_id in self._streams:
+            self.stop(stream_id, None)
+            self._on_not_spoken(stream_id, reason)
+
+    # -- inside --
+
+    def _sound(self, says: Utterance, format: str = "pcm") -> AsyncIterator[bytes]:
+        return self._voice.synthesize(says.text, says.voice, says.speed, format)
+
+    async def _make(self, stream: Stream) -> None:
+        """Fill the stream. A service that dies in the middle is asked again for the whole; what we have is skipped."""
+        for attempt in range(TRIES):
+            try:
+                if not await self._speech_ready():
+                    stream.failed = "The speech service is not available."
+                    break
+                have = len(stream.pcm)
+                async for chunk in self._sound(stream.says):
+                    skipped = min(have, len(chunk))
+                    have -= skipped
+                    stream.pcm += chunk[skipped:]
+                    stream.grew.set()
+                break
+            except ClawMuxError as error:
+                log.warning("speaking %s, try %d: %s", stream.id, attempt + 1, error.text)
+                stream.failed = error.text if error.code == "speech_down" and attempt + 1 == TRIES else ""
+                if error.code != "speech_down":
+                    stream.failed = error.text
+                    break
+        stream.complete = True
+        stream.grew.set()
+        if stream.failed or not stream.pcm:
+            self._gave_up(stream)
+
+    def _gave_up(self, stream: Stream) -> None:
+        """With nothing made, the text alone must do. With some of it made, that much is played first."""
+        stream.failed = stream.failed or "There was nothing to speak in it."
+        if not stream.pcm and self._streams.get(stream.id) is stream:
+            self.stop(stream.id, None)
+            self._on_not_spoken(stream.id, stream.failed)
+
+    async def _carry(self, stream: Stream, page: Page, offset: int) -> None:
+        """Send frames from ``offset`` on, never far ahead of the user's ear, then wait for the end of playback."""
+        await self._until(stream, lambda: bool(stream.pcm) or stream.complete)
+        page.send(
+            {
+                "type": "speech_start", "session_id": stream.says.session_id,
+                "msg_id": stream.id.partition(REPLAY_MARK)[0], "stream": stream.id,
+                "slot": stream.slot, "text": stream.says.text, "rate": SPEECH_RATE, "est_ms": stream.est_ms, "offset": offset,
+            }
+        )  # fmt: skip
+        at, seq = offset * 2, offset * 2 // FRAME_BYTES
+        while True:
+            await self._until(stream, lambda at=at: len(stream.pcm) - at >= FRAME_BYTES or stream.complete)  # type: ignore[misc]
+            await self._until(stream, lambda at=at: at / 2 <= stream.played + AHEAD_SECONDS * SPEECH_RATE)  # type: ignore[misc]
+            piece = bytes(stream.pcm[at : at + FRAME_BYTES])
+            last = stream.complete and at + len(piece) >= len(stream.pcm)
+            flags = (FIRST if seq == 0 else 0) | (LAST if last else 0)
+            await page.send_audio(encode_frame(Frame(SPEECH, flags, stream.slot, seq, time.monotonic() * 1000, piece)))
+            at, seq = at + len(piece), seq + 1
+            if last:
+                break
+        page.send({"type": "speech_end", "stream": stream.id, "samples": stream.samples})
+        await self._await_done(stream)
+
+    async def _await_done(self, stream: Stream) -> None:
+        """The page says when it is heard. One that started to play and then says nothing more is not waited for.
+
+        A page whose sound is locked until the user touches it has not started: that may take as long as it takes.
+        """
+        await self._until(stream, lambda: stream.started)
+        while self._streams.get(stream.id) is stream:
+            before = stream.played
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout((stream.samples - stream.played) / SPEECH_RATE + DONE_GRACE_SECONDS):
+                    await self._until(stream, lambda before=before: stream.played > before)  # type: ignore[misc]
+                    continue
+            log.warning("no playback_done for %s; going on", stream.id)
+            self.playback_done(stream.id)
+
+    async def _carry_classic(self, stream: Stream, page: Page, offset: int) -> None:
+        """The first protocol: the whole as one base64 MP3, then playback_done."""
+        try:
+            parts = [part async for part in self._sound(stream.says, "mp3")]
+        except ClawMuxError as error:
+            self.playback_failed(stream.id, error.text)
+            return
+        data = b64encode(b"".join(parts)).decode("ascii")
+        page.send({"type": "audio", "session_id": stream.says.session_id, "stream": stream.id, "data": data})
+        await self._until(stream, lambda: stream.complete)
+        stream.started = True
+        await self._await_done(stream)
+
+    @staticmethod
+    async def _until(stream: Stream, condition: Callable[[], bool]) -> None:
+        while not condition():
+            stream.grew.clear()
+            await stream.grew.wait()
+
+
+def _samples(held: dict[str, object]) -> int:
+    received = held.get("received")
+    return received if isinstance(received, int) and received >= 0 else 0

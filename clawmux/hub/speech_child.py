@@ -1,0 +1,121 @@
+"""The speech service as a child process of the hub: starts it, asks how it is, notices its end. Decides nothing.
+
+The child is this same program (``clawmux speech``) on a unix socket. Its native engines may crash or be killed; the hub
+sees an exit, and ``core.engine`` decides what follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from clawmux.paths import run_self
+from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.words import SpeechState
+
+log = logging.getLogger(__name__)
+
+LOADING_POLL_SECONDS = 0.1
+STEADY_POLL_SECONDS = 2.0
+TERM_SECONDS = 3.0
+# Words of the service's /health -> ours.
+_STATES = {
+    "ready": SpeechState.READY,
+    "loading": SpeechState.STARTING,
+    "missing_models": SpeechState.MISSING_MODELS,
+    "failed": SpeechState.FAILED,
+}
+
+
+class Health(Protocol):
+    async def health(self) -> dict[str, Any]: ...
+
+
+class SpeechChild:
+    def __init__(
+        self,
+        socket: Path,
+        log_file: Path,
+        client: Health,
+        on_report: Callable[[SpeechState, str], None],
+        on_exit: Callable[[str], None],
+    ) -> None:
+        self._socket = socket
+        self._log_file = log_file
+        self._client = client
+        self._on_report = on_report
+        self._on_exit = on_exit
+        self._task: asyncio.Task[None] | None = None
+        self.pid = 0
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._live(), name="speech child")
+
+    async def stop(self) -> None:
+        """End the child and wait for it."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _live(self) -> None:
+        self._socket.unlink(missing_ok=True)
+        try:
+            process = await self._spawn()
+        except OSError as error:
+            self._on_exit(f"The speech service could not be started: {error}.")
+            return
+        self.pid = process.pid
+        watching = asyncio.create_task(self._watch(), name="speech health")
+        try:
+            status = await process.wait()
+        except asyncio.CancelledError:
+            await _end(process)
+            raise
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        self._on_exit(_how_it_ended(status))
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        command = [*run_self(), "speech", "--socket", str(self._socket), "--parent-pid", str(os.getpid())]
+        descriptor = os.open(self._log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.DEVNULL, stdout=descriptor, stderr=descriptor
+            )
+        finally:
+            os.close(descriptor)
+
+    async def _watch(self) -> None:
+        """Ask for its health: often while it loads, now and then afterwards."""
+        pause = LOADING_POLL_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            with contextlib.suppress(ClawMuxError):
+                told = await self._client.health()
+                state = _STATES.get(str(told.get("state")), SpeechState.FAILED)
+                self._on_report(state, str(told.get("reason") or ""))
+                pause = STEADY_POLL_SECONDS if state is SpeechState.READY else LOADING_POLL_SECONDS * 5
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(TERM_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def _how_it_ended(status: int) -> str:
+    if status < 0:
+        return f"The speech service was ended by signal {-status}."
+    return f"The speech service ended with exit status {status}."
