@@ -1,0 +1,66 @@
+/** Boot: signs in, draws the page, and starts the loop. */
+import { signIn } from "./api.js";
+import { listenToKeys } from "./keys.js";
+import * as store from "./store.js";
+import { events, isTest, sound, start } from "./talk.js";
+import { html, render, useEffect } from "./vendor/ui.js";
+import { Agents, CloseAgent, Logo } from "./views/agents.js";
+import { Banner, WhyInsecure } from "./views/banner.js";
+import { Conversation, Header } from "./views/conversation.js";
+import { Dock } from "./views/dock.js";
+import { Help } from "./views/help.js";
+import { NewAgent } from "./views/new-agent.js";
+import { nameOf } from "./words.js";
+
+const RETRY_MS = 3000;
+const DIALOGS = { "new-agent": NewAgent, "close-agent": CloseAgent, help: Help, insecure: WhyInsecure };
+
+function App() {
+  useEffect(() => {
+    document.title = title();
+  });
+  const state = store.link.value;
+  if (state === "boot") return null;
+  if (state === "signed_out") return html`<${Calm} words=${["Run ", html`<code>clawmux open</code>`, " and open the link it prints"]} />`;
+  if (state === "unreachable") return html`<${Calm} words=${["The hub does not answer. Trying again…"]} />`;
+  const Dialog = DIALOGS[store.dialog.value?.view];
+  return html`<a class="skip" href="#log">Skip to conversation</a><a class="skip" href="#talk">Skip to talk</a>
+    <div class="app">
+      <${Agents} />
+      <main id="main" class="main">
+        <div><${Header} /><${Banner} /></div>
+        <${Conversation} />
+        <${Dock} />
+      </main>
+    </div>
+    ${Dialog && html`<${Dialog} ...${store.dialog.value} />`}
+    <div class="sr" role="status" aria-live="polite">${store.spokenStatus.value}</div>`;
+}
+
+function title() {
+  const waiting = store.waitingAgents.value.length;
+  const name = store.current.value ? `${nameOf(store.current.value)} · ClawMux` : "ClawMux";
+  return waiting ? `(${waiting}) ${name}` : name;
+}
+
+/** @param {{words: any[]}} props */
+function Calm({ words }) {
+  return html`<main class="calm"><${Logo} /><h1>ClawMux</h1><p>${words}</p></main>`;
+}
+
+async function boot() {
+  const found = await signIn();
+  if (found === "in") start();
+  else store.link.value = found === "out" ? "signed_out" : "unreachable";
+  if (found === "unreachable") setTimeout(boot, RETRY_MS);
+}
+
+// A new link opened in this very tab changes only the fragment, which loads nothing by itself.
+addEventListener("hashchange", () => location.hash.includes("k=") && location.reload());
+// A browser may lock the sound again at any time, so every gesture unlocks it.
+for (const gesture of ["pointerup", "keydown"]) addEventListener(gesture, () => sound.unlock(), { capture: true });
+document.addEventListener("visibilitychange", () => sound.context && document.visibilityState === "visible" && sound.unlock());
+listenToKeys();
+render(html`<${App} />`, document.getElementById("app"));
+boot();
+if (isTest) globalThis.__clawmux_test = { tap: () => sound.tap(), events };

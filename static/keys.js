@@ -1,0 +1,111 @@
+/**
+ * The keyboard: single keys become the same events as the buttons. They work only where no text is being entered and no
+ * other control has the focus, so that Space still presses a button and letters still reach a text box.
+ */
+import { freshId } from "./device.js";
+import * as store from "./store.js";
+import { dispatch, replay, select } from "./talk.js";
+
+/** A press becomes a hold after this time. */
+const HOLD_MS = 250;
+
+/** What the overlay shows. @type {[string[], string][]} */
+export const HELP = [
+  [["Space"], "Hold: talk, let go to send. Tap: start, tap again to send, or interrupt"],
+  [["Esc"], "Discard the recording, or stop the speech"],
+  [["M"], "Mute or unmute the microphone"],
+  [["A"], "Listen by itself after an agent speaks, or not"],
+  [["1", "…", "9"], "Go to an agent"],
+  [["[", "]"], "Previous or next agent"],
+  [["N"], "Next agent that needs you"],
+  [["T", "/"], "Text box. Enter sends, Shift+Enter makes a new line"],
+  [["R"], "Play the last message again"],
+  [["?"], "This help"],
+];
+
+/** @type {Record<string, () => void>} */
+const KEYS = {
+  m: () => dispatch({ type: "mute" }),
+  a: () => dispatch({ type: "auto" }),
+  n: () => store.waitingAgents.value[0] && select(store.waitingAgents.value[0].id),
+  t: focusText,
+  "/": focusText,
+  r: replayLast,
+  "[": () => step(-1),
+  "]": () => step(1),
+  "?": () => (store.dialog.value = { view: "help" }),
+  Escape: () => dispatch({ type: "escape" }),
+};
+
+let isDown = false;
+let timer = 0;
+
+export function listenToKeys() {
+  addEventListener("keydown", onKeyDown);
+  addEventListener("keyup", (event) => event.code === "Space" && release(event));
+  addEventListener("blur", () => release());
+  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && release());
+}
+
+/** @param {KeyboardEvent} event */
+function onKeyDown(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey || store.dialog.value || !isOurs(event.target)) return;
+  if (event.code === "Space") {
+    press(event);
+    return;
+  }
+  if (event.repeat) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const agent = /^[1-9]$/.test(key) ? store.sessions.value[Number(key) - 1] : null;
+  const act = agent ? () => select(agent.id) : KEYS[key];
+  if (!act || store.link.value === "signed_out") return;
+  event.preventDefault();
+  act();
+}
+
+/** The page, the conversation, an agent's row, the microphone: there a single key is ours. @param {EventTarget|null} target */
+function isOurs(target) {
+  if (!(target instanceof Element)) return true;
+  if (target.matches(".mic, .row, .log, body, html")) return true;
+  return !target.closest("button, a, input, select, textarea, summary, dialog, [contenteditable], [role=tab], pre");
+}
+
+/** @param {KeyboardEvent} event */
+function press(event) {
+  event.preventDefault(); // neither scrolls the conversation nor clicks the button
+  if (event.repeat || isDown) return;
+  isDown = true;
+  const { mode } = store.voice.value;
+  // At rest without a microphone there is nothing to hold: the key does what the button does.
+  if (mode === "muted" || mode === "blocked") dispatch({ type: "tap", turn: freshId() });
+  else dispatch({ type: "press", turn: freshId() });
+  timer = setTimeout(() => dispatch({ type: "hold_long" }), HOLD_MS);
+}
+
+/** @param {Event} [event] */
+function release(event) {
+  if (!isDown) return;
+  event?.preventDefault();
+  isDown = false;
+  clearTimeout(timer);
+  dispatch({ type: "release" });
+}
+
+/** @param {number} by */
+function step(by) {
+  const list = store.sessions.value;
+  if (!list.length) return;
+  const at = list.findIndex(({ id }) => id === store.currentId.value);
+  select(list[(at + by + list.length) % list.length].id);
+}
+
+function focusText() {
+  store.typing.value = true;
+  requestAnimationFrame(() => document.getElementById("typebox")?.focus());
+}
+
+function replayLast() {
+  const id = store.currentId.value;
+  const last = id && store.conversation(id).value.entries.findLast(({ type }) => type === "assistant_text");
+  if (last) replay(id, last.msg_id);
+}

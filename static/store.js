@@ -1,0 +1,177 @@
+/**
+ * What the page knows, as signals. The hub's messages and the user's choices change it here; views only read.
+ * It opens nothing and sends nothing.
+ */
+import { batch, computed, signal } from "./vendor/ui.js";
+import { INITIAL } from "./voice.js";
+
+/** @type {{value: "boot"|"connecting"|"online"|"offline"|"signed_out"|"unreachable"}} */
+export const link = signal("boot");
+export const sessions = signal([]);
+export const currentId = signal(null);
+export const voice = signal(INITIAL);
+export const speech = signal({ state: "starting", reason: "", progress: null });
+export const settings = signal({});
+export const owner = signal({ client: null, device: null });
+export const me = signal("");
+/** Words of the open turn so far. */
+export const partial = signal({ turn: null, text: "" });
+/** One line about each agent, in the hub's words. */
+export const statusText = signal({});
+/** What waits for the user, by session. */
+export const attention = signal({});
+/** Attention that the user put off. */
+export const later = signal({});
+/** Passing words over the dock: {text, level}. */
+export const note = signal(null);
+/** Notices that belong to no conversation. */
+export const notices = signal([]);
+/** Typed words on their way: {id, session_id, text, state, reason}. */
+export const outgoing = signal([]);
+/** What a screen reader is told. */
+/** The entry whose speech sounds now. */
+export const speakingMsg = signal(null);
+export const spokenStatus = signal("");
+export const dialog = signal(null);
+export const typing = signal(false);
+export const voices = signal([]);
+export const runtimes = signal([]);
+/** Loudness of the microphone, 0 to 1, newest last. */
+export const levels = signal([]);
+
+export const current = computed(() => sessions.value.find(({ id }) => id === currentId.value) ?? null);
+/** Other agents that need the user and were not put off. */
+export const waitingAgents = computed(() =>
+  sessions.value.filter(({ id, needs_you }) => needs_you && id !== currentId.value && !later.value[id]),
+);
+
+/** @typedef {{entries: any[], more: boolean, loaded: boolean, loading: boolean}} Conversation */
+/** @type {Map<string, {value: Conversation}>} */
+const conversations = new Map();
+/** The newest event's number: what hello asks to continue from. @type {number|null} */
+let lastN = null;
+
+export function lastSeen() {
+  return lastN;
+}
+
+/** @param {string} session_id */
+export function conversation(session_id) {
+  if (!conversations.has(session_id)) {
+    conversations.set(session_id, signal({ entries: [], more: false, loaded: false, loading: false }));
+  }
+  return conversations.get(session_id);
+}
+
+/** The hub's history has moved on without us: nothing that stands here can be continued. @param {number} from */
+export function forgetConversations(from) {
+  lastN = from - 1;
+  for (const entry of conversations.values()) entry.value = { entries: [], more: false, loaded: false, loading: false };
+}
+
+/** @param {string} session_id @param {{entries: any[], more: boolean}} page */
+export function addHistory(session_id, page) {
+  const entry = conversation(session_id);
+  entry.value = { ...entry.value, entries: merged(entry.value.entries, page.entries), more: page.more, loaded: true, loading: false };
+}
+
+/** Entries are keyed by `n` and never change their order. */
+function merged(old, more) {
+  const byN = new Map(old.map((entry) => [entry.n, entry]));
+  for (const entry of more) byN.set(entry.n, entry);
+  return [...byN.values()].sort((a, b) => a.n - b.n);
+}
+
+/** @param {string} id @param {any} session */
+function putSession(id, session) {
+  const known = sessions.value.some((other) => other.id === id);
+  sessions.value = known ? sessions.value.map((other) => (other.id === id ? session : other)) : [...sessions.value, session];
+}
+
+/** @param {any} event */
+function append(event) {
+  if (!event.session_id) {
+    notices.value = [...notices.value.filter(({ n }) => n !== event.n), event].slice(-3);
+    return;
+  }
+  const entry = conversation(event.session_id);
+  const { entries } = entry.value;
+  const isNewest = !entries.length || entries.at(-1).n < event.n;
+  entry.value = { ...entry.value, entries: isNewest ? [...entries, event] : merged(entries, [event]) };
+  if (event.type === "user_text") outgoing.value = outgoing.value.filter((sent) => !isConfirmedBy(sent, event));
+}
+
+/** @param {any} sent @param {any} event */
+function isConfirmedBy(sent, event) {
+  return event.msg_id === sent.id || (event.session_id === sent.session_id && event.text === sent.text);
+}
+
+/** What each message of the hub changes. @type {Record<string, (message: any) => void>} */
+const APPLY = {
+  welcome: (m) => {
+    settings.value = m.settings ?? {};
+    if (m.speech) speech.value = { progress: null, ...m.speech };
+    lastN ??= m.events_from - 1;
+  },
+  session_list: (m) => {
+    sessions.value = m.sessions;
+    if (!m.sessions.some(({ id }) => id === currentId.value)) currentId.value = m.sessions[0]?.id ?? null;
+  },
+  session_status: (m) => {
+    putSession(m.session_id, m.session);
+    currentId.value ??= m.session_id;
+  },
+  session_terminated: (m) => {
+    append(m);
+    remove(m.session_id);
+  },
+  assistant_text: append,
+  user_text: append,
+  notice: append,
+  not_spoken: append,
+  audio_owner: (m) => (owner.value = { client: m.client, device: m.device }),
+  speech_state: (m) => (speech.value = { state: m.state, reason: m.reason ?? "", progress: m.progress ?? null }),
+  attention: (m) => {
+    attention.value = { ...attention.value, [m.session_id]: m };
+    later.value = without(later.value, m.session_id);
+  },
+  attention_clear: (m) => {
+    attention.value = without(attention.value, m.session_id);
+    later.value = without(later.value, m.session_id);
+  },
+  status: (m) => (statusText.value = { ...statusText.value, [m.session_id]: m.text }),
+  partial_text: (m) => (partial.value = { turn: m.turn, text: m.text }),
+  turn_done: (m) => {
+    if (partial.value.turn === m.turn) partial.value = { turn: null, text: "" };
+  },
+  text_ack: (m) => {
+    outgoing.value = outgoing.value.map((sent) => (sent.id === m.id ? { ...sent, state: m.state, reason: m.reason } : sent));
+  },
+};
+
+/** @param {any} message */
+export function apply(message) {
+  if (typeof message.n === "number") {
+    if (lastN !== null && message.n <= lastN && isKnown(message)) return;
+    lastN = Math.max(lastN ?? 0, message.n);
+  }
+  batch(() => APPLY[message.type]?.(message));
+}
+
+/** @param {any} message */
+function isKnown(message) {
+  return conversations.get(message.session_id)?.value.entries.some(({ n }) => n === message.n) ?? false;
+}
+
+/** @param {string} id */
+export function remove(id) {
+  sessions.value = sessions.value.filter((session) => session.id !== id);
+  attention.value = without(attention.value, id);
+  if (currentId.value === id) currentId.value = sessions.value[0]?.id ?? null;
+}
+
+/** @param {Record<string, any>} record @param {string} key */
+function without(record, key) {
+  const { [key]: _gone, ...rest } = record;
+  return rest;
+}

@@ -1,0 +1,308 @@
+/**
+ * The loop that joins the parts: events from user, hub and sound go into the voice reducer, its effects are carried out
+ * here. What should happen is decided in voice.js; what is shown lies in store.js.
+ */
+import { ApiError, request, signIn } from "./api.js";
+import { Microphone } from "./audio/capture.js";
+import { Sound } from "./audio/context.js";
+import { playCue } from "./audio/cues.js";
+import { Player } from "./audio/player.js";
+import { Turns } from "./audio/turns.js";
+import { clientId, deviceName, freshId, keepForReload, loadSwitches, saveSwitches, unconfirmedTexts } from "./device.js";
+import { FLAG, KIND } from "./protocol.js";
+import * as store from "./store.js";
+import { INITIAL, reduce } from "./voice.js";
+import { nameOf, turnWords } from "./words.js";
+import { Link } from "./ws.js";
+
+/** What the person spoke shortly before the tap belongs to the turn; after an agent's own voice it would be echo. */
+const PRE_ROLL_MS = Object.freeze({ hold: 300, tap: 300, auto: 0, barge: 0 });
+const NOTE_MS = 6000;
+const LEVELS_KEPT = 34;
+const HISTORY_PAGE = 50;
+
+const params = new URLSearchParams(location.search);
+export const isTest = params.get("test") === "1";
+/** Tests only: what happened when. @type {any[]} */
+export const events = [];
+
+/** @param {string} type @param {any} [facts] */
+function record(type, facts) {
+  if (isTest) events.push({ type, at_ms: performance.now(), ...facts });
+}
+
+export const sound = new Sound({
+  onRunning: () => dispatch({ type: "unlocked" }),
+  onLost: () => dispatch({ type: "audio_lost" }),
+  tap: isTest,
+});
+
+const link = new Link({
+  hello,
+  onMessage: receive,
+  onFrame: (frame) => {
+    if (frame.kind !== KIND.speech) return;
+    player.receive(frame);
+    if (frame.flags & FLAG.first) record("first_frame", { slot: frame.slot });
+  },
+  onState: (state) => {
+    store.link.value = state;
+    if (state === "online") comeOnline();
+  },
+  isSignedIn: async () => (await signIn()) !== "out",
+});
+
+const turns = new Turns({
+  send: (message) => link.send(message),
+  sendBytes: (bytes) => link.sendBytes(bytes),
+  bufferedBytes: () => link.bufferedBytes(),
+});
+
+const microphone = new Microphone(sound, {
+  onFrame: (frame) => {
+    store.levels.value = [...store.levels.value, frame.level].slice(-LEVELS_KEPT);
+    if (!turns.add(frame.turn, frame)) dispatch({ type: "turn_end", turn: frame.turn });
+  },
+  onStarted: (turn, pre_ms) => turns.preRolled(turn, pre_ms),
+  onLost: () => dispatch({ type: "mic_failed", why: "absent" }),
+  raw: isTest,
+});
+
+export const player = new Player(sound, {
+  onStarted: (stream, latency_ms) => {
+    record("playback_started", { stream: stream.id });
+    link.send({ type: "playback_started", stream: stream.id, latency_ms: Math.round(latency_ms) });
+  },
+  onProgress: (stream, ms) => link.send({ type: "playback_progress", stream: stream.id, ms: Math.round(ms) }),
+  onDone: ({ session_id, stream, ms, why }) => {
+    record("playback_done", { stream, why, clock: sound.context?.currentTime });
+    link.say({ type: "playback_done", session_id, stream, ms, why });
+    dispatch({ type: "speech_over", stream });
+  },
+});
+
+/** @param {import("./voice.js").Event} event */
+export function dispatch(event) {
+  const before = store.voice.value;
+  const { state, effects } = reduce(before, { at_ms: performance.now(), ...event });
+  store.voice.value = state;
+  if (state.mode !== before.mode) record("mode", { mode: state.mode, by: event.type });
+  for (const effect of effects) EFFECTS[effect.do](effect);
+}
+
+/** @type {Record<string, (effect: any) => void>} */
+const EFFECTS = {
+  arm: async ({ turn, session_id, why }) => {
+    store.levels.value = [];
+    turns.begin(turn, session_id);
+    const failure = await microphone.open();
+    if (failure) return dispatch({ type: "mic_failed", why: failure });
+    if (store.voice.value.turn?.id !== turn) return undefined;
+    microphone.start(turn, PRE_ROLL_MS[why ?? "hold"]);
+    return dispatch({ type: "mic_ready", turn });
+  },
+  open: ({ turn, why }) => {
+    turns.open(turn, why);
+    say("Listening");
+  },
+  close: ({ turn, why }) => {
+    turns.close(turn, why);
+    microphone.stop(turn);
+    if (why === "send") say("Sent");
+  },
+  drop: ({ turn }) => {
+    microphone.stop(turn);
+    turns.drop(turn);
+  },
+  forget: ({ turn }) => turns.forget(turn),
+  play: ({ stream }) => player.play(stream),
+  pause: ({ stream }) => player.pause(stream),
+  stop: ({ stream, why }) => player.stop(stream, why),
+  interrupt: ({ stream, session_id }) => {
+    const at_ms = Math.round(player.positionMs(stream));
+    record("interrupt", { stream });
+    link.send({ type: "interrupt", session_id, stream, at_ms });
+  },
+  cue: ({ name }) => playCue(sound, name),
+  show: ({ session_id }) => select(session_id),
+  prefs: () => {
+    const { muted, auto } = store.voice.value;
+    microphone.mute(muted);
+    saveSwitches({ muted, auto });
+    link.send({ type: "prefs", muted, auto });
+    say(muted ? "Muted" : "Microphone on");
+  },
+};
+
+function hello() {
+  const { muted, auto } = store.voice.value;
+  return {
+    type: "hello", v: 2, client: clientId, device: deviceName(), last: store.lastSeen(), muted, auto,
+    audio_in: ["pcm16/16000"], audio_out: ["pcm16/24000"],
+    streams: player.snapshot(), turns: turns.held(),
+  };
+}
+
+/** @param {any} message */
+function receive(message) {
+  record(message.type, { stream: message.stream, turn: message.turn });
+  store.apply(message);
+  ON_MESSAGE[message.type]?.(message);
+}
+
+/** What a message does besides changing the store. @type {Record<string, (message: any) => void>} */
+const ON_MESSAGE = {
+  welcome: (m) => {
+    if (loadSwitches() || m.settings?.auto_listen === undefined) return;
+    const { muted } = store.voice.value;
+    const auto = Boolean(m.settings.auto_listen);
+    store.voice.value = { ...store.voice.value, auto };
+    link.send({ type: "prefs", muted, auto });
+  },
+  resync: () => {
+    store.forgetConversations(0);
+    if (store.currentId.value) loadHistory(store.currentId.value);
+  },
+  session_list: () => follow(),
+  session_status: (m) => {
+    follow();
+    if (!m.session.question) dispatch({ type: "unasked", session_id: m.session_id });
+    if (m.session.state === "dead") dispatch({ type: "session_gone", session_id: m.session_id });
+    else if (m.session.activity === "idle" && !m.session.question) dispatch({ type: "agent_rests", session_id: m.session_id });
+  },
+  session_terminated: (m) => {
+    dispatch({ type: "session_gone", session_id: m.session_id });
+    follow();
+  },
+  user_text: (m) => dispatch({ type: "answered", session_id: m.session_id }),
+  attention: (m) => {
+    if (m.session_id === store.currentId.value && document.visibilityState === "visible") link.send({ type: "seen", session_id: m.session_id });
+    else playCue(sound, "attention");
+    say(`${nameOf(sessionOf(m.session_id))} needs an answer`);
+  },
+  audio_owner: (m) => m.client && dispatch({ type: "owner", mine: m.client === clientId }),
+  speech_start: (m) => {
+    if (!player.announce(m)) return;
+    store.speakingMsg.value = m.msg_id;
+    dispatch({ type: "speech_start", stream: m.stream, session_id: m.session_id });
+    say(`${nameOf(sessionOf(m.session_id))} is speaking`);
+  },
+  speech_end: (m) => player.complete(m.stream),
+  speech_cancel: (m) => dispatch({ type: "speech_cancel", stream: m.stream }),
+  listening: (m) => dispatch({ type: "listening", session_id: m.session_id, auto: m.auto ?? false, turn: freshId() }),
+  turn_end: (m) => dispatch({ type: "turn_end", turn: m.turn }),
+  turn_done: (m) => {
+    dispatch({ type: "turn_done", turn: m.turn, text: m.text ?? null });
+    if (!m.text && m.reason !== "discard") tell(turnWords(m.reason));
+  },
+  text_ack: (m) => {
+    if (m.state === "refused") tell(m.reason || "The agent cannot take text now", "warn");
+    else setTimeout(() => (store.outgoing.value = store.outgoing.value.filter(({ id }) => id !== m.id)), 1000);
+  },
+  notice: (m) => say(m.text),
+  error: (m) => tell(m.text, "error"),
+};
+
+function comeOnline() {
+  for (const { id, session_id, text, state } of store.outgoing.value) {
+    if (state === "sending") link.send({ type: "text", id, session_id, text });
+  }
+  turns.reconnected();
+}
+
+/** The store may have chosen another agent than the voice knows. */
+function follow() {
+  const id = store.currentId.value;
+  if (store.voice.value.session === id) return;
+  dispatch({ type: "select", session_id: id });
+  if (id && !store.conversation(id).value.loaded) loadHistory(id);
+}
+
+/** @param {string} id */
+export function sessionOf(id) {
+  return store.sessions.value.find((session) => session.id === id);
+}
+
+/** @param {string} id */
+export function select(id) {
+  store.currentId.value = id;
+  follow();
+  link.send({ type: "seen", session_id: id });
+}
+
+/** @param {string} session_id @param {number} [before] */
+export async function loadHistory(session_id, before) {
+  const entry = store.conversation(session_id);
+  if (entry.value.loading) return;
+  entry.value = { ...entry.value, loading: true };
+  const query = new URLSearchParams({ session_id, limit: String(HISTORY_PAGE) });
+  if (before) query.set("before", String(before));
+  try {
+    store.addHistory(session_id, await request("GET", `/api/history?${query}`));
+  } catch (error) {
+    entry.value = { ...entry.value, loading: false };
+    tell(`The conversation could not be loaded. ${error.message}`, "error");
+  }
+}
+
+/** @param {string} session_id @param {string} text */
+export function sendText(session_id, text) {
+  const id = freshId();
+  store.outgoing.value = [...store.outgoing.value, { id, session_id, text, state: "sending" }];
+  link.send({ type: "text", id, session_id, text });
+}
+
+/** @param {string} session_id @param {string} msg_id */
+export function replay(session_id, msg_id) {
+  sound.unlock();
+  if (!link.send({ type: "replay", session_id, msg_id })) tell("Not connected. Try again in a moment", "warn");
+}
+
+/** Bring sound and microphone to this page. */
+export function claim() {
+  sound.unlock();
+  link.send({ type: "audio_owner", claim: true });
+}
+
+/** @param {string} session_id */
+export function dismiss(session_id) {
+  link.say({ type: "cancel", session_id });
+}
+
+/** Ask the hub for something and show its refusal. @param {string} method @param {string} path @param {any} [body] */
+export async function ask(method, path, body) {
+  try {
+    return await request(method, path, body);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) store.link.value = "signed_out";
+    tell([error.message, error.remedy].filter(Boolean).join(" "), "error");
+    return null;
+  }
+}
+
+/** Passing words over the dock. @param {string} text @param {"info"|"warn"|"error"} [level] */
+export function tell(text, level = "info") {
+  const note = { text, level };
+  store.note.value = note;
+  say(text);
+  setTimeout(() => store.note.value === note && (store.note.value = null), NOTE_MS);
+}
+
+/** @param {string} text */
+function say(text) {
+  store.spokenStatus.value = text;
+}
+
+export function start() {
+  store.me.value = clientId;
+  const switches = loadSwitches() ?? { muted: false, auto: true };
+  store.voice.value = { ...INITIAL, ...switches };
+  microphone.mute(switches.muted);
+  store.outgoing.value = unconfirmedTexts.map((text) => ({ ...text, state: "sending" }));
+  if (!Microphone.isPossible()) dispatch({ type: "mic_failed", why: globalThis.isSecureContext ? "absent" : "insecure" });
+  addEventListener("pagehide", () => {
+    keepForReload(store.outgoing.value.filter(({ state }) => state === "sending"));
+  });
+  store.link.value = "connecting";
+  link.start();
+}

@@ -1,0 +1,85 @@
+/** The list of agents: a column on wide screens, a row of chips on phones; and what stands at its foot. */
+import * as store from "../store.js";
+import { ask, select } from "../talk.js";
+import { html } from "../vendor/ui.js";
+import { folderName, nameOf, speechWords, stateOf } from "../words.js";
+import { Avatar, Dot, Icon, Modal } from "./parts.js";
+
+export function Agents() {
+  return html`<aside class="side" aria-label="Agents">
+    <div class="brand"><${Logo} />ClawMux</div>
+    <div class="rowwrap">
+      <ul class="agents">
+        ${store.sessions.value.map((session) => html`<${Agent} key=${session.id} session=${session} />`)}
+      </ul>
+      <button class="newrow" aria-label="New agent" onClick=${() => (store.dialog.value = { view: "new-agent" })}>
+        <${Icon} name="plus" /><span class="tx">New agent</span>
+      </button>
+    </div>
+    <${Foot} />
+  </aside>`;
+}
+
+export function Logo() {
+  return html`<svg class="logo" viewBox="0 0 24 24" aria-hidden="true">
+    <path d="M5 13a7 7 0 0 1 9-8M19 11a7 7 0 0 1-9 8M9 12h.01M12 12h.01M15 12h.01" />
+  </svg>`;
+}
+
+/** @param {{session: any}} props */
+function Agent({ session }) {
+  const name = nameOf(session);
+  const isCurrent = session.id === store.currentId.value;
+  const { words, shape } = stateOf(session, store.voice.value, store.statusText.value[session.id]);
+  const needs = session.needs_you && !isCurrent;
+  return html`<li class="agent" data-session=${session.id}>
+    <button class="row" aria-current=${isCurrent ? "true" : undefined} onClick=${() => select(session.id)}>
+      <${Avatar} name=${name} id=${session.id} />
+      <span class="tx">
+        <span class="nm">${name}${" "}<small>${folderName(session.dir)}</small></span>
+        <span class="st"><${Dot} shape=${shape} /><span class="words">${words}</span></span>
+      </span>
+      ${needs && html`<span class="badge"><span class="sr">Needs you: </span>1</span>`}
+    </button>
+    <button class="close ibtn" aria-label=${`Close ${name}`} title=${`Close ${name}`} onClick=${() => askToClose(session.id)}>
+      <${Icon} name="x" size="s" />
+    </button>
+  </li>`;
+}
+
+/** @param {string} id */
+export function askToClose(id) {
+  store.dialog.value = { view: "close-agent", id };
+}
+
+/** @param {{id: string}} props */
+export function CloseAgent({ id }) {
+  const session = store.sessions.value.find((other) => other.id === id);
+  const leave = () => (store.dialog.value = null);
+  if (!session) return null;
+  const name = nameOf(session);
+  const close = async () => {
+    leave();
+    if (await ask("DELETE", `/api/sessions/${encodeURIComponent(id)}`)) store.remove(id);
+  };
+  return html`<${Modal} label=${`Close ${name}`} onClose=${leave}>
+    <h2>Close ${name}?</h2>
+    <p class="hint">Its program in ${folderName(session.dir) || "its folder"} ends. Files stay as they are, and so does this conversation's history.</p>
+    <div class="modal-foot">
+      <button class="btn" onClick=${leave}>Keep it open</button>
+      <button class="btn danger" data-do="close" onClick=${close}>Close ${name}</button>
+    </div>
+  <//>`;
+}
+
+const LINK_WORDS = { online: "Connected", connecting: "Connecting…", offline: "Reconnecting…" };
+
+function Foot() {
+  const link = store.link.value;
+  const speech = speechWords(store.speech.value);
+  return html`<div class="foot">
+    <b>${speech.title}</b>
+    ${speech.detail && html`<span class="detail">${speech.detail}</span>`}
+    <span class="linkline"><${Dot} shape=${link === "online" ? "ready" : "starting"} />${LINK_WORDS[link] ?? "Not connected"}</span>
+  </div>`;
+}

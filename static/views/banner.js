@@ -1,0 +1,82 @@
+/** What stands over a conversation until it is dealt with: the most pressing thing only. */
+import { freshId } from "../device.js";
+import * as store from "../store.js";
+import { claim, dispatch, select } from "../talk.js";
+import { html } from "../vendor/ui.js";
+import { nameOf, speechWords } from "../words.js";
+import { Icon, Modal } from "./parts.js";
+
+export function Banner() {
+  const shown = [Insecure, Elsewhere, Asks, Speech, Said].map((Part) => Part()).filter(Boolean);
+  return html`<div class="banners">${shown.slice(0, 2)}</div>`;
+}
+
+function Insecure() {
+  if (store.voice.value.mic !== "insecure") return null;
+  return html`<div class="alert warn" role="note" data-banner="insecure">
+    <${Icon} name="shield" />
+    <p><b>This address is not secure,</b> so the browser keeps the microphone closed. On the computer run <code>clawmux phone</code> and open the address it shows.</p>
+  </div>`;
+}
+
+function Elsewhere() {
+  const { client, device } = store.owner.value;
+  if (!client || client === store.me.value || store.link.value !== "online") return null;
+  return html`<div class="alert" role="note" data-banner="elsewhere">
+    <${Icon} name="monitor-smartphone" />
+    <p>Playing on <b>${device}</b>.</p>
+    <button class="btn primary" onClick=${claim}>Play here</button>
+  </div>`;
+}
+
+function Asks() {
+  const session = store.waitingAgents.value[0];
+  if (!session) return null;
+  const { id } = session;
+  const text = store.attention.value[id]?.text || session.question?.text || "needs your answer";
+  const putOff = () => (store.later.value = { ...store.later.value, [id]: true });
+  const answer = () => {
+    select(id);
+    if (store.voice.value.mode === "idle") dispatch({ type: "tap", turn: freshId() });
+  };
+  return html`<div class="alert asks" role="note" data-banner="asks">
+    <${Icon} name="bell" />
+    <p><b>${nameOf(session)} asks:</b> ${text}</p>
+    <button class="btn" onClick=${putOff}>Later</button>
+    <button class="btn primary" onClick=${answer}>Answer</button>
+  </div>`;
+}
+
+function Speech() {
+  const { state } = store.speech.value;
+  if (state === "ready" || state === "starting") return null;
+  const { title, detail, file } = speechWords(store.speech.value);
+  const { done_bytes, total_bytes } = store.speech.value.progress ?? {};
+  return html`<div class="alert warn" role="note" data-banner="speech">
+    <${Icon} name=${state === "downloading" ? "download" : "triangle-alert"} />
+    <p>
+      <b>${title}.</b> ${detail}
+      ${total_bytes > 0 && html`<progress aria-label=${`Downloading ${file}`} max=${total_bytes} value=${done_bytes}></progress>`}
+    </p>
+  </div>`;
+}
+
+function Said() {
+  const notice = store.notices.value.at(-1);
+  if (!notice) return null;
+  const close = () => (store.notices.value = store.notices.value.filter(({ n }) => n !== notice.n));
+  return html`<div class=${`alert ${notice.level}`} role="note" data-banner="notice">
+    <${Icon} name=${notice.level === "info" ? "info" : "triangle-alert"} />
+    <p>${notice.text} ${notice.remedy ?? ""}</p>
+    <button class="ibtn" aria-label="Close notice" onClick=${close}><${Icon} name="x" size="s" /></button>
+  </div>`;
+}
+
+export function WhyInsecure() {
+  return html`<${Modal} label="Why no microphone?" onClose=${() => (store.dialog.value = null)}>
+    <h2>Why no microphone?</h2>
+    <p>Browsers give the microphone only to pages with a secure address: https, or this computer's own.</p>
+    <p>On the computer run <code>clawmux phone</code>: it makes a secure address and shows a code to scan. Until then this page speaks and takes text.</p>
+    <div class="modal-foot"><button class="btn primary" onClick=${() => (store.dialog.value = null)}>Close</button></div>
+  <//>`;
+}

@@ -1,0 +1,174 @@
+/** The dock: what happens now in one line, the microphone and its switches, and the text box. */
+import * as store from "../store.js";
+import { ask, dispatch, sendText, sound } from "../talk.js";
+import { html, useEffect, useRef, useState } from "../vendor/ui.js";
+import { freshId } from "../device.js";
+import { controls } from "../voice.js";
+import { MIC_WORDS, elapsed, nameOf, voiceName } from "../words.js";
+import { loadChoices } from "./new-agent.js";
+import { Icon } from "./parts.js";
+
+const BARS = 34;
+/** Speech seldom passes a fifth of full scale: this makes the bars use their height. */
+const BAR_GAIN = 5;
+const TICK_MS = 100;
+
+export function Dock() {
+  const session = store.current.value;
+  if (!session) return html`<div id="talk"></div>`;
+  const name = nameOf(session);
+  return html`<section class="dock" aria-label=${`Talk to ${name}`} data-mode=${store.voice.value.mode} data-typing=${store.typing.value ? "" : undefined}>
+    <div class="dockin">
+      <div class="now-line"><${NowLine} name=${name} /></div>
+      <${Controls} session=${session} />
+      <${TypeBox} session=${session} name=${name} />
+    </div>
+  </section>`;
+}
+
+function NowLine({ name }) {
+  const voice = store.voice.value;
+  const note = store.note.value;
+  const speaker = nameOf(store.sessions.value.find(({ id }) => id === voice.stream?.session_id));
+  if (voice.mode === "listening") return html`<${Recording} since=${voice.since_ms} />`;
+  if (voice.mode === "speaking") return html`<${Bars} read=${() => sound.level()} kind="spk" /><span>${speaker} is speaking. Tap to interrupt.</span>`;
+  if (note) return html`<span class=${`note ${note.level}`}>${note.text}</span>`;
+  return html`<span>${hint(voice, name, speaker)}</span>`;
+}
+
+/** @param {any} voice @param {string} name @param {string} speaker */
+function hint(voice, name, speaker) {
+  const isOffline = store.link.value !== "online";
+  const session = store.current.value;
+  if (voice.mode === "locked" && voice.stream) return `Tap anywhere to hear ${speaker}`;
+  if (voice.mode === "paused") return `${speaker} was paused. Tap anywhere to go on`;
+  if (voice.mode === "arming") return "Opening the microphone…";
+  if (voice.mode === "sending") return isOffline ? "Kept. It is sent when the connection is back" : "Understanding…";
+  if (isOffline) return "Reconnecting to the hub…";
+  if (voice.mic === "insecure") {
+    return html`You can listen and type on this page. <button class="link" onClick=${() => (store.dialog.value = { view: "insecure" })}>Why no microphone?</button>`;
+  }
+  if (voice.mode === "blocked") return MIC_WORDS[voice.mic];
+  if (session.state === "dead") return `${name} has ended. ${session.reason ?? ""}`;
+  if (session.state === "starting") return `${name} is starting. ${session.reason ?? ""}`;
+  if (store.speech.value.state !== "ready") return `Speech is not ready. You can type to ${name}`;
+  if (voice.mode === "muted") return "Muted. Agents still speak";
+  if (session.question) return html`${name} waits for your answer<span class="desk">. Tap, or hold <kbd>Space</kbd></span>`;
+  if (voice.mode === "waiting") return `${name} has your words`;
+  return html`Tap the microphone<span class="desk">, or hold <kbd>Space</kbd>,</span> and talk to ${name}`;
+}
+
+function Recording({ since }) {
+  const [now, setNow] = useState(since);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(performance.now()), TICK_MS);
+    return () => clearInterval(timer);
+  }, [since]);
+  const isHold = store.voice.value.turn?.why === "hold";
+  return html`<span class="rec-t" role="timer" aria-label="Recording time">${elapsed(now - since)}</span>
+    <${Bars} read=${() => store.levels.value.at(-1) ?? 0} kind="" />
+    <span class="desk keys"><kbd>Space</kbd> ${isHold ? "let go to send" : "send"} · <kbd>Esc</kbd> discard</span>`;
+}
+
+/** Heights are set on the nodes themselves: 34 bars ten times a second need no diffing. */
+function Bars({ read, kind }) {
+  const ref = useRef(null);
+  useEffect(() => {
+    const heights = new Array(BARS).fill(0);
+    const timer = setInterval(() => {
+      heights.push(Math.min(1, read() * BAR_GAIN));
+      heights.shift();
+      [...ref.current.children].forEach((bar, i) => bar.style.setProperty("--h", String(Math.round(10 + 90 * heights[i]))));
+      document.documentElement.style.setProperty("--lv", heights.at(-1).toFixed(2));
+    }, TICK_MS);
+    return () => clearInterval(timer);
+  }, []);
+  return html`<span class=${`bars ${kind}`} ref=${ref} aria-hidden="true">${Array.from({ length: BARS }, (_, i) => html`<i key=${i}></i>`)}</span>`;
+}
+
+function Controls({ session }) {
+  const { mic, mute, auto } = controls(store.voice.value);
+  return html`<div class="ctl">
+    <div class="l">
+      <button class="cbtn mob" aria-pressed=${store.typing.value} onClick=${openTypeBox}><${Icon} name="keyboard" />Type</button>
+      <button class="cbtn mute" data-do="mute" aria-pressed=${mute.pressed} aria-label=${mute.pressed ? "Muted, tap to unmute microphone" : "Mute microphone"} disabled=${mute.disabled} onClick=${() => dispatch({ type: "mute" })}>
+        <${Icon} name="mic-off" />${mute.pressed ? "Muted" : "Mute"}
+      </button>
+    </div>
+    <div class="micw">
+      <button id="talk" class=${`mic ${mic.recording ? "rec" : ""}`} data-do="mic" aria-label=${mic.label} disabled=${mic.disabled} onClick=${() => dispatch({ type: "tap", turn: freshId() })}>
+        <${Icon} name=${mic.icon} size="l" />
+      </button>
+      <span aria-hidden="true">${mic.label}</span>
+    </div>
+    <div class="r">
+      <button class="cbtn auto" data-do="auto" aria-pressed=${auto.pressed} aria-label=${`${auto.pressed ? "Auto" : "Manual"} listening`} disabled=${auto.disabled} onClick=${() => dispatch({ type: "auto" })}>
+        <${Icon} name=${auto.pressed ? "audio-lines" : "hand"} />${auto.pressed ? "Auto" : "Manual"}
+      </button>
+      <${Voice} session=${session} />
+    </div>
+  </div>`;
+}
+
+function openTypeBox() {
+  store.typing.value = !store.typing.value;
+  if (store.typing.value) requestAnimationFrame(() => document.getElementById("typebox")?.focus());
+}
+
+function Voice({ session }) {
+  useEffect(() => void (store.voices.value.length || loadChoices()), []);
+  const voices = store.voices.value.length ? store.voices.value : [{ id: session.voice }];
+  const change = async ({ target }) => {
+    const changed = await ask("PUT", `/api/sessions/${encodeURIComponent(session.id)}/voice`, { voice: target.value });
+    if (!changed) target.value = session.voice;
+  };
+  return html`<div class="voice">
+    <span class="face" aria-hidden="true"><${Icon} name="volume-2" />Voice</span>
+    <label for="voice">Voice</label>
+    <select id="voice" value=${session.voice} onChange=${change}>
+      ${voices.map(({ id }) => html`<option key=${id} value=${id}>${voiceName(id)}</option>`)}
+    </select>
+    <${Icon} name="chevron-down" size="s" />
+  </div>`;
+}
+
+/** Words of agents change while one types: what is in the box belongs to the agent it was typed to. @type {Map<string, string>} */
+const drafts = new Map();
+
+function TypeBox({ session, name }) {
+  const ref = useRef(null);
+  useEffect(() => {
+    ref.current.value = drafts.get(session.id) ?? "";
+    fit(ref.current);
+  }, [session.id]);
+  const send = (event) => {
+    event?.preventDefault();
+    const text = ref.current.value.trim();
+    if (!text) return;
+    sendText(session.id, text);
+    drafts.delete(session.id);
+    ref.current.value = "";
+    fit(ref.current);
+  };
+  const onKeyDown = (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
+    if (event.key === "Escape") event.target.blur();
+  };
+  const onInput = ({ target }) => {
+    drafts.set(session.id, target.value);
+    fit(target);
+  };
+  const prompt = session.question ? `Or type your answer to ${name}` : `Or type to ${name}`;
+  return html`<form class="typebox" onSubmit=${send}>
+    <textarea id="typebox" ref=${ref} rows="1" aria-label=${`Message to ${name}`} placeholder=${prompt} enterkeyhint="send" onKeyDown=${onKeyDown} onInput=${onInput}></textarea>
+    <button class="ibtn" aria-label="Send message"><${Icon} name="send-horizontal" /></button>
+  </form>`;
+}
+
+const BOX_MAX_PX = 160;
+
+/** @param {HTMLTextAreaElement} box */
+function fit(box) {
+  box.style.height = "auto";
+  box.style.height = `${Math.min(BOX_MAX_PX, box.scrollHeight)}px`;
+}

@@ -1,0 +1,68 @@
+/** The dialog that starts an agent: who, with which program, in which folder. */
+import * as store from "../store.js";
+import { ask, select } from "../talk.js";
+import { html, useEffect, useState } from "../vendor/ui.js";
+import { voiceName } from "../words.js";
+import { Modal } from "./parts.js";
+
+export function NewAgent() {
+  const [busy, setBusy] = useState(false);
+  const leave = () => (store.dialog.value = null);
+  useEffect(() => void loadChoices(), []);
+  const begin = async (event) => {
+    event.preventDefault();
+    setBusy(true);
+    const session = await ask("POST", "/api/sessions", wanted(new FormData(event.target)));
+    setBusy(false);
+    if (!session) return;
+    leave();
+    store.apply({ type: "session_status", session_id: session.id, session });
+    select(session.id);
+  };
+  const taken = new Set(store.sessions.value.map(({ voice }) => voice));
+  const runtimes = store.runtimes.value;
+  return html`<${Modal} label="New agent" onClose=${leave}>
+    <form onSubmit=${begin}>
+      <h2>New agent</h2>
+      <label class="field"><span>Voice</span>
+        <select name="voice">
+          <option value="">Next free voice</option>
+          ${store.voices.value.map(
+            ({ id }) => html`<option key=${id} value=${id} disabled=${taken.has(id)}>${voiceName(id)}${taken.has(id) ? " (in use)" : ""}</option>`,
+          )}
+        </select>
+      </label>
+      <label class="field"><span>Name <small>optional</small></span>
+        <input name="name" maxlength="40" autocomplete="off" placeholder="As the voice" />
+      </label>
+      <label class="field"><span>Program</span>
+        <select name="runtime">
+          <option value="">As in the settings</option>
+          ${runtimes.map(
+            ({ name, title, available, reason }) =>
+              html`<option key=${name} value=${name} disabled=${!available}>${title}${available ? "" : ` (${reason})`}</option>`,
+          )}
+        </select>
+      </label>
+      <label class="field"><span>Folder <small>optional</small></span>
+        <input name="dir" autocomplete="off" spellcheck=${false} placeholder="Your home folder" />
+      </label>
+      <div class="modal-foot">
+        <button type="button" class="btn" onClick=${leave}>Cancel</button>
+        <button class="btn primary" disabled=${busy}>${busy ? "Starting…" : "Start agent"}</button>
+      </div>
+    </form>
+  <//>`;
+}
+
+/** Empty fields are left out: the hub has its own choice for them. @param {FormData} form */
+function wanted(form) {
+  return Object.fromEntries([...form].map(([name, value]) => [name, String(value).trim()]).filter(([, value]) => value));
+}
+
+export async function loadChoices() {
+  const [voices, runtimes] = await Promise.all([ask("GET", "/api/voices"), ask("GET", "/api/runtimes")]);
+  // The hub may wrap its lists; a voice may be a bare id.
+  if (voices) store.voices.value = (voices.voices ?? voices).map((voice) => (typeof voice === "string" ? { id: voice } : voice));
+  if (runtimes) store.runtimes.value = runtimes.runtimes ?? runtimes;
+}

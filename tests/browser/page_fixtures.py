@@ -1,0 +1,161 @@
+"""Fixtures of the page's tests: a stand-in hub, Debian's Chromium with a fake microphone, and pages that report errors."""
+
+from __future__ import annotations
+
+import asyncio
+import wave
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+
+from tests.stand_ins.page_hub import PageHub
+
+CHROMIUM = "/usr/bin/chromium"
+OUTPUT = Path(__file__).parents[1] / "output"
+Signal = npt.NDArray[np.float64]
+
+
+def speechlike(seconds: float, rate: int, seed: int) -> Signal:
+    """Syllables of a gliding voice with breaks between: no two moments alike, so an alignment has one answer."""
+    rng = np.random.default_rng(seed)
+    count = int(seconds * rate)
+    time = np.arange(count) / rate
+    pitch = 120 + 40 * np.sin(2 * np.pi * 0.7 * time + rng.uniform(0, 6)) + np.cumsum(rng.normal(0, 0.02, count))
+    phase = 2 * np.pi * np.cumsum(pitch) / rate
+    voice = sum(np.sin(k * phase + rng.uniform(0, 6)) / k for k in range(1, 18))
+    noise = np.convolve(rng.normal(0, 1, count), np.ones(4) / 4, "same")
+    loud = np.interp(time, np.arange(0, seconds + 0.15, 0.15), rng.uniform(0.1, 1, int(seconds / 0.15) + 2))
+    signal = (voice + 0.3 * noise) * loud
+    return np.asarray(0.5 * signal / np.abs(signal).max(), dtype=np.float64)
+
+
+def pcm16(signal: Signal) -> bytes:
+    return (signal * 32767).astype("<i2").tobytes()
+
+
+@pytest.fixture(scope="session")
+def microphone_source() -> Signal:
+    """What the fake microphone plays, at 48 kHz."""
+    return speechlike(12, 48000, seed=5)
+
+
+@pytest.fixture(scope="session")
+def microphone_file(tmp_path_factory: pytest.TempPathFactory, microphone_source: Signal) -> Path:
+    file = tmp_path_factory.mktemp("microphone") / "voice.wav"
+    with wave.open(str(file), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(48000)
+        out.writeframes(pcm16(microphone_source))
+    return file
+
+
+@pytest_asyncio.fixture
+async def hub() -> AsyncIterator[PageHub]:
+    async with PageHub() as hub:
+        yield hub
+
+
+@pytest_asyncio.fixture
+async def playwright() -> AsyncIterator[Playwright]:
+    async with async_playwright() as playwright:
+        yield playwright
+
+
+@pytest_asyncio.fixture
+async def chromium(playwright: Playwright, microphone_file: Path) -> AsyncIterator[Browser]:
+    browser = await playwright.chromium.launch(
+        executable_path=CHROMIUM,
+        args=[
+            "--no-sandbox",
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-audio-capture={microphone_file}%noloop",
+        ],
+        ignore_default_args=["--mute-audio"],
+    )
+    yield browser
+    await browser.close()
+
+
+OpenPage = Callable[..., Awaitable[Page]]
+
+
+@pytest_asyncio.fixture
+async def open_page(chromium: Browser, hub: PageHub) -> AsyncIterator[OpenPage]:
+    """``await open_page(...)``: the page, signed in and connected. Errors it logs fail the test at its end."""
+    errors: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    async def open_page(unlock: bool = True, context: BrowserContext | None = None, url: str = "", **options: Any) -> Page:
+        context = context or await chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        page = await context.new_page()
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        await page.goto(url or hub.url)
+        await hub.until(lambda: hub.all("hello"), "hello")
+        await page.wait_for_selector("#talk, .calm")
+        if unlock:
+            await page.locator(".head h1").click()
+            await page.wait_for_function("__clawmux_test.events.some(e => e.type === 'mode')")
+        return page
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    expected = ("net::ERR_", "WebSocket connection to", "Failed to load resource")
+    assert [error for error in errors if not any(words in error for words in expected)] == []
+
+
+async def events(page: Page, kind: str = "") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = await page.evaluate("__clawmux_test.events")
+    return [event for event in found if not kind or event["type"] == kind]
+
+
+async def mode(page: Page, wanted: str) -> None:
+    await page.wait_for_selector(f'.dock[data-mode="{wanted}"]', timeout=10000)
+
+
+async def tapped(page: Page) -> tuple[int, float, Signal]:
+    """What the master bus carried: rate, time of the first sample, samples."""
+    got = await page.evaluate(
+        """async () => {
+            const { rate, blocks } = await __clawmux_test.tap();
+            return { rate, time: blocks[0]?.time ?? 0, samples: blocks.map(b => Array.from(b.samples)).flat() };
+        }"""
+    )
+    return got["rate"], got["time"], np.asarray(got["samples"], dtype=np.float64)
+
+
+def resampled(signal: Signal, rate: int, to: int) -> Signal:
+    """Exact for band-limited signals: by the spectrum."""
+    count = round(len(signal) * to / rate)
+    spectrum = np.fft.rfft(signal)
+    wanted = np.zeros(count // 2 + 1, dtype=complex)
+    kept = min(len(spectrum), len(wanted))
+    wanted[:kept] = spectrum[:kept]
+    return np.asarray(np.fft.irfft(wanted, count) * count / len(signal), dtype=np.float64)
+
+
+def align(part: Signal, whole: Signal) -> tuple[int, float]:
+    """Where ``part`` lies in ``whole``, and how alike they are there (1 = the same but for loudness)."""
+    size = 1 << (len(part) + len(whole)).bit_length()
+    product = np.fft.irfft(np.fft.rfft(whole, size) * np.conj(np.fft.rfft(part, size)), size)[
+        : max(1, len(whole) - len(part) + 1)
+    ]
+    at = int(product.argmax())
+    piece = whole[at : at + len(part)]
+    part = part[: len(piece)]
+    return at, float(part @ piece / (np.linalg.norm(part) * np.linalg.norm(piece) + 1e-12))
+
+
+async def settle(seconds: float) -> None:
+    """For proving that something does NOT happen: nothing can be waited for."""
+    await asyncio.sleep(seconds)

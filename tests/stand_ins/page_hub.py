@@ -1,0 +1,359 @@
+"""A hub as the page sees it: the routes, the socket and the binary frames of the contract, driven by a test.
+
+It makes no speech and starts no agents; a test says what is spoken and looks at what the page sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import WSMsgType, web
+
+from clawmux.hub.guard import HEADERS
+from clawmux.wire.frames import FIRST, LAST, MICROPHONE, SPEECH, Frame, decode_frame, encode_frame
+
+STATIC = Path(__file__).parents[2] / "static"
+TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".svg": "image/svg+xml"}
+RATE = 24000
+CHUNK_SAMPLES = 2400
+WAIT_SECONDS = 10.0
+
+Message = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Speech:
+    """A stream as the hub keeps it until the page has heard it."""
+
+    session_id: str
+    msg_id: str
+    slot: int
+    pcm: bytes
+    chunk_seconds: float
+    done: bool = False
+
+
+@dataclass(slots=True)
+class Turn:
+    """What arrived of a turn, per announcement."""
+
+    opened: list[Message] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+
+    @property
+    def pcm(self) -> bytes:
+        return b"".join(frame.payload for frame in self.frames)
+
+
+class PageHub:
+    """``async with PageHub() as hub``: listens on a free port of loopback, ``hub.url`` opens its page."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.host = host
+        self.key = "one-time-key"
+        self.csrf = secrets.token_hex(8)
+        self.cookies: set[str] = set()
+        self.sessions: list[Message] = [session("af_sky", dir="/home/ann/billing-api")]
+        self.events: list[Message] = []
+        self.received: list[Message] = []
+        self.requests: list[tuple[str, str, Any]] = []
+        self.turns: dict[str, Turn] = {}
+        self.speeches: dict[str, Speech] = {}
+        self.speech_state: Message = {"state": "ready", "reason": "Tiny quality on this machine"}
+        self.sockets: dict[str, web.WebSocketResponse] = {}
+        self.devices: dict[str, str] = {}
+        self.owner: str | None = None
+        self.refuses = False
+        self._slots: dict[int, str] = {}
+        self._changed = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiters = 0
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(middlewares=[self._guard])
+        app.add_routes(
+            [
+                web.get("/", self._index),
+                web.get("/static/{path:.+}", self._file),
+                web.get("/blank", self._blank),
+                web.get("/ws", self._socket),
+                web.post("/api/login", self._login),
+                web.get("/api/session", self._session),
+                web.get("/api/health", self._health),
+                web.get("/api/history", self._history),
+                web.get("/api/voices", self._voices),
+                web.get("/api/runtimes", self._runtimes),
+                web.post("/api/sessions", self._spawn),
+                web.delete("/api/sessions/{id}", self._kill),
+                web.put("/api/sessions/{id}/voice", self._voice),
+            ]
+        )
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.host, 0)
+        await site.start()
+        self.port: int = self._runner.addresses[0][1]
+        self.origin = f"http://{'clawmux.localhost' if self.host == '127.0.0.1' else self.host}:{self.port}"
+        self.url = f"{self.origin}/?test=1#k={self.key}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.drop()
+        await self._runner.cleanup()
+
+    # -- what a test does --
+
+    async def send(self, message: Message, client: str | None = None) -> None:
+        """To one page, or to all; with ``n`` when the type is one of those that are kept."""
+        if message["type"] in ("assistant_text", "user_text", "notice", "session_terminated", "not_spoken"):
+            message = {**message, "n": len(self.events) + 1, "ts": time.time()}
+            self.events.append(message)
+        for name, socket in list(self.sockets.items()):
+            if client in (None, name) and not socket.closed:
+                await socket.send_json(message)
+
+    async def status(self, session_id: str, **changes: Any) -> None:
+        row = next(row for row in self.sessions if row["id"] == session_id)
+        row.update(changes)
+        await self.send({"type": "session_status", "session_id": session_id, "status": row["state"], "session": row})
+
+    async def say(
+        self, session_id: str, text: str, pcm: bytes = b"", question: bool = False, chunk_seconds: float = 0.02, msg_id: str = ""
+    ) -> str:
+        """Text, then its speech to the page that owns the sound. Returns the stream's id."""
+        msg_id = msg_id or f"m{len(self.events) + 1}"
+        await self.send(
+            {"type": "assistant_text", "session_id": session_id, "msg_id": msg_id, "text": text, "question": question}
+        )
+        if not pcm:
+            return ""
+        stream = f"s-{msg_id}-{len(self.speeches)}"
+        self.speeches[stream] = Speech(session_id, msg_id, len(self.speeches) + 1, pcm, chunk_seconds)
+        self._carry(stream, 0)
+        return stream
+
+    async def drop(self) -> None:
+        """Cut every connection, as a network does."""
+        for socket in list(self.sockets.values()):
+            if socket._req is not None and socket._req.transport is not None:
+                socket._req.transport.abort()
+        self.sockets.clear()
+        await self._notify()
+
+    async def expect(self, what: str | Callable[[Message], bool], count: int = 1, seconds: float = WAIT_SECONDS) -> Message:
+        """The ``count``-th message of that kind, waiting for it."""
+        matches = what if callable(what) else (lambda message: message["type"] == what)
+        await self.until(lambda: len([m for m in self.received if matches(m)]) >= count, f"{what} x{count}", seconds)
+        return [m for m in self.received if matches(m)][count - 1]
+
+    async def until(self, condition: Callable[[], object], what: str = "", seconds: float = WAIT_SECONDS) -> None:
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait_for(condition)
+        except TimeoutError:
+            kinds = [message["type"] for message in self.received]
+            raise AssertionError(f"waited {seconds} s for {what or condition}; the page said {kinds}") from None
+
+    def all(self, kind: str) -> list[Message]:
+        return [message for message in self.received if message["type"] == kind]
+
+    # -- the socket --
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if self.refuses:
+            raise web.HTTPServiceUnavailable
+        if not self._is_signed_in(request):
+            raise web.HTTPUnauthorized
+        socket = web.WebSocketResponse(compress=False)
+        await socket.prepare(request)
+        client = ""
+        async for message in socket:
+            if message.type is WSMsgType.BINARY:
+                await self._frame(decode_frame(message.data))
+            elif message.type is WSMsgType.TEXT:
+                body = message.json()
+                self.received.append({**body, "_at": time.monotonic(), "_client": client})
+                if body["type"] == "hello":
+                    client = body["client"]
+                    await self._hello(socket, body)
+                else:
+                    await self._take(body, client)
+                await self._notify()
+        if self.sockets.get(client) is socket:
+            del self.sockets[client]
+        return socket
+
+    async def _hello(self, socket: web.WebSocketResponse, hello: Message) -> None:
+        client, last = hello["client"], hello["last"]
+        self.sockets[client], self.devices[client] = socket, hello["device"]
+        settings = {"auto_listen": True, "silence_seconds": 1.2, "speed": 1.0}
+        start = len(self.events) + 1 if last is None else last + 1
+        welcome = {"type": "welcome", "v": 2, "events_from": start, "server": "test", "client": client}
+        await socket.send_json({**welcome, "settings": settings, "speech": self.speech_state})
+        for event in self.events[start - 1 :]:
+            await socket.send_json(event)
+        await socket.send_json({"type": "session_list", "sessions": self.sessions})
+        self.owner = self.owner or client
+        await self._tell_owner()
+        if client == self.owner:
+            for stream, speech in self.speeches.items():
+                held = hello["streams"].get(stream, {"received": 0, "done": False})
+                if not speech.done and not held["done"]:
+                    self._carry(stream, held["received"])
+
+    async def _take(self, body: Message, client: str) -> None:
+        kind = body["type"]
+        if kind == "ping":
+            await self.send({"type": "pong"}, client)
+        elif kind == "audio_owner":
+            self.owner = client
+            await self._tell_owner()
+        elif kind == "mic_open":
+            self.owner = client
+            self.turns.setdefault(body["turn"], Turn()).opened.append(body)
+            self.turns[body["turn"]].frames.clear()
+            self._slots[body["slot"]] = body["turn"]
+        elif kind == "playback_done" and body["stream"] in self.speeches:
+            self.speeches[body["stream"]].done = True
+        elif kind == "text":
+            await self.send({"type": "text_ack", "id": body["id"], "state": "delivered", "reason": ""}, client)
+            words = {"session_id": body["session_id"], "msg_id": body["id"], "text": body["text"], "via": "typed"}
+            await self.send({"type": "user_text", **words})
+
+    async def _frame(self, frame: Frame) -> None:
+        assert frame.kind == MICROPHONE
+        turn = self.turns[self._slots[frame.slot]]
+        assert frame.seq == len(turn.frames), "a frame is missing or came twice"
+        turn.frames.append(frame)
+        await self._notify()
+
+    def _carry(self, stream: str, offset: int) -> None:
+        task = asyncio.get_running_loop().create_task(self._send_speech(stream, offset))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send_speech(self, stream: str, offset: int) -> None:
+        speech = self.speeches[stream]
+        socket = self.sockets[self.owner or ""]
+        words = {"session_id": speech.session_id, "msg_id": speech.msg_id, "stream": stream, "slot": speech.slot}
+        samples = len(speech.pcm) // 2
+        start = {"type": "speech_start", **words, "text": "", "rate": RATE, "est_ms": samples * 1000 // RATE, "offset": offset}
+        await socket.send_json(start)
+        for at in range(offset, samples, CHUNK_SAMPLES):
+            piece = speech.pcm[2 * at : 2 * (at + CHUNK_SAMPLES)]
+            flags = (FIRST if at == offset else 0) | (LAST if at + CHUNK_SAMPLES >= samples else 0)
+            if socket.closed or speech.done:
+                return
+            clock_ms = time.monotonic() * 1000
+            await socket.send_bytes(encode_frame(Frame(SPEECH, flags, speech.slot, at // CHUNK_SAMPLES, clock_ms, piece)))
+            await asyncio.sleep(speech.chunk_seconds)  # the pace of synthesis
+        await socket.send_json({"type": "speech_end", "stream": stream, "samples": samples})
+
+    async def _tell_owner(self) -> None:
+        await self.send({"type": "audio_owner", "client": self.owner, "device": self.devices.get(self.owner or "", "")})
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    # -- the routes --
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        open_paths = ("/", "/blank", "/api/login", "/ws")
+        if request.path not in open_paths and not request.path.startswith("/static/") and not self._is_signed_in(request):
+            error = {"type": "error", "code": "unauthorized", "text": "Not signed in.", "remedy": "Run `clawmux open`."}
+            return web.json_response(error, status=401, headers=HEADERS)
+        if request.path.startswith("/api/") and request.method != "GET" and request.path != "/api/login":
+            assert request.headers["X-CSRF-Token"] == self.csrf
+            assert request.content_type == "application/json"
+        response: web.StreamResponse = await handler(request)
+        if not response.prepared:
+            response.headers.update(HEADERS)
+        return response
+
+    def _is_signed_in(self, request: web.Request) -> bool:
+        return request.cookies.get("clawmux") in self.cookies
+
+    async def _index(self, _: web.Request) -> web.Response:
+        return web.Response(body=(STATIC / "index.html").read_bytes(), content_type="text/html", charset="utf-8")
+
+    async def _file(self, request: web.Request) -> web.Response:
+        file = STATIC / request.match_info["path"]
+        if not file.is_file():
+            raise web.HTTPNotFound
+        content_type = TYPES.get(file.suffix)
+        return web.Response(
+            body=file.read_bytes(), content_type=content_type or {".css": "text/css"}.get(file.suffix, "image/png")
+        )
+
+    async def _blank(self, _: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><title>blank</title>", content_type="text/html")
+
+    async def _login(self, request: web.Request) -> web.Response:
+        if (await request.json()).get("key") != self.key:
+            return web.json_response({"code": "unauthorized", "text": "That key was used or is wrong."}, status=401)
+        self.key = ""
+        cookie = secrets.token_hex(8)
+        self.cookies.add(cookie)
+        response = web.json_response({"csrf": self.csrf})
+        response.set_cookie("clawmux", cookie, httponly=True, samesite="Strict")
+        return response
+
+    async def _session(self, _: web.Request) -> web.Response:
+        return web.json_response({"csrf": self.csrf})
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.json_response({"ok": True})
+
+    async def _history(self, request: web.Request) -> web.Response:
+        before = int(request.query.get("before", len(self.events) + 1))
+        limit = int(request.query.get("limit", "50"))
+        entries = [e for e in self.events if e["n"] < before and e.get("session_id") == request.query["session_id"]]
+        return web.json_response({"entries": entries[-limit:], "more": len(entries) > limit})
+
+    async def _voices(self, _: web.Request) -> web.Response:
+        return web.json_response([{"id": name} for name in ("af_sky", "am_adam", "af_nova", "bm_fable")])
+
+    async def _runtimes(self, _: web.Request) -> web.Response:
+        claude = {"name": "claude", "title": "Claude Code", "available": False, "reason": "not installed"}
+        return web.json_response([{"name": "demo", "title": "Demo agent", "available": True, "reason": ""}, claude])
+
+    async def _spawn(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.requests.append(("POST", "/api/sessions", body))
+        row = session(body.get("voice", "am_adam"), state="starting")
+        self.sessions.append(row)
+        return web.json_response(row, status=201)
+
+    async def _kill(self, request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+        self.requests.append(("DELETE", request.path, None))
+        self.sessions = [row for row in self.sessions if row["id"] != name]
+        await self.send({"type": "session_list", "sessions": self.sessions})
+        return web.json_response({"id": name})
+
+    async def _voice(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.requests.append(("PUT", request.path, body))
+        await self.status(request.match_info["id"], voice=body["voice"])
+        return web.json_response(next(row for row in self.sessions if row["id"] == request.match_info["id"]))
+
+
+def session(voice: str, **changes: Any) -> Message:
+    """A session as the hub describes it."""
+    row: Message = {
+        "id": voice, "name": voice[3:], "voice": voice, "runtime": "demo", "dir": "/home/ann/work", "state": "active",
+        "activity": "idle", "question": None, "needs_you": False, "created": time.time(), "last_active": time.time(),
+        "first_n": 0, "accepts_text": True, "reason": "",
+    }  # fmt: skip
+    return {**row, **changes}
