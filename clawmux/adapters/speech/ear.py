@@ -1,0 +1,170 @@
+"""Pure: one listening stream. Sound and probabilities in; what has been noticed, and what to recognise, out.
+
+Keeps the sound of the open turn (with some before it) and forgets the rest. Time is the stream's own, in samples.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from clawmux.adapters.speech.audio import LISTEN_RATE, Samples
+from clawmux.adapters.speech.vad import FRAME_SAMPLES, FRAME_SECONDS, SPECULATE_SECONDS, Endpointer, Mark
+
+# Kept from before the first frame of speech: soft consonants come before the VAD is sure.
+PRE_ROLL_SECONDS = 0.5
+# One turn; a microphone left open in a talking room ends here.
+TURN_SECONDS = 300.0
+# Half of Whisper's window: a stretch this long is recognised for good at its next pause.
+SETTLE_SECONDS = 15.0
+PARTIAL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """Worth a partial text, if there is time."""
+
+    samples: Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """Perhaps all of the turn: begin to recognise it."""
+
+    samples: Samples
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The speaker went on after a long stretch; its guess (same ``until``) stays, its sound is no longer in later ones."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The speaker went on: the guess is not the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The turn is over. A guess with the same ``until`` has recognised the same speech."""
+
+    samples: Samples
+    until: float
+    audio_ms: int
+
+
+Effect = Began | Stopped | Glimpse | Guess | Settle | Drop | Turn
+
+
+class Ear:
+    def __init__(self, automatic: bool, silence_seconds: float) -> None:
+        self._automatic = automatic
+        self._end = Endpointer(silence_seconds if automatic else math.inf)
+        self._sound = np.zeros(0, dtype=np.float32)
+        self._sound_from = 0
+        """The stream's sample at which ``_sound`` begins."""
+        self._frames = 0
+        self._fed = 0
+        self._guessed: float | None = None
+        self._began_at: float | None = None
+        self._last_glimpse = 0.0
+        self._until = 0.0
+
+    @property
+    def now(self) -> float:
+        return self._frames * FRAME_SECONDS
+
+    def feed(self, samples: Samples, probabilities: list[float]) -> list[Effect]:
+        """``probabilities`` are those of the frames completed by these samples."""
+        self._sound = np.concatenate([self._sound, samples])
+        self._fed += len(samples)
+        effects: list[Effect] = []
+        for probability in probabilities:
+            self._frames += 1
+            for moment in self._end.feed(probability, self.now):
+                effects += self._noticed(moment.mark, moment.at)
+        effects += self._too_long() or self._glimpse()
+        self._forget()
+        return effects
+
+    def finish(self) -> list[Effect]:
+        """The speaker has said that this was all. Always ends with a Turn."""
+        effects: list[Effect] = [effect for moment in self._end.finish() for effect in self._noticed(moment.mark, moment.at)]
+        if not any(isinstance(effect, Turn) for effect in effects):
+            effects.append(self._turn(self._until))
+        return effects
+
+    def _noticed(self, mark: Mark, at: float) -> list[Effect]:
+        if mark is Mark.STARTED:
+            self._began_at, self._last_glimpse = at, self.now
+            if self._automatic:
+                self._drop_before(at - PRE_ROLL_SECONDS)
+            return [Began(round(at * 1000))]
+        if mark is Mark.PAUSED:
+            self._guessed = self._until = at
+            return [Guess(self._before(at + SPECULATE_SECONDS), at)]
+        if mark is Mark.RESUMED:
+            return [self._went_on(at)]
+        self._until = at
+        return [Stopped(round(at * 1000)), self._turn(at)]
+
+    def _went_on(self, at: float) -> Effect:
+        until, self._guessed = self._guessed, None
+        assert until is not None
+        if until - self._sound_from / LISTEN_RATE < SETTLE_SECONDS:
+            return Drop()
+        self._drop_before(max(until + SPECULATE_SECONDS, at - PRE_ROLL_SECONDS))
+        return Settle(until)
+
+    def _turn(self, until: float) -> Turn:
+        start = self._began_at if self._began_at is not None and self._automatic else 0.0
+        samples = self._before(until + SPECULATE_SECONDS) if self._automatic else self._sound
+        turn = Turn(
+            samples,
+            until,
+            max(0, round((max(until, start) - start) * 1000)) if self._automatic else round(self._fed / LISTEN_RATE * 1000),
+        )
+        self._guessed = self._began_at = None
+        if self._automatic:
+            self._drop_before(until + SPECULATE_SECONDS)
+        return turn
+
+    def _glimpse(self) -> list[Effect]:
+        if not self._end.in_turn or self._guessed is not None or self.now - self._last_glimpse < PARTIAL_SECONDS:
+            return []
+        self._last_glimpse = self.now
+        return [Glimpse(self._sound)]
+
+    def _too_long(self) -> list[Effect]:
+        began = self._began_at if self._automatic else 0.0
+        if began is None or self.now - began < TURN_SECONDS:
+            return []
+        return self.finish()
+
+    def _before(self, at: float) -> Samples:
+        return self._sound[: max(0, round(at * LISTEN_RATE) - self._sound_from)]
+
+    def _drop_before(self, at: float) -> None:
+        count = min(len(self._sound), max(0, round(at * LISTEN_RATE) - self._sound_from))
+        self._sound = self._sound[count:]
+        self._sound_from += count
+
+    def _forget(self) -> None:
+        if self._automatic and not self._end.in_turn:
+            # What may become the start of speech: the pre-roll, and the frames that are not yet enough to be sure.
+            self._drop_before(self.now - PRE_ROLL_SECONDS - 4 * FRAME_SAMPLES / LISTEN_RATE)

@@ -1,0 +1,115 @@
+"""faster-whisper with the settings that were measured. Takes float32 arrays, never files; decides nothing about turns."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clawmux.adapters.speech.audio import LISTEN_RATE, Samples
+from clawmux.adapters.speech.vad import Silero, speech_spans
+from clawmux.wire.errors import ClawMuxError
+
+# Whisper pays for a window of 30 s whatever its length, and hears nothing beyond it.
+WINDOW_SECONDS = 28.0
+THREADS = 2
+# Fast speech has about 5 words or 7 tokens a second; a decoder that goes on repeating itself stops here.
+_TOKENS_PER_SECOND = 10
+_TOKENS_AT_LEAST = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    start_seconds: float
+    end_seconds: float
+    samples: Samples
+
+
+def find_speech(vad: Silero, samples: Samples, threshold: float = 0.5) -> list[Span]:
+    """The parts with speech, each fitting a window; none in silence and noise, where Whisper would invent words."""
+    found: list[Span] = []
+    for start, stop in speech_spans(vad.probabilities(samples), WINDOW_SECONDS, threshold):
+        for at in range(start, stop, round(WINDOW_SECONDS * LISTEN_RATE)):
+            end = min(stop, at + round(WINDOW_SECONDS * LISTEN_RATE), len(samples))
+            if end - at > LISTEN_RATE // 20:
+                found.append(Span(at / LISTEN_RATE, end / LISTEN_RATE, samples[at:end]))
+    return found
+
+
+class Whisper:
+    """One loaded model; call it from one thread."""
+
+    def __init__(self, folder: Path, name: str, beam_size: int = 1) -> None:
+        self.name = name
+        self.device, self.note = "cpu", ""
+        self._beam_size = beam_size
+        self._model = self._load(folder)
+
+    @property
+    def is_english_only(self) -> bool:
+        return self.name.endswith(".en")
+
+    def _load(self, folder: Path) -> Any:
+        import ctranslate2
+        from faster_whisper import WhisperModel
+
+        if ctranslate2.get_cuda_device_count() > 0:
+            try:
+                model = WhisperModel(str(folder), device="cuda", compute_type="float16", local_files_only=True)
+                # A missing libcublas shows at the first use only.
+                model.encode(np.zeros((model.model.n_mels, 3000), dtype=np.float32))
+                self.device = "cuda"
+                return model
+            except (RuntimeError, ValueError, OSError) as error:
+                self.note = f"the GPU cannot be used ({str(error)[:120]}); the CPU serves"
+        return WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=THREADS, local_files_only=True)
+
+    def transcribe(self, samples: Samples, language: str | None, prompt: str = "") -> str:
+        """The words of one span of speech of at most 30 s; "" when the model itself doubts that it is speech."""
+        seconds = len(samples) / LISTEN_RATE
+        try:
+            segments, _ = self._model.transcribe(
+                samples,
+                language="en" if self.is_english_only else language,
+                beam_size=self._beam_size,
+                temperature=0.0,
+                without_timestamps=True,
+                condition_on_previous_text=False,
+                initial_prompt=prompt or None,
+                max_new_tokens=min(220, _TOKENS_AT_LEAST + round(seconds * _TOKENS_PER_SECOND)),
+                # The spans were found with our own pass of the same VAD.
+                vad_filter=False,
+            )
+            return _joined(segments)
+        except ValueError as error:
+            if "language" in str(error):
+                raise ClawMuxError(
+                    "usage",
+                    f"language: {language!r} is not a language of {self.name}.",
+                    "Give an ISO 639-1 code such as en or de.",
+                ) from None
+            raise
+
+
+def _joined(segments: Any) -> str:
+    kept = [s.text for s in segments if is_speech(s.text, s.no_speech_prob, s.avg_logprob, s.compression_ratio)]
+    return re.sub(r"\s+", " ", " ".join(kept)).strip()
+
+
+# What Whisper learned from the ends of subtitled films: said with confidence over noise that the VAD let through.
+_LEARNED_FROM_SUBTITLES = re.compile(
+    r"^\W*(thank(s| you)( (so|very) much)?( for watching)?|you|bye|subtitles? by .*|please subscribe.*|amara\.org.*)\W*$",
+    re.IGNORECASE,
+)
+
+
+def is_speech(text: str, no_speech: float, log_probability: float, compression_ratio: float) -> bool:
+    """Whether a segment's words were said. Pure: the model's own figures as arguments."""
+    if not any(c.isalnum() for c in text) or re.fullmatch(r"\W*[\[(][^\])]*[\])]\W*", text):
+        return False  # "[BLANK_AUDIO]", "(wind blowing)", "♪"
+    if compression_ratio > 2.4 or (no_speech > 0.6 and log_probability < -1.0) or log_probability < -1.6:
+        return False
+    return not (_LEARNED_FROM_SUBTITLES.match(text) and (no_speech > 0.4 or log_probability < -0.9))
