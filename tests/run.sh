@@ -11,7 +11,8 @@
 
 set -eu
 
-packages='tmux:tmux chromium:chromium git:git node:nodejs npm:npm'
+# Program and the Debian package that brings it; alsa-utils also bring recorded voices.
+packages='tmux:tmux chromium:chromium git:git node:nodejs npm:npm aplay:alsa-utils'
 
 say() { printf '%s\n' "$*" >&2; }
 

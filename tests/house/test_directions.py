@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 FACTS = {"hardware", "tiers", "catalog", "settings", "paths", "download"}
 OURS = {"clawmux", "installer", "build", "tests", "static"}
 ENGINES = {"ctranslate2", "faster_whisper", "kokoro_onnx", "onnxruntime", "numpy", "av", "tokenizers"}
+# yarl is the part of aiohttp that holds addresses.
+AIOHTTP = frozenset({"aiohttp", "yarl"})
 EVERYTHING = {"wire", "core", "facts", "adapters", "hub", "cli", "doctor", "mcp_server", "demo_agent"}
 
 
@@ -37,18 +39,18 @@ ROOMS = {
     ),
     "facts": Room(frozenset({"facts", "wire"})),
     "adapters": Room(frozenset({"facts", "wire"})),
-    "hub": Room(frozenset({"wire", "core", "facts", "adapters"}), frozenset({"aiohttp"})),
+    "hub": Room(frozenset({"wire", "core", "facts", "adapters"}), AIOHTTP),
     "cli": Room(frozenset({"wire", "facts"}), inside_functions=frozenset(EVERYTHING)),
     "doctor": Room(frozenset({"facts", "wire", "adapters"})),
-    "mcp_server": Room(frozenset({"facts", "wire"}), frozenset({"mcp"})),
+    "mcp_server": Room(frozenset({"facts", "wire"}), inside_functions=frozenset({"cli"})),
     # It plays a stranger's program: it talks to ClawMux through the command line alone.
     "demo_agent": Room(frozenset()),
     "installer": Room(frozenset({"facts", "wire"})),
 }
 # Single files that may load more, or must load less, than their room.
 THIRD_PARTY_OF_FILES = {
-    "clawmux/adapters/speech": frozenset({"aiohttp", "numpy"}),
-    "clawmux/adapters/speech/client.py": frozenset({"aiohttp"}),
+    "clawmux/adapters/speech": AIOHTTP | {"numpy"},
+    "clawmux/adapters/speech/client.py": AIOHTTP,
     "clawmux/adapters/speech/whisper.py": frozenset({"ctranslate2", "faster_whisper", "numpy"}),
     "clawmux/adapters/speech/kokoro.py": frozenset({"kokoro_onnx", "onnxruntime", "numpy"}),
     "clawmux/adapters/speech/vad.py": frozenset({"onnxruntime", "numpy"}),

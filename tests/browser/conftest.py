@@ -1,0 +1,55 @@
+"""A real Chromium for the page's tests, with a microphone that plays a file."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Playwright, async_playwright
+
+# Debian's name first; the others are what the same browser is called elsewhere.
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@dataclass(slots=True)
+class Chromium:
+    """Starts browsers and ends those that it has started."""
+
+    playwright: Playwright
+    program: str
+    browsers: list[Browser] = field(default_factory=list)
+
+    async def start(self, microphone: Path | None = None, arguments: Sequence[str] = ()) -> Browser:
+        """A headless browser; with ``microphone`` (tests.sound.write_microphone) pages may record and hear that file."""
+        more = [*fake_microphone(microphone), *arguments] if microphone else list(arguments)
+        browser = await self.playwright.chromium.launch(executable_path=self.program, args=more)
+        self.browsers.append(browser)
+        return browser
+
+    async def close(self) -> None:
+        for browser in self.browsers:
+            await browser.close()
+
+
+def fake_microphone(file: Path) -> list[str]:
+    """What makes Chromium hear the file, once from its beginning at each getUserMedia, and grant the permission unasked."""
+    return [
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={file}%noloop",
+    ]
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Chromium]:
+    found = [path for path in map(shutil.which, NAMES) if path]
+    assert found, f"none of {', '.join(NAMES)} is on PATH; install the package chromium"
+    async with async_playwright() as playwright:
+        browsers = Chromium(playwright, found[0])
+        try:
+            yield browsers
+        finally:
+            await browsers.close()
