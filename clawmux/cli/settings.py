@@ -52,8 +52,8 @@ class _Action(Arguments):
 
 def _list() -> Result:
     rows = _rows()
-    cells = tuple((row["name"], _text(row["value"]), row["source"], row["help"]) for row in rows)
-    return Result(rows, table=Table(("NAME", "VALUE", "FROM", "WHAT IT DOES"), cells))
+    cells = tuple((row["name"], _text(row["value"]), _text(row["default"]), row["help"]) for row in rows)
+    return Result(rows, table=Table(("NAME", "VALUE", "DEFAULT", "WHAT IT DOES"), cells))
 
 
 def _get(name: str) -> Result:
@@ -82,9 +82,9 @@ def _rows() -> list[dict[str, Any]]:
     except ClawMuxError as error:
         if error.code != "hub_not_running":
             raise
-    values = declared.load(locate().config_file)
+    values, defaults = declared.load(locate().config_file), declared.Settings()
     return [
-        {"name": d.name, "value": getattr(values, field), "source": "files", "help": d.help}
+        {"name": d.name, "value": getattr(values, field), "default": getattr(defaults, field), "help": d.help}
         for field, d in declared.DECLARATIONS.items()
     ]
 

@@ -1,0 +1,295 @@
+"""The owner's commands against a stand-in hub: what they ask for, what they print."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawmux import settings as declared
+from clawmux.cli.main import main
+from clawmux.paths import locate
+from clawmux.wire.errors import ERRORS
+from tests.stand_ins.cli_hub import CliHub, Reply, Request, as_json
+
+ROOT = Path(__file__).parent.parent.parent
+SKY: dict[str, Any] = {
+    "id": "af_sky",
+    "name": "sky",
+    "voice": "af_sky",
+    "runtime": "demo",
+    "dir": "/home/ann/code",
+    "state": "active",
+    "activity": "listening",
+    "question": None,
+    "needs_you": True,
+}
+OLD_SKY = {**SKY, "id": "af_sky-1", "state": "dead", "needs_you": False}
+HEALTH = {"version": "0.1.0", "uptime_seconds": 90061, "speech": {"state": "ready", "reason": ""}}
+ROWS = [{"name": "hub.port", "value": 3460, "default": 3460, "help": "Port."}]
+ANSWERS: dict[tuple[str, str], Any] = {
+    ("GET", "/api/sessions"): [OLD_SKY, SKY],
+    ("GET", "/api/health"): HEALTH,
+    ("POST", "/api/sessions"): SKY,
+    ("DELETE", "/api/sessions/af_sky"): {"id": "af_sky"},
+    ("POST", "/api/open"): {"url": "http://clawmux.localhost:3460/#k=one-time-key"},
+    ("GET", "/api/settings"): ROWS,
+    ("PUT", "/api/settings"): ROWS,
+}
+
+
+def answer(request: Request) -> Reply:
+    return as_json(ANSWERS[request.method, request.path])
+
+
+@pytest.fixture
+def hub(home: Path) -> Iterator[CliHub]:
+    with CliHub(locate().hub_socket, answer) as hub:
+        yield hub
+
+
+def bodies(hub: CliHub) -> list[tuple[str, str, Any]]:
+    seen = []
+    while not hub.requests.empty():
+        request = hub.next()
+        seen.append((request.method, request.path, json.loads(request.body) if request.body else None))
+    return seen
+
+
+def test_status_shows_the_living(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "hub 0.1.0 · up 1 d 01:01:01 · speech ready",
+        "NAME  VOICE   RUNTIME  STATE   ACTIVITY   FOLDER",
+        "sky   af_sky  demo     active  needs you  /home/ann/code",
+    ]
+    assert main(["status", "--all", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["result"] == {"hub": HEALTH, "sessions": [OLD_SKY, SKY]}
+
+
+@pytest.mark.parametrize(("name", "session_id"), [("sky", "af_sky"), ("af_sky", "af_sky"), ("af_sky-1", "af_sky-1")])
+def test_status_of_one_agent_by_name_or_id(hub: CliHub, name: str, session_id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", name]) == 0
+    assert capsys.readouterr().out.startswith(f"id: {session_id}\nname: sky\n")
+
+
+@pytest.mark.parametrize("command", ["status", "kill", "attach"])
+def test_unknown_agent_names_those_there_are(hub: CliHub, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "sk"]) == ERRORS["not_found"].exit_code
+    assert "no agent 'sk'; there are: sky" in capsys.readouterr().err
+
+
+def test_spawn_sends_what_was_chosen(hub: CliHub, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["spawn", "--voice", "am_adam", "--runtime", "demo", "--dir", str(folder), "--name", "max"]) == 0
+    assert capsys.readouterr().out == "sky\n"
+    chosen = {"voice": "am_adam", "runtime": "demo", "name": "max", "dir": str(folder.resolve())}
+    assert bodies(hub) == [("POST", "/api/sessions", chosen)]
+
+
+def test_spawn_works_here_unless_told(hub: CliHub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert main(["spawn"]) == 0
+    assert bodies(hub) == [("POST", "/api/sessions", {"dir": str(folder.resolve())})]
+
+
+def test_spawn_refuses_what_is_no_folder(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["spawn", "--dir", "/nowhere"]) == ERRORS["usage"].exit_code
+    assert "--dir '/nowhere'" in capsys.readouterr().err
+    assert bodies(hub) == []
+
+
+def test_kill_asks_for_the_living_one(hub: CliHub) -> None:
+    assert main(["kill", "sky"]) == 0
+    assert bodies(hub)[-1] == ("DELETE", "/api/sessions/af_sky", None)
+
+
+def test_attach_refuses_the_dead_and_the_lost(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["attach", "af_sky-1"]) == ERRORS["conflict"].exit_code
+    assert "has ended" in capsys.readouterr().err
+    assert main(["attach", "sky"]) == ERRORS["not_found"].exit_code
+    assert "tmux has no session of af_sky" in capsys.readouterr().err
+
+
+def test_attach_takes_exactly_the_marked_session(hub: CliHub) -> None:
+    """A session called sky-2 also begins with what is asked for; the mark decides."""
+    tmux = ["tmux", "-S", str(locate().tmux_socket), "-f", "/dev/null"]
+    options = [("af_sky_2", "af_sky_2"), ("other", "af_sky")]
+    try:
+        for name, marked in options:
+            subprocess.run([*tmux, "new-session", "-d", "-s", name, "cat"], check=True)
+            subprocess.run([*tmux, "set-option", "-t", f"={name}:", "@clawmux_id", marked], check=True)
+        leader, follower = pty.openpty()
+        attached = subprocess.Popen(
+            [sys.executable, "-m", "clawmux", "attach", "sky"],
+            cwd=ROOT,
+            env={**os.environ, "TERM": "xterm", "TMUX": "/tmp/some-other,1,0"},
+            stdin=follower,
+            stdout=follower,
+            start_new_session=True,
+        )
+        os.close(follower)
+        assert os.read(leader, 10), "tmux draws when it is attached"
+        clients = subprocess.run([*tmux, "list-clients", "-F", "#{session_name}"], check=True, capture_output=True, text=True)
+        assert clients.stdout == "other\n"
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=False)
+    attached.wait(timeout=30)
+    os.close(leader)
+
+
+def test_open_prints_the_keyed_url(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["open"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "http://clawmux.localhost:3460/#k=one-time-key\n"
+    assert "works once" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "opened"),
+    [
+        (["open"], {"DISPLAY": ":0"}, True),
+        (["open"], {"WAYLAND_DISPLAY": "wayland-0"}, True),
+        (["open", "--no-open"], {"DISPLAY": ":0"}, False),
+        (["open"], {}, False),
+    ],
+)
+def test_browser_opens_where_a_person_sits_and_the_key_is_in_no_argument(
+    hub: CliHub, folder: Path, words: list[str], environ: dict[str, str], opened: bool
+) -> None:
+    seen = folder / "seen"
+    browser = folder / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf "%s" "$*" > {seen}\n')
+    browser.chmod(0o700)
+    leader, follower = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "clawmux", *words],
+        cwd=ROOT,
+        env={**os.environ, "BROWSER": f"{browser} %s", **environ},
+        stdout=follower,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    os.close(follower)
+    printed = os.read(leader, 1000).decode()
+    os.close(leader)
+    assert "#k=one-time-key" in printed
+    assert ("Opening it" in done.stderr) is opened
+    assert seen.exists() is opened
+    if opened:
+        page = locate().run / "open.html"
+        assert seen.read_text() == page.as_uri()
+        assert "url=http://clawmux.localhost:3460/#k=one-time-key" in page.read_text()
+        assert stat.S_IMODE(page.stat().st_mode) == 0o600
+
+
+def test_settings_of_a_running_hub(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["settings", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["hub.port", "3460", "3460", "Port."]
+    assert main(["settings", "get", "hub.port"]) == 0
+    assert capsys.readouterr().out == "3460\n"
+    assert main(["settings", "set", "speech.silence_seconds", "1.5"]) == 0
+    assert bodies(hub)[-1] == ("PUT", "/api/settings", {"speech.silence_seconds": 1.5})
+    assert not locate().config_file.exists(), "the hub writes the file"
+
+
+def test_settings_without_a_hub(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["settings", "set", "hub.port", "3999"]) == 0
+    assert "next start" in capsys.readouterr().err
+    assert main(["settings", "get", "hub.port"]) == 0
+    assert capsys.readouterr().out == "3999\n"
+    assert stat.S_IMODE(locate().config.stat().st_mode) == 0o700
+    assert main(["settings", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["result"]
+    assert [row["name"] for row in listed] == list(declared.FIELD_OF)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["set", "hub.prot", "1"], "no setting 'hub.prot'"),
+        (["get", "hub.prot"], "no setting 'hub.prot'"),
+        (["set", "hub.port", "many"], "hub.port = 'many'"),
+        (["set", "hub.port"], "VALUE"),
+        ([], "get|set|list"),
+    ],
+)
+def test_wrong_settings_are_named(home: Path, words: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["settings", *words]) == ERRORS["usage"].exit_code
+    assert text in capsys.readouterr().err
+
+
+def test_token_is_made_kept_and_rotated(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = []
+    for words in (["token"], ["token"], ["token", "--rotate"], ["token"]):
+        assert main(words) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] != shown[2] == shown[3]
+    assert stat.S_IMODE(locate().token_file.stat().st_mode) == 0o600
+
+
+def test_logs_shows_the_end(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["logs"]) == ERRORS["not_found"].exit_code
+    assert str(locate().hub_log) in capsys.readouterr().err
+    locate().hub_log.parent.mkdir(parents=True)
+    locate().hub_log.write_text("".join(f"line {number}\n" for number in range(80)))
+    assert main(["logs"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines() == [f"line {number}" for number in range(30, 80)]
+    assert str(locate().hub_log) in shown.err
+
+
+def test_logs_follow(home: Path) -> None:
+    locate().hub_log.parent.mkdir(parents=True)
+    locate().hub_log.write_text("first\n")
+    argv = [sys.executable, "-m", "clawmux", "logs", "-f"]
+    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as following:
+        assert following.stdout
+        assert following.stdout.readline() == "first\n"
+        with locate().hub_log.open("a") as log:
+            log.write("second\n")
+        assert following.stdout.readline() == "second\n"
+        following.terminate()
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "text"),
+    [
+        (
+            as_json({"type": "error", "code": "forbidden", "text": "agents may not.", "remedy": ""}, 403),
+            "forbidden",
+            "agents may not.",
+        ),
+        (as_json({"code": "brand_new", "text": "odd."}, 418), "internal", "odd."),
+        (as_json([1], 500), "internal", "the hub answered 500"),
+        (Reply(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\noops"), "internal", "without JSON"),
+        (Reply(b""), "hub_not_running", "not running"),
+        (Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[]"), "hub_not_running", "not running"),
+    ],
+)
+def test_refusals_and_broken_answers(home: Path, reply: Reply, code: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with CliHub(locate().hub_socket, lambda request: reply):
+        assert main(["status", "--all"]) == ERRORS[code].exit_code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert text in shown.err
+
+
+def test_an_agent_sees_its_own_status(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without further words ``status`` in an agent's shell is the agent's verb."""
+    from tests.stand_ins.cli_hub import answered
+
+    with CliHub(locate().hub_socket, lambda request: answered(0, b"sky: active\n")) as hub:
+        argv = [sys.executable, "-m", "clawmux", "status"]
+        environ = {**os.environ, "CLAWMUX_SESSION_ID": "af_sky"}
+        done = subprocess.run(argv, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
+        assert hub.next().path == "/cli/af_sky"
+    assert done.stdout == "sky: active\n"
