@@ -298,12 +298,12 @@ def _network() -> Iterator[None]:
         raise
     except urllib.error.URLError as error:
         raise _connect_failure(error.reason) from None
+    except (http.client.InvalidURL, UnicodeError) as error:
+        raise SourceFailed(f"this is no address that can be fetched ({error})") from None
     except TimeoutError:
         raise _Cut(f"nothing came for {STALL_SECONDS:g} s") from None
     except (OSError, http.client.HTTPException) as error:
         raise _Cut(f"the connection broke ({error or type(error).__name__})") from None
-    except ValueError as error:
-        raise SourceFailed(f"this is no address that can be fetched ({error})") from None
 
 
 def _connect_failure(reason: object) -> Exception:

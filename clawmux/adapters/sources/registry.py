@@ -89,7 +89,7 @@ class Registries:
     def _npm(self, package: Package, target: Path, progress: Callable[[int], None]) -> None:
         npm = shutil.which("npm", path=self._environ.get("PATH"))
         if npm:
-            argv = [npm, "pack", f"{package.name}@{package.version}", "--ignore-scripts", "--loglevel=error", "--cache=cache"]
+            argv = [npm, "pack", f"{package.name}@{package.version}", *_NPM_OPTIONS]
             self._take(argv, package, target, progress)
             return
         settings = npm_settings(self._environ)
@@ -130,6 +130,11 @@ _WAYS: dict[Registry, Callable[[Registries, Package, Path, Callable[[int], None]
 _PIP_OPTIONS = (
     *("--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir", "--no-input"),
     *("--progress-bar=off", "--disable-pip-version-check", "--dest=."),
+)
+# npm waits 10 s, then a minute, before it tries a dead registry again; there may be another source.
+_NPM_OPTIONS = (
+    *("--ignore-scripts", "--loglevel=error", "--cache=cache"),
+    *("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"),
 )
 _SIMPLE_TYPES = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 
