@@ -1,6 +1,6 @@
 """``/cli/{session_id}`` and ``/mcp/{session_id}``: what agents say. One conversation core serves both.
 
-Who calls is known from the socket (``request["caller"]``); the path is a hint that only the owner may use to speak for
+Who calls is known from the socket (``request[CALLER]``); the path is a hint that only the owner may use to speak for
 a session, from a shell outside of any pane. ``/cli`` takes one request and gives one answer, as argv, as JSON or as the
 one message of a WebSocket; ``/mcp`` is a WebSocket that takes one call after another.
 """
@@ -16,12 +16,12 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from clawmux.hub.auth import Caller, Role
+from clawmux.hub.auth import Role
 from clawmux.hub.body import parse_object, read_body
 from clawmux.hub.browser import RUNTIME
 from clawmux.hub.converse import Call, converse
 from clawmux.hub.doors import WEBSOCKET_BYTES
-from clawmux.hub.guard import ADDRESSES
+from clawmux.hub.guard import ADDRESSES, CALLER
 from clawmux.hub.runtime import Runtime
 from clawmux.wire import cli
 from clawmux.wire.calls import CLI_TO_HUB, MCP_TO_HUB, McpStatusCheck
@@ -171,7 +171,7 @@ async def _until_closed(socket: web.WebSocketResponse, work: Coroutine[Any, Any,
 
 def _session_of(request: web.Request) -> str:
     """The session that speaks: the caller's own, or for the owner the one in the path."""
-    caller: Caller = request["caller"]
+    caller = request[CALLER]
     hint = request.match_info["session_id"]
     runtime = request.app[RUNTIME]
     if caller.role is Role.AGENT:

@@ -1,7 +1,7 @@
 """Who a caller is, as far as secrets tell: the API token, one-time keys, browser logins. No HTTP, no sockets here.
 
     Auth(token, logins, panes, clock)   everything a request is judged by; ``refresh()`` notices a rotated token
-    Caller(role, via, session_id, ...)  the verdict; ``hub/guard.py`` puts it into ``request["caller"]``
+    Caller(role, via, session_id, ...)  the verdict; ``hub/guard.py`` puts it into ``request[CALLER]``
     Token.open(file)                    the bearer token of programs: ``matches``, ``rotate``, ``text``
     Logins.open(file, now)              ``issue_key`` -> ``redeem`` -> cookie value -> ``find`` ... ``end``
 
@@ -69,7 +69,7 @@ class Caller:
     pid: int = 0
     """The process at the other end of the unix socket."""
     login: str = ""
-    """Id of the browser login, when it came by cookie; ``Logins.on_ended`` names the same id."""
+    """Id of what let it in over TCP, browser login or token; ``Logins.on_ended`` names the same id."""
     csrf: str = ""
     """What the page must send back in X-CSRF-Token, when it came by cookie."""
 
@@ -151,8 +151,9 @@ class Logins:
     def __init__(self, file: Path, bound_to: str, logins: dict[str, float]) -> None:
         self.on_ended: Callable[[frozenset[str]], None] = lambda ended: None
         """Called with the ids of logins that ended, so that their open sockets can be closed."""
+        self.bound_to = bound_to
+        """Id of the token that these logins were made under."""
         self._file = file
-        self._bound_to = bound_to
         self._logins = logins
         self._keys: dict[bytes, float] = {}
         self._bucket = Bucket()
@@ -195,16 +196,17 @@ class Logins:
     def bind(self, token_digest: bytes) -> None:
         """Ends every login that was made under another token."""
         bound_to = hashlib.sha256(b"clawmux logins" + token_digest).hexdigest()
-        if bound_to != self._bound_to:
-            self._bound_to = bound_to
+        if bound_to != self.bound_to:
+            ended = frozenset({self.bound_to, *self._logins})
+            self.bound_to = bound_to
             self._keys.clear()
-            self._end(frozenset(self._logins))
+            self._end(ended)
 
     def _end(self, ended: frozenset[str]) -> None:
         for login in ended:
             self._logins.pop(login, None)
         try:
-            write_private(self._file, json.dumps({"token": self._bound_to, "logins": self._logins}) + "\n")
+            write_private(self._file, json.dumps({"token": self.bound_to, "logins": self._logins}) + "\n")
         except OSError as error:
             # A full disk must not keep the owner out; what is lost is that the login outlives a restart.
             log.warning("logins could not be kept: %s", error)

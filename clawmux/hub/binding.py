@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import ssl
+import stat
 from pathlib import Path
 
 from clawmux.hub.addresses import is_loopback
@@ -69,6 +71,9 @@ def bind_tcp(host: str, port: int) -> list[socket.socket]:
 def bind_unix(file: Path) -> socket.socket:
     """A listening 0600 socket in a 0700 folder; replaces one that nobody serves any more."""
     make_private(file.parent)
+    if os.path.lexists(file) and not stat.S_ISSOCK(file.lstat().st_mode):
+        # A plain file refuses connections just as a dead socket does, but it is nothing of ours.
+        raise ClawMuxError("unsafe_files", f"{file} is in the way, and it is no socket.", "Move it away.")
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1.0)
         try:

@@ -12,7 +12,7 @@ from asyncio import TimerHandle
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from clawmux.hub.guard import HEADERS, BodyStalled, error_response
 from clawmux.wire.errors import ClawMuxError
@@ -144,7 +144,7 @@ class Door(web.RequestHandler):
             log.error("a request failed outside of the guard", exc_info=exc)
         code = "internal" if status >= 500 else "usage"
         response = error_response(ClawMuxError(code, "this request could not be read as HTTP."), status)
-        response.headers.update(HEADERS)
+        response.headers.update(HEADERS | {hdrs.CACHE_CONTROL: "no-store"})
         response.force_close()
         return response
 

@@ -1,7 +1,7 @@
 """What stands before every handler: who may pass, and what every answer carries. The only place that turns callers away.
 
     protect(app, auth)        first thing of build_app: installs the middleware and the header signal
-    request["caller"]         clawmux.hub.auth.Caller, for every handler
+    request[CALLER]           clawmux.hub.auth.Caller, for every handler
     app[AUTH], app[ADDRESSES] the Auth, and the names we answer to (``Doors`` sets it once the port is known)
     ACCESS                    "METHOD /path/as/registered" -> who may call; a route without a row answers 403
     unlisted(app)             routes without a row; a test keeps it empty
@@ -15,10 +15,12 @@ go through the same middleware. There are no CORS headers, ever: no other origin
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hmac
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
@@ -28,8 +30,10 @@ from clawmux.hub.auth import STRANGER, Auth, Caller, Role, Via, csrf_of
 from clawmux.hub.peer import identify, process_table, read_peer
 from clawmux.wire.errors import ClawMuxError
 
+CALLER = web.RequestKey("clawmux_caller", Caller)
 AUTH = web.AppKey("clawmux_auth", Auth)
 ADDRESSES = web.AppKey("clawmux_addresses", Addresses)
+_ANSWER_BEGAN = web.RequestKey("clawmux_answer_began", bool)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Access = frozenset[tuple[Role, Via]]
 
@@ -76,7 +80,6 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self)",
-    "Cache-Control": "no-store",
     # Instead of aiohttp's, which names the versions of everything.
     "Server": "ClawMux",
 }
@@ -94,6 +97,7 @@ _CODES = {
     413: "too_large",
     415: "unsupported",
     417: "unsupported",
+    503: "too_many",
 }
 
 log = logging.getLogger("clawmux.hub.guard")
@@ -107,22 +111,48 @@ class BodyStalled(TimeoutError):
 def protect(app: web.Application, auth: Auth, access: Mapping[str, Access] = ACCESS) -> None:
     """Guard every route of ``app``. Call before anything else is added, so that nothing stands outside."""
     app[AUTH] = auth
+    sockets = _OpenSockets()
+    auth.logins.on_ended = sockets.cut
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            request["caller"] = admit(request, auth, access)
-            return await handler(request)
+            request[CALLER] = caller = admit(request, auth, access)
+            with sockets.watch(request, caller):
+                return await handler(request)
         except (ConnectionError, web.HTTPRedirection):
             raise
         except Exception as error:
-            if request.get("answer_began"):
+            if _ANSWER_BEGAN in request:
                 log.exception("%s %s failed in the middle of its answer", request.method, request.path)
                 raise ConnectionResetError("the answer is broken off") from error
             return _answer(request, error)
 
     app.middlewares.insert(0, guard)
     app.on_response_prepare.append(_dress)
+
+
+class _OpenSockets:
+    """WebSockets outlive the request that was judged; when what let them in ends, they end too."""
+
+    def __init__(self) -> None:
+        self._open: dict[asyncio.Transport, str] = {}
+
+    @contextlib.contextmanager
+    def watch(self, request: web.Request, caller: Caller) -> Iterator[None]:
+        transport = request.transport
+        if transport is None or not caller.login or hdrs.UPGRADE not in request.headers:
+            yield
+            return
+        self._open[transport] = caller.login
+        try:
+            yield
+        finally:
+            self._open.pop(transport, None)
+
+    def cut(self, ended: frozenset[str]) -> None:
+        for transport in [transport for transport, login in self._open.items() if login in ended]:
+            transport.abort()
 
 
 def unlisted(app: web.Application, access: Mapping[str, Access] = ACCESS) -> list[str]:
@@ -188,7 +218,7 @@ def _credential(request: web.Request, auth: Auth, row: Access) -> Caller:
         scheme, _, token = shown[0].partition(" ")
         if len(shown) > 1 or scheme.lower() != "bearer" or not auth.token.matches(token.strip()):
             raise ClawMuxError("unauthorized", "the Authorization header is wrong.", "`clawmux token` prints the token.")
-        return Caller(Role.OWNER, Via.TOKEN)
+        return Caller(Role.OWNER, Via.TOKEN, login=auth.logins.bound_to)
     caller = _by_cookie(request, auth)
     if (caller.via is Via.COOKIE or request.method not in SAFE_METHODS) and (caller.role, caller.via) in row:
         _check_page(request, caller, login=STRANGER_MAY in row)
@@ -234,16 +264,15 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
         code = _CODES.get(error.status, "internal" if error.status >= 500 else "usage")
         text = f"{request.method} {request.path[:200]}: {HTTPStatus(error.status).phrase}."
         response = error_response(ClawMuxError(code, text), error.status)
-        if hdrs.ALLOW in error.headers:
-            response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+        kept = {hdrs.ALLOW, hdrs.RETRY_AFTER} & set(error.headers)
+        response.headers.update({name: error.headers[name] for name in kept})
         return response
     log.error("%s %s failed", request.method, request.path, exc_info=error)
     return error_response(ClawMuxError("internal", "a fault of ClawMux itself.", "The hub's log has more."))
 
 
 async def _dress(request: web.Request, response: web.StreamResponse) -> None:
-    request["answer_began"] = True
+    request[_ANSWER_BEGAN] = True
     response.headers.update(HEADERS)
-    if isinstance(response, web.FileResponse):
-        # The page's files may be kept, but must be asked for again each time; the ETag makes that cheap.
-        response.headers[hdrs.CACHE_CONTROL] = "no-cache"
+    # The page's own files say no-cache with their ETag; everything else stays out of the browser's disk.
+    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from clawmux.hub.auth import LOGIN_SECONDS, Caller, csrf_of
+from clawmux.hub.auth import LOGIN_SECONDS, csrf_of
 from clawmux.hub.body import read_json
-from clawmux.hub.guard import ADDRESSES, AUTH
+from clawmux.hub.guard import ADDRESSES, AUTH, CALLER
 from clawmux.wire.errors import ClawMuxError
 
 # A key is 43 letters; more is nobody's honest try.
@@ -40,13 +40,11 @@ async def _login(request: web.Request) -> web.Response:
 
 
 async def _session(request: web.Request) -> web.Response:
-    caller: Caller = request["caller"]
-    return web.json_response({"csrf": caller.csrf})
+    return web.json_response({"csrf": request[CALLER].csrf})
 
 
 async def _logout(request: web.Request) -> web.Response:
-    caller: Caller = request["caller"]
-    request.app[AUTH].logins.end(caller.login)
+    request.app[AUTH].logins.end(request[CALLER].login)
     response = web.json_response({})
     name, secure = request.app[ADDRESSES].cookie(request.headers[hdrs.HOST])
     response.del_cookie(name, path="/", httponly=True, samesite="Strict", secure=secure)

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.security.guarded import House, serve
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """A short path: socket names have room for about a hundred bytes."""
+    with TemporaryDirectory(prefix="cm-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+async def house(root: Path) -> AsyncIterator[House]:
+    async with serve(root) as served:
+        yield served
