@@ -365,7 +365,10 @@ class _HttpHandler(urllib.request.HTTPHandler):
 class _HttpsHandler(urllib.request.HTTPSHandler):
     def __init__(self, certificates: str | None) -> None:
         super().__init__()
-        self._trust: Any = ssl.create_default_context(cafile=certificates)
+        try:
+            self._trust: Any = ssl.create_default_context(cafile=certificates)
+        except OSError as error:
+            raise SourceFailed(f"the certificates {certificates} cannot be read ({error})", unreachable=True) from None
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(_ImpatientTls, request, context=self._trust)

@@ -109,7 +109,7 @@ class ModelStore:
     def pull(self, *what: str, progress: Report = _silent) -> None:
         """Fetch what is missing or broken of these sets and models, and make it ready."""
         names = self.names(*what)
-        with self._writing(progress), _disk_errors():
+        with self._writing(progress):
             self._clear_leftovers()
             self._check(names, progress)
             _Pull(self, names, progress).run()
@@ -198,16 +198,16 @@ class ModelStore:
     def _writing(self, progress: Report) -> Iterator[None]:
         with _disk_errors():
             self.root.mkdir(parents=True, exist_ok=True)
-            lock = (self.root / ".lock").open("ab")
-        with lock:
-            waited = False
-            while not _try_lock(lock):
-                if not waited:
-                    progress(Progress("waiting", text=f"Another pull is at work in {self.root}; waiting for it to end."))
-                waited = True
-                progress(Progress("waiting"))
-                time.sleep(_LOCK_LOOK_SECONDS)
-            yield  # closing the file gives the lock back
+            with (self.root / ".lock").open("ab") as lock:
+                self._wait_for(lock, progress)
+                yield  # closing the file gives the lock back
+
+    def _wait_for(self, lock: IO[bytes], progress: Report) -> None:
+        text = f"Another pull is at work in {self.root}; waiting for it to end."
+        while not _try_lock(lock):
+            progress(Progress("waiting", text=text))
+            text = ""
+            time.sleep(_LOCK_LOOK_SECONDS)
 
 
 class _Pull:
@@ -327,11 +327,16 @@ def _try_lock(lock: IO[bytes]) -> bool:
 
 @contextmanager
 def _disk_errors() -> Iterator[None]:
+    """What a user can mend about the disk, as errors that say so."""
     try:
         yield
     except OSError as error:
+        place = error.filename or "a model file"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _disk_full(f"the disk became full while writing {error.filename or 'a model file'}.") from error
+            raise _disk_full(f"the disk became full while writing {place}.") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            remedy = "Mend its owner or mode, or set CLAWMUX_MODELS to a folder of yours."
+            raise ClawMuxError("unsafe_files", f"{place} cannot be written: {error.strerror}.", remedy) from error
         raise
 
 

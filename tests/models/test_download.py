@@ -213,6 +213,12 @@ def test_proxy_that_refuses(host: FileHost, client: Client, tmp_path: Path, monk
     assert "501" in failure.reason, "http.server knows no CONNECT"
 
 
+def test_certificates_that_are_not_there(tmp_path: Path) -> None:
+    client = Client(certificates=str(tmp_path / "none.pem"))
+    failure = refused(client, "https://models.example/file", tmp_path / "part")
+    assert failure.reason.startswith(f"the certificates {tmp_path}/none.pem cannot be read")
+
+
 def test_small_documents(host: FileHost, client: Client) -> None:
     host.pages["/page"] = Page("grüße".encode(), headers={"Content-Type": "text/html; charset=utf-8"}, busy=[503])
     assert client.read(host.url("/page"), 100) == ("grüße", "text/html")

@@ -197,6 +197,16 @@ def test_disk_that_becomes_full_on_the_way(store: ModelStore, monkeypatch: pytes
     assert caught.value.code == "disk_full"
 
 
+def test_folder_that_cannot_be_written(host: FileHost, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for root in (tmp_path / "file", tmp_path / "file" / "models"):
+        with pytest.raises(ClawMuxError) as caught:
+            small_store(host, root).pull("both")
+        assert caught.value.code == "unsafe_files"
+        assert str(tmp_path / "file") in caught.value.text
+        assert "CLAWMUX_MODELS" in caught.value.remedy
+
+
 def test_wrong_content_leaves_nothing(store: ModelStore, host: FileHost) -> None:
     page = host.pages["/official/ear/model.bin"]
     page.content = page.content[::-1]
