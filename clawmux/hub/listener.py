@@ -60,6 +60,9 @@ class LiveTurn:
     """The page has sent everything."""
     ended: bool = False
     """The service has decided that the user has finished."""
+    quiet: bool = False
+    """Speech has stopped for as long as ends a turn, if it had words."""
+    has_words: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -207,26 +210,37 @@ class Listener:
             await turn.changed.wait()
 
     def _take(self, turn: LiveTurn, event: dict[str, Any]) -> bool:
+        """One event of the service. True when it was the last: the words."""
         kind = event.get("type")
         if kind == "speech_started":
+            turn.quiet = False
             self._hearer.speech_started(turn.id)
             self._tell(turn, {"type": "vad", "turn": turn.id, "speaking": True})
+        elif kind == "speech_ended":
+            turn.quiet = True
+            self._tell(turn, {"type": "vad", "turn": turn.id, "speaking": False})
         elif kind == "partial_text":
+            turn.has_words = True
             self._tell(
                 turn, {"type": "partial_text", "turn": turn.id, "text": event["text"], "stable": bool(event.get("stable"))}
             )
-        elif kind == "speech_ended" and turn.mode == "auto" and not (turn.ended or turn.closed):
-            turn.ended = True
-            self._tell(turn, {"type": "turn_end", "turn": turn.id, "why": "endpoint"})
-            self._hearer.turn_closed(turn.id)
-        elif kind == "speech_ended":
-            self._tell(turn, {"type": "vad", "turn": turn.id, "speaking": False})
-        elif kind == "final_text":
-            self._hearer.heard(turn.id, str(event["text"]).strip(), float(event.get("stt_ms", 0.0)))
-            return True
         elif kind == "error":
             raise ClawMuxError("speech_down", str(event.get("text")), str(event.get("remedy", "")))
-        return False
+        # A cough ends in silence too: only a stop after words ends the turn before the words are complete.
+        if kind == "final_text" or (turn.quiet and turn.has_words and turn.mode == "auto"):
+            self._end(turn)
+        if kind == "final_text":
+            self._hearer.heard(turn.id, str(event["text"]).strip(), float(event.get("stt_ms", 0.0)))
+        return kind == "final_text"
+
+    def _end(self, turn: LiveTurn) -> None:
+        """The user has finished: the page stops sending, the service is told so that it must answer."""
+        if turn.ended or turn.closed:
+            return
+        turn.ended = True
+        turn.changed.set()
+        self._tell(turn, {"type": "turn_end", "turn": turn.id, "why": "endpoint"})
+        self._hearer.turn_closed(turn.id)
 
     def _tell(self, turn: LiveTurn, message: dict[str, Any]) -> None:
         if turn.page is not None:

@@ -113,7 +113,14 @@ class StandInPage:
         headers = {"Authorization": f"Bearer {self.token}"}
         async with self._session.ws_connect(f"{self.url}/ws", headers=headers, max_msg_size=0) as socket:
             streams = {s: {"received": len(p) // 2, "done": s in self.done} for s, p in self.heard.items()}
-            hello: Event = {"type": "hello", "v": 2, "client": self.client, "device": "stand-in", "muted": self.muted, "auto": self.auto}
+            hello: Event = {
+                "type": "hello",
+                "v": 2,
+                "client": self.client,
+                "device": "stand-in",
+                "muted": self.muted,
+                "auto": self.auto,
+            }
             await socket.send_json({**hello, "last": self.last, "streams": streams, "turns": list(self._turns)})
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
@@ -134,8 +141,8 @@ class StandInPage:
             for waiting in self._outbox:
                 await socket.send_json(waiting)
             self._outbox.clear()
-            for turn in list(self._turns):
-                self._start(self._talk(turn))
+            for held_turn in list(self._turns):
+                self._start(self._talk(held_turn))
         elif kind == "speech_start":
             held = self.heard.setdefault(message["stream"], bytearray(message["offset"] * 2))
             assert message["offset"] * 2 <= len(held), "a stream must not leave a gap"
@@ -160,6 +167,8 @@ class StandInPage:
         stream = self._slots[frame.slot]
         held = self.heard[stream]
         held += frame.payload
+        async with self._arrived:
+            self._arrived.notify_all()
         await asyncio.sleep(len(frame.payload) / 48000 / self.speed)
         await self.say({"type": "playback_progress", "stream": stream, "ms": len(held) / 48})
         if frame.flags & LAST and stream not in self.done:
