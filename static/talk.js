@@ -120,7 +120,7 @@ const EFFECTS = {
   stop: ({ stream, why }) => player.stop(stream, why),
   interrupt: ({ stream, session_id }) => {
     const at_ms = Math.round(player.positionMs(stream));
-    record("interrupt", { stream });
+    record("interrupt", { stream, clock: sound.context?.currentTime });
     link.send({ type: "interrupt", session_id, stream, at_ms });
   },
   cue: ({ name }) => playCue(sound, name),

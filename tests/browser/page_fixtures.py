@@ -30,7 +30,8 @@ def speechlike(seconds: float, rate: int, seed: int) -> Signal:
     phase = 2 * np.pi * np.cumsum(pitch) / rate
     voice = sum(np.sin(k * phase + rng.uniform(0, 6)) / k for k in range(1, 18))
     noise = np.convolve(rng.normal(0, 1, count), np.ones(4) / 4, "same")
-    loud = np.interp(time, np.arange(0, seconds + 0.15, 0.15), rng.uniform(0.1, 1, int(seconds / 0.15) + 2))
+    knots = np.arange(0, seconds + 0.15, 0.15)
+    loud = np.interp(time, knots, rng.uniform(0.1, 1, len(knots)))
     signal = (voice + 0.3 * noise) * loud
     return np.asarray(0.5 * signal / np.abs(signal).max(), dtype=np.float64)
 
@@ -84,6 +85,13 @@ async def chromium(playwright: Playwright, microphone_file: Path) -> AsyncIterat
     await browser.close()
 
 
+async def blank_page(browser: Browser, hub: PageHub) -> Page:
+    """For modules without a DOM: they are imported there."""
+    page = await browser.new_page()
+    await page.goto(f"{hub.origin}/blank")
+    return page
+
+
 OpenPage = Callable[..., Awaitable[Page]]
 
 
@@ -93,14 +101,18 @@ async def open_page(chromium: Browser, hub: PageHub) -> AsyncIterator[OpenPage]:
     errors: list[str] = []
     contexts: list[BrowserContext] = []
 
-    async def open_page(unlock: bool = True, context: BrowserContext | None = None, url: str = "", **options: Any) -> Page:
+    async def open_page(unlock: bool = True, context: BrowserContext | None = None, url: str = "", init_script: str = "", untouched: bool = False, **options: Any) -> Page:
         context = context or await chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
         page = await context.new_page()
+        if init_script:
+            await page.add_init_script(init_script)
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda e: errors.append(str(e)))
         await page.goto(url or hub.url)
         await hub.until(lambda: hub.all("hello"), "hello")
+        if untouched:
+            return page
         await page.wait_for_selector("#talk, .calm")
         if unlock:
             await page.locator(".head h1").click()
@@ -111,7 +123,8 @@ async def open_page(chromium: Browser, hub: PageHub) -> AsyncIterator[OpenPage]:
     for context in contexts:
         await context.close()
     expected = ("net::ERR_", "WebSocket connection to", "Failed to load resource")
-    assert [error for error in errors if not any(words in error for words in expected)] == []
+    unexpected = [error for error in errors if not any(words in error for words in expected)]
+    assert unexpected == [], unexpected
 
 
 async def events(page: Page, kind: str = "") -> list[dict[str, Any]]:

@@ -126,11 +126,9 @@ class PageHub:
         row.update(changes)
         await self.send({"type": "session_status", "session_id": session_id, "status": row["state"], "session": row})
 
-    async def say(
-        self, session_id: str, text: str, pcm: bytes = b"", question: bool = False, chunk_seconds: float = 0.02, msg_id: str = ""
-    ) -> str:
+    async def say(self, session_id: str, text: str, pcm: bytes = b"", *, question: bool = False, chunk_seconds: float = 0.02) -> str:
         """Text, then its speech to the page that owns the sound. Returns the stream's id."""
-        msg_id = msg_id or f"m{len(self.events) + 1}"
+        msg_id = f"m{len(self.events) + 1}"
         await self.send(
             {"type": "assistant_text", "session_id": session_id, "msg_id": msg_id, "text": text, "question": question}
         )
