@@ -71,8 +71,12 @@ class Blocks:
         return None
 
 
-class ControlClient:
-    """``on_end`` is called once when the client ends by itself, never after ``close``."""
+class ControlClient(asyncio.SubprocessProtocol):
+    """``on_end`` is called once when the client ends by itself, never after ``close``.
+
+    A protocol and not asyncio's streams: tmux hands its client's pipes on to the server, so with a stopped server they never
+    end, and a stream could not be closed before its end.
+    """
 
     def __init__(self, argv: Sequence[str], environ: Mapping[str, str], timeout: float, on_end: Callable[[], None]) -> None:
         self._argv = argv
@@ -80,75 +84,78 @@ class ControlClient:
         self._timeout = timeout
         self._on_end = on_end
         self._requests: deque[_Request] = deque()
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.Task[None] | None = None
-        self._ended = False
+        self._blocks = Blocks()
+        self._rest = b""
+        self._transport: asyncio.SubprocessTransport | None = None
 
     @property
     def is_alive(self) -> bool:
-        return self._process is not None and not self._ended
+        return self._transport is not None
 
     async def open(self) -> None:
         """Raises ``Ended`` when there is nothing to attach to, ``timeout`` when the server does not answer."""
-        self._process = await asyncio.create_subprocess_exec(
+        await asyncio.get_running_loop().subprocess_exec(
+            lambda: self,
             *self._argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env=dict(self._environ),
-            limit=LINE_LIMIT_BYTES,
             start_new_session=True,  # Ctrl-C in the hub's terminal is not for this process
         )
-        self._reader = asyncio.create_task(self._read(self._process))
+        on_end, self._on_end = self._on_end, _nothing
         try:
             await self.request(b"refresh-client")
         except BaseException:
-            await self.close()
+            self.close()
             raise
+        self._on_end = on_end
 
-    async def close(self) -> None:
+    def close(self) -> None:
         self._on_end = _nothing
-        if self._process is None or self._reader is None:
-            return
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        try:
-            await asyncio.wait_for(self._process.wait(), 1.0)
-        except TimeoutError:  # a stopped server never lets its client go
-            self._process.kill()
-            await self._process.wait()
-        await self._reader
+        self._end()
 
     async def request(self, line: bytes) -> list[str]:
         """The lines that the commands of this line print. Raises Refused, Ended, or ClawMuxError("timeout")."""
-        if self._process is None or self._process.stdin is None or self._ended:
+        pipe = self._transport.get_pipe_transport(0) if self._transport is not None else None
+        if not isinstance(pipe, asyncio.WriteTransport):
             raise Ended
         if len(self._requests) >= MOST_UNANSWERED:
             raise not_answering(self._timeout)
         request = _Request(secrets.token_hex(8).encode(), asyncio.get_running_loop().create_future())
         self._requests.append(request)
-        self._process.stdin.write(line + b"\ndisplay-message -p " + request.mark + b"\n")
+        pipe.write(line + b"\ndisplay-message -p " + request.mark + b"\n")
         try:
             async with asyncio.timeout(self._timeout):
                 return await request.answer
         except TimeoutError:
             raise not_answering(self._timeout) from None
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        blocks = Blocks()
-        try:
-            while line := await process.stdout.readline():
-                if block := blocks.receive_line(line.rstrip(b"\n")):
-                    self._take(*block)
-        except ValueError:  # a line beyond LINE_LIMIT_BYTES: the rest cannot be told apart any more
-            process.kill()
-        self._ended = True
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._transport = transport
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if block := self._blocks.receive_line(line):
+                self._take(*block)
+        if len(self._rest) > LINE_LIMIT_BYTES:
+            self._end()
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._end()
+
+    def process_exited(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if self._transport is None:
+            return
+        self._transport.close()  # ends the process too
+        self._transport = None
         for request in self._requests:
             if not request.answer.done():
                 request.answer.set_exception(Ended())
         self._requests.clear()
-        await process.wait()
         self._on_end()
 
     def _take(self, is_error: bool, lines: list[bytes]) -> None:

@@ -16,6 +16,7 @@ import re
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +112,7 @@ class Tmux:
         if self._reconnecting is not None:
             await self._reconnecting
         if self._client is not None:
-            await self._client.close()
+            self._client.close()
 
     async def spawn(self, session_id: str, argv: Sequence[str], directory: Path, environ: Mapping[str, str]) -> Pane:
         """A new tmux session whose only process is argv, byte for byte. No tmux process has any of it in its argv."""
@@ -144,7 +145,11 @@ class Tmux:
             return []
         except Refused as error:
             raise _failed(error) from None
-        return [pane for line in lines if (pane := _read_pane(line))]
+        panes = [pane for line in lines if (pane := _read_pane(line))]
+        if any(pane.dead and pane.exit_status is None for pane in panes):
+            # tmux 3.3a can miss the end of a child until another one ends, so give it one: the next look has the status.
+            await self.command(["run-shell", "-b", ":"])
+        return panes
 
     async def capture(self, pane_id: str) -> str:
         """The visible screen as text, without colours."""
@@ -233,22 +238,27 @@ class Tmux:
         return text.splitlines()
 
     async def _run(self, argv: Sequence[str], data: bytes = b"") -> tuple[int, str]:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=self._environ,
-            cwd="/",  # the server must not hold the folder that the hub was started in
-            start_new_session=True,
-        )
-        try:
-            out, _ = await asyncio.wait_for(process.communicate(data), self._timeout)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            raise not_answering(self._timeout) from None
-        return process.returncode or 0, out.decode(errors="replace")
+        """Files and no pipes: a stopped server keeps its client's pipes open, and waiting for their end would have none."""
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as answer:
+            given.write(data)
+            given.seek(0)
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=given,
+                stdout=answer,
+                stderr=answer,
+                env=self._environ,
+                cwd="/",  # the server must not hold the folder that the hub was started in
+                start_new_session=True,
+            )
+            try:
+                await asyncio.wait_for(process.wait(), self._timeout)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+                raise not_answering(self._timeout) from None
+            answer.seek(0)
+            return process.returncode or 0, answer.read().decode(errors="replace")
 
     def _base(self, program: str = "") -> list[str]:
         # -u: without it the answers have _ for every character beyond ASCII when the hub's locale is C.
