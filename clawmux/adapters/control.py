@@ -22,6 +22,9 @@ LINE_LIMIT_BYTES = 8 * 1024 * 1024
 # With so many unanswered requests the server is stuck; more would only pile up in its pipe.
 MOST_UNANSWERED = 100
 
+# The second was always enough.
+MOST_TRIES_TO_ATTACH = 20
+
 _GUARD = re.compile(rb"%(begin|end|error) (\d+ \d+ \d+)")
 
 
@@ -103,11 +106,21 @@ class ControlClient(asyncio.SubprocessProtocol):
         )
         on_end, self._on_end = self._on_end, _nothing
         try:
-            await self.request(b"refresh-client")
+            await self._attached()
         except BaseException:
             self.close()
             raise
         self._on_end = on_end
+
+    async def _attached(self) -> None:
+        """tmux may read our first line before it has carried out the attach; this command is refused until then."""
+        for _ in range(MOST_TRIES_TO_ATTACH):
+            try:
+                await self.request(b"refresh-client")
+                return
+            except Refused:
+                continue
+        raise Ended
 
     def close(self) -> None:
         self._on_end = _nothing

@@ -200,7 +200,7 @@ class Tmux:
             )  # fmt: skip
             try:
                 await client.open()
-            except (Ended, Refused):
+            except Ended:
                 return None
             self._client = client
             return client
