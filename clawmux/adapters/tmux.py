@@ -13,9 +13,7 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,34 +25,8 @@ from clawmux.adapters import processes
 from clawmux.adapters.control import ControlClient, Ended, Refused, not_answering, quote
 from clawmux.adapters.injection import inject
 from clawmux.adapters.screen import InputRules
+from clawmux.adapters.tmux_server import KEEPER, OPTIONS, find_tmux, server_environment
 from clawmux.wire.errors import ClawMuxError
-
-KEEPER = "clawmux-keeper"
-"""The session that our control client is attached to; it keeps nothing but the connection."""
-
-# Each with -q, so that a tmux which does not know one starts all the same.
-_OPTIONS: tuple[tuple[str, str, str], ...] = (
-    ("-s", "exit-empty", "off"),
-    ("-s", "escape-time", "0"),  # a lone ESC reaches the agent at once
-    ("-s", "set-clipboard", "off"),  # what an agent prints may not write the user's clipboard
-    ("-s", "focus-events", "on"),
-    ("-g", "allow-passthrough", "off"),
-    ("-g", "default-size", "200x50"),  # agents' boxes and dialogs are told apart best from 160x45 up
-    ("-g", "default-terminal", "screen-256color"),
-    ("-g", "remain-on-exit", "on"),  # a dead agent's exit status and last words stay readable; kill() takes them away
-    ("-g", "remain-on-exit-format", ""),
-    ("-g", "update-environment", ""),
-    ("-g", "status-left", "#{@clawmux_id} "),
-    ("-g", "status-right", "Ctrl-b d leaves, the agent goes on"),
-    ("-g", "status-right-length", "60"),
-)
-
-# What the server, and so every agent, inherits from the hub. No secrets, and nothing of an agent the hub was started from:
-# with CLAUDE_CODE_CHILD_SESSION set, Claude Code writes no transcript.
-_INHERITED = re.compile(
-    r"HOME|USER|LOGNAME|PATH|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|XDG_\w+|SSH_AUTH_SOCK|DISPLAY|WAYLAND_DISPLAY"
-    r"|DBUS_SESSION_BUS_ADDRESS|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|NIX_\w+|TERMINFO|TERMINFO_DIRS"
-)
 
 # A printable separator: newer tmux writes control characters of an answer as escapes.
 _BETWEEN = "\N{SYMBOL FOR UNIT SEPARATOR}"
@@ -193,17 +165,21 @@ class Tmux:
         async with self._connecting:
             if self._client is not None and self._client.is_alive:
                 return self._client
-            await self._start_server(start)
-            client = ControlClient(
-                [*self._base(), "-N", "-C", "attach-session", "-f", "no-output,ignore-size", "-t", f"={KEEPER}"],
-                self._environ, self._timeout, self._ended,
-            )  # fmt: skip
-            try:
-                await client.open()
-            except Ended:
-                return None
-            self._client = client
-            return client
+            # Twice: between making the keeper and attaching to it somebody may have ended it again.
+            return await self._attach(start) or await self._attach(start)
+
+    async def _attach(self, start: bool) -> ControlClient | None:
+        await self._start_server(start)
+        client = ControlClient(
+            [*self._base(), "-N", "-C", "attach-session", "-f", "no-output,ignore-size", "-t", f"={KEEPER}"],
+            self._environ, self._timeout, self._ended,
+        )  # fmt: skip
+        try:
+            await client.open()
+        except Ended:
+            return None
+        self._client = client
+        return client
 
     def _ended(self) -> None:
         if not self._closed:
@@ -221,7 +197,7 @@ class Tmux:
         """Make sure of the server, its options and the keeper. Adopting goes the same way and changes nothing."""
         program = find_tmux(self._program)
         words = [*self._base(program), *([] if start else ["-N"]), "-f", os.devnull, "start-server"]
-        for scope, option, value in _OPTIONS:
+        for scope, option, value in OPTIONS:
             words += [";", "set-option", "-q", scope, option, value]
         words += [";", "new-session", "-d", "-s", KEEPER, "env", "cat"]
         status, text = await self._run(words)
@@ -270,29 +246,6 @@ class ServerGone(ClawMuxError):
 
     def __init__(self) -> None:
         super().__init__("not_found", "the tmux server of the agents is gone.", "Start an agent; it starts with it.")
-
-
-def server_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the tmux server is started with. Everything that only one agent needs goes through ``spawn`` instead."""
-    kept = {name: value for name, value in environ.items() if _INHERITED.fullmatch(name)}
-    if not any("utf" in kept.get(name, "").lower() for name in ("LC_ALL", "LC_CTYPE", "LANG")):
-        kept.pop("LC_ALL", None)
-        kept["LC_CTYPE"] = "UTF-8" if sys.platform == "darwin" else "C.UTF-8"
-    return {**kept, "TERM": "screen-256color"}
-
-
-def find_tmux(program: str = "tmux", platform: str = sys.platform) -> str:
-    """The path of tmux, or ``missing_program`` with the command that installs it here."""
-    if found := shutil.which(program):
-        return found
-    commands = {
-        "apt-get": "sudo apt-get install -y tmux", "dnf": "sudo dnf install -y tmux", "pacman": "sudo pacman -S tmux",
-        "zypper": "sudo zypper install tmux", "apk": "sudo apk add tmux", "brew": "brew install tmux",
-    }  # fmt: skip
-    command = next((line for tool, line in commands.items() if shutil.which(tool)), None)
-    if command is None:
-        command = "brew install tmux (from https://brew.sh)" if platform == "darwin" else "your package manager, package tmux"
-    raise ClawMuxError("missing_program", f"{program} is not installed; agents live in it.", f"Install it: {command}")
 
 
 def _session_name(session_id: str) -> str:

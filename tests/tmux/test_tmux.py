@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from clawmux.adapters import tmux as module
 from clawmux.adapters.screen import InputRules
-from clawmux.adapters.tmux import Pane, Tmux, find_tmux, server_environment
+from clawmux.adapters.tmux import Pane, Tmux
+from clawmux.adapters.tmux_server import KEEPER, find_tmux, server_environment
 from clawmux.wire.errors import ClawMuxError
 from tests.waiting import until, until_answer
 
@@ -272,7 +272,7 @@ async def test_a_detached_client_comes_back_by_itself(tmux: Tmux, socket: Path, 
     lost = asyncio.Event()
     tmux.on_lost = lost.set
     await tmux.spawn("sky", ["sleep", "1000"], tmp_path, {})
-    run(socket, "kill-session", "-t", f"={module.KEEPER}")
+    run(socket, "kill-session", "-t", f"={KEEPER}")
     await until_answer(tmux.panes)
     await until(lambda: "control-mode" in run(socket, "list-clients", "-F", "#{client_flags}"))
     assert not lost.is_set()
