@@ -178,6 +178,19 @@ class TestRealInstallation:
         (version / "interrupted").rename(version / "complete")
         assert "would: make" in planned
 
+    def test_a_version_that_does_not_start_is_never_switched_to(self, installed: Machine, checkout: Path) -> None:
+        current = installed.home / ".local/share/clawmux/current"
+        before = current.readlink()
+        entrance = checkout / "clawmux" / "__main__.py"
+        whole = entrance.read_text(encoding="utf-8")
+        entrance.write_text("raise RuntimeError('broken on purpose')\n", encoding="utf-8")
+        result = installed.install("--no-models")
+        entrance.write_text(whole, encoding="utf-8")
+        assert result.returncode == 1 and "broken on purpose" in result.stderr
+        assert current.readlink() == before
+        assert [folder.name for folder in (current.parent / "versions").iterdir()] == [before.name]
+        assert installed.run(str(installed.launcher), "--version").returncode == 0
+
     def test_uninstall_asks_first_and_then_leaves_nothing(self, installed: Machine) -> None:
         assert installed.install("--uninstall").returncode == 7
         assert installed.launcher.exists()

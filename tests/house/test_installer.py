@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ import pytest
 from clawmux.wire.cli import VERBS
 from clawmux.wire.errors import ClawMuxError
 from installer import place, plan, programs, removal, steps
+from installer.__main__ import one_at_a_time
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,6 +78,33 @@ def test_a_foreign_launcher_is_neither_overwritten_nor_removed(checkout: Path, t
     with pytest.raises(ClawMuxError, match="not from this installer"):
         steps.write_launcher(found)
     assert removal.find(found, keep_data=False) == []
+
+
+def test_a_switch_keeps_the_version_before_and_sweeps_older_ones(checkout: Path, tmp_path: Path) -> None:
+    found = place.find(checkout, {"HOME": str(tmp_path)})
+    for name in ("one", "two", "three"):
+        (found.versions / name).mkdir(parents=True)
+        steps.switch(replace(found, version=name))
+        assert steps.is_current(replace(found, version=name)) and not steps.is_current(found)
+    assert sorted(folder.name for folder in found.versions.iterdir()) == ["three", "two"]
+    assert sorted(path.name for path in found.program.iterdir()) == ["current", "versions"]
+
+
+def test_a_second_installation_waits_for_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    released = threading.Event()
+
+    def second() -> None:
+        with one_at_a_time(tmp_path / "install.lock"):
+            assert released.is_set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with one_at_a_time(tmp_path / "install.lock"):
+            waiting = pool.submit(second)
+            deadline = time.monotonic() + 10
+            while "waiting for it" not in capsys.readouterr().err and time.monotonic() < deadline:
+                time.sleep(0.01)
+            released.set()
+        waiting.result(timeout=10)
 
 
 def test_too_little_room_is_said_before_anything_is_written(
