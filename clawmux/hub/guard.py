@@ -20,7 +20,7 @@ import contextlib
 import hmac
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
@@ -86,6 +86,8 @@ HEADERS = {
 
 # Names under which other programs take secrets in a URL, where history, logs and referrers keep them.
 SECRET_PARAMETERS = frozenset({"token", "access_token", "auth", "authorization", "api_key", "apikey", "key", "k", "bearer"})
+# One stat(2) each; whoever rotates the token because it leaked waits so long at most.
+TOKEN_LOOK_SECONDS = 2.0
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _CODES = {
     400: "usage",
@@ -130,6 +132,21 @@ def protect(app: web.Application, auth: Auth, access: Mapping[str, Access] = ACC
 
     app.middlewares.insert(0, guard)
     app.on_response_prepare.append(_dress)
+    app.cleanup_ctx.append(_watch_token)
+
+
+async def _watch_token(app: web.Application) -> AsyncIterator[None]:
+    """Every request notices a rotated token; this is for a hub that gets none, only an open WebSocket."""
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(TOKEN_LOOK_SECONDS)
+            app[AUTH].refresh()
+
+    task = asyncio.create_task(watch(), name="watch the token")
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 class _OpenSockets:

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.security.guarded import House, serve
+from tests.security.real_hub import RealHub, real_hub
 
 
 @pytest.fixture
@@ -19,4 +20,10 @@ def root() -> Iterator[Path]:
 @pytest.fixture
 async def house(root: Path) -> AsyncIterator[House]:
     async with serve(root) as served:
+        yield served
+
+
+@pytest.fixture
+async def hub(root: Path) -> AsyncIterator[RealHub]:
+    async with real_hub(root) as served:
         yield served

@@ -83,7 +83,24 @@ async def ask(port: int, method: str, path: str, headers: Mapping[str, str] | No
     if body or method in ("POST", "PUT"):
         given.setdefault("Content-Length", str(len(body)))
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
-    return parse(await raw(port, ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "surrogateescape") + body))
+    request = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "surrogateescape") + body
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        async with asyncio.timeout(10):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = 0 if method == "HEAD" else int(parse(head).header("Content-Length") or 0)
+            return parse(head + await reader.readexactly(length))
+    finally:
+        writer.close()
+
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
 
 
 async def raw(port: int, data: bytes, seconds: float = 10.0) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
@@ -16,7 +15,7 @@ from aiohttp import web
 
 from clawmux.hub.guard import HEADERS, unlisted
 from clawmux.hub.login import ROUTES
-from tests.security.guarded import JSON, Answer, House, ask, parse, raw
+from tests.security.guarded import JSON, UPGRADE, Answer, House, ask, parse, raw
 from tests.security.test_addresses import WRONG_HOSTS, WRONG_ORIGINS
 
 
@@ -135,26 +134,6 @@ async def test_s4_rebinding_where_host_and_origin_agree(house: House) -> None:
     assert_refused(answer, 421)
 
 
-async def shake_hands(house: House, headers: Mapping[str, str]) -> Answer:
-    upgrade = {
-        "Host": f"clawmux.localhost:{house.port}",
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-    }
-    lines = [f"{name}: {value}" for name, value in {**upgrade, **headers}.items()]
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
-    writer.write(("\r\n".join(["GET /ws HTTP/1.1", *lines]) + "\r\n\r\n").encode())
-    try:
-        async with asyncio.timeout(5):
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(parse(head).header("Content-Length") or 0)
-            return parse(head + await reader.readexactly(length))
-    finally:
-        writer.close()
-
-
 @pytest.mark.parametrize(
     ("credential", "origin", "status"),
     [
@@ -178,7 +157,7 @@ async def test_s5_websocket(house: House, credential: str, origin: str, status: 
     }[credential]
     if origin:
         headers = {**headers, "Origin": house.origin if origin == "own" else origin}
-    answer = await shake_hands(house, headers)
+    answer = await house.ask(path="/ws", headers={**UPGRADE, **headers})
     assert answer.status == status
     assert_dressed(answer)
 
@@ -336,7 +315,6 @@ async def test_s10_open_sockets_end_with_what_let_them_in(house: House, end: str
             await house.ask("POST", "/api/logout", page, b"{}")
         else:
             house.auth.token.rotate()
-            await house.ask()
         assert (await socket.receive(timeout=3)).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 
 
