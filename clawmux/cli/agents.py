@@ -48,7 +48,6 @@ def attach(argv: list[str]) -> Result:
     tmux = ["tmux", "-S", str(locate().tmux_socket)]
     try:
         target = _tmux_session(tmux, session["id"])
-        os.environ.pop("TMUX", None)  # tmux refuses to run inside another tmux, though ours is another server
         os.execvp("tmux", [*tmux, "attach-session", "-t", target])
     except FileNotFoundError:
         raise ClawMuxError("missing_program", "tmux is not installed, or not on PATH.", "Install tmux.") from None

@@ -50,7 +50,6 @@ def run(command: str, function: Callable[[list[str]], Result | int], argv: list[
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        _forget_stdout()
         return 141  # 128 + SIGPIPE: the reader of a pipe has seen enough
 
 
@@ -117,10 +116,3 @@ def _rich_text(table: Table) -> str:
     with console.capture() as captured:
         console.print(columns)
     return captured.get().rstrip()
-
-
-def _forget_stdout() -> None:
-    """Keeps the interpreter's last flush from failing a second time."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -115,7 +115,7 @@ def test_argument_that_is_not_utf8_reaches_the_hub_as_it_is(socket_file: Path) -
 # --- text from stdin, limits ---
 
 
-@pytest.mark.parametrize("text", [b"plain", b"--no-listen is an option\n", b"- one\n- two", b"nul\0byte"])
+@pytest.mark.parametrize("text", [b"plain", b"--no-listen", b"--goodbye is an option\n", b"- one\n- two", b"nul\0byte"])
 def test_dash_reads_stdin_whatever_it_looks_like(socket_file: Path, text: bytes) -> None:
     with CliHub(socket_file, lambda request: answered()) as hub:
         say(socket_file, ["converse", "-", "--goodbye"], stdin=text)
@@ -323,16 +323,19 @@ def test_closed_stdout_does_not_lose_the_words(socket_file: Path) -> None:
 
 
 def test_nonblocking_pipe_with_a_slow_reader_gets_everything(socket_file: Path) -> None:
-    answer = b"0123456789" * 100_000
+    answer = b"0123456789" * 100_000  # more than any pipe holds
     with CliHub(socket_file, lambda request: answered(0, answer)):
         read_end, write_end = os.pipe()
         fcntl.fcntl(write_end, fcntl.F_SETFL, fcntl.fcntl(write_end, fcntl.F_GETFL) | os.O_NONBLOCK)
-        waiting = begin(socket_file, HI, stdout=write_end)
+        waiting = begin(socket_file, HI, stdout=write_end, shell='exec "$@" 2>/dev/null')
         os.close(write_end)
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(0.5)
         with os.fdopen(read_end, "rb") as pipe:
-            assert pipe.read() == answer
+            read = pipe.read()
         waiting.communicate(timeout=30)
-    assert waiting.returncode == 0
+    assert (waiting.returncode, len(read)) == (0, len(answer))
+    assert read == answer
 
 
 # --- help, places, start-up ---

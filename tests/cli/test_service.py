@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -121,21 +122,27 @@ def test_a_lock_file_with_any_content_means_nothing(paths: Paths) -> None:
 
 
 def test_asking_who_runs_does_not_stop_a_start(paths: Paths) -> None:
-    """``running`` takes the lock for an instant; a hub that starts in that instant must not give up."""
+    """``running`` takes a shared lock for an instant; a hub that starts in that instant must not give up."""
     service.prepare(paths)
-    done = threading.Event()
+    paths.lock_file.touch(mode=0o600)
+    looking = paths.lock_file.open("rb")
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    threading.Timer(0.1, looking.close).start()
+    seen: list[lock.Running] = []
+    service.run_foreground(Settings(hub_port=0), paths, seen.append, _serve_at_once)
+    assert len(seen) == 1
+    assert looking.closed
 
-    def look() -> None:
-        while not done.is_set():
-            lock.running(paths)
 
-    looking = threading.Thread(target=look)
-    looking.start()
-    try:
-        service.run_foreground(Settings(hub_port=0), paths, lambda facts: None, _serve_at_once)
-    finally:
-        done.set()
-        looking.join()
+def test_a_start_waits_for_the_one_before_it(paths: Paths) -> None:
+    service.prepare(paths)
+    with lock.turn(paths):
+        later = start_process("--port", "0")
+        with pytest.raises(subprocess.TimeoutExpired):
+            later.wait(1.0)
+    code, out, _ = end(later)
+    assert code == 0
+    assert out
 
 
 async def _serve_at_once(settings: Settings, paths: Paths, on_ready: object) -> None:
