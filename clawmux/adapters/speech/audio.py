@@ -47,7 +47,8 @@ def from_pcm16(data: bytes | bytearray | memoryview) -> Samples:
 
 
 def to_pcm16(samples: Samples) -> bytes:
-    return np.clip(np.rint(samples * 32767.0), -32768, 32767).astype("<i2").tobytes()
+    pcm: bytes = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype("<i2").tobytes()
+    return pcm
 
 
 def level_dbfs(samples: Samples) -> float:
