@@ -12,17 +12,16 @@ import time
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from clawmux.adapters.speech import ear
 from clawmux.adapters.speech.audio import LISTEN_RATE, Samples, from_pcm16
 from clawmux.adapters.speech.engines import Engines, log, safe_trace
+from clawmux.adapters.speech.transcript import Transcript
 from clawmux.adapters.speech.vad import THRESHOLD, Silero, SileroStream
 from clawmux.wire.errors import ClawMuxError
-
-T = TypeVar("T")
 
 FRAME_BYTES = 64 * 1024
 # aiohttp closes the socket without a word above its own limit; ours, below it, names the fault.
@@ -112,13 +111,13 @@ class _Session:
         self._socket = socket
         self._engines = engines
         self._inbox = _Inbox()
-        self._words: _Words
         self._start: Start
+        self._transcript: Transcript
 
     async def run(self) -> None:
         try:
             self._start = read_start(await self._first())
-            self._words = _Words(self._engines, self._start, self._socket)
+            self._transcript = Transcript(self._hear, self._show if self._start.partials else None)
             await self._engines.check_hearing(self._start.language)
             vad = await self._engines.ear()
             await self._socket.send_json({"type": "ready"})
@@ -135,10 +134,17 @@ class _Session:
                 if task.done():
                     task.result()
         finally:
-            tasks += self._words.tasks
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._transcript.close()
+
+    async def _hear(self, samples: Samples) -> str:
+        threshold = MANUAL_THRESHOLD if self._start.mode == "manual" else THRESHOLD
+        return (await self._engines.transcribe(samples, self._start.language, threshold=threshold)).text
+
+    async def _show(self, text: str, stable: int) -> None:
+        await self._socket.send_json({"type": "partial_text", "text": text, "stable": stable})
 
     async def _first(self) -> dict[str, Any]:
         try:
@@ -189,18 +195,20 @@ class _Session:
             case ear.Stopped(at_ms):
                 await self._socket.send_json({"type": "speech_ended", "at_ms": at_ms})
             case ear.Glimpse(samples):
-                self._words.glimpse(samples)
+                # Behind the stream already, or the engine is at work: what is only shown can be left out.
+                if self._inbox.is_empty and self._engines.has_time_for_partials():
+                    self._transcript.glimpse(samples)
             case ear.Guess(samples, until):
-                self._words.guess(samples, until)
+                self._transcript.guess(samples, until)
             case ear.Settle():
-                self._words.settle()
+                self._transcript.settle()
             case ear.Drop():
-                self._words.drop()
+                self._transcript.drop()
 
     async def _finish(self, turn: ear.Turn, was_told: bool) -> bool:
         """Send the turn's words. False when it was only noise: listening goes on."""
         started = time.monotonic()
-        text = await self._words.final(turn)
+        text = await self._transcript.final(turn)
         if not text and not was_told and self._start.mode == "auto":
             return False
         stt_ms = round((time.monotonic() - started) * 1000)
@@ -215,6 +223,10 @@ class _Inbox:
         self._frames: deque[bytes | None] = deque()
         self._bytes = 0
         self._changed = asyncio.Condition()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._frames
 
     async def put(self, frame: bytes | None) -> None:
         async with self._changed:
@@ -232,93 +244,7 @@ class _Inbox:
             return frame
 
 
-class _Words:
-    """The words of the open turn: those that are settled, the guess of the rest, and partial texts."""
-
-    def __init__(self, engines: Engines, start: Start, socket: web.WebSocketResponse) -> None:
-        self._engines, self._start, self._socket = engines, start, socket
-        self._settled: list[asyncio.Task[str]] = []
-        self._guess: tuple[float, asyncio.Task[str]] | None = None
-        self._glimpses: list[asyncio.Task[str]] = []
-        self._shown = ""
-        self.tasks: set[asyncio.Task[Any]] = set()
-
-    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        # A guess that failed and was dropped is nobody's error; the one that counts is awaited.
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return task
-
-    async def _recognise(self, samples: Samples) -> str:
-        threshold = MANUAL_THRESHOLD if self._start.mode == "manual" else THRESHOLD
-        return (await self._engines.transcribe(samples, self._start.language, threshold=threshold)).text
-
-    def guess(self, samples: Samples, until: float) -> None:
-        self._forget_glimpses()
-        task = self._spawn(self._recognise(samples))
-        self._guess = until, task
-        self._show(task)
-
-    def glimpse(self, samples: Samples) -> None:
-        if self._start.partials and self._engines.has_time_for_partials():
-            self._glimpses = [self._spawn(self._recognise(samples))]
-            self._show(self._glimpses[0])
-
-    def _forget_glimpses(self) -> None:
-        """What counts must not queue behind what is only shown."""
-        for task in self._glimpses:
-            task.cancel()
-        self._glimpses = []
-
-    def settle(self) -> None:
-        if self._guess:
-            self._settled.append(self._guess[1])
-        self._guess = None
-
-    def drop(self) -> None:
-        if self._guess:
-            self._guess[1].cancel()
-        self._guess = None
-
-    async def final(self, turn: ear.Turn) -> str:
-        self._forget_glimpses()
-        if self._guess and self._guess[0] == turn.until:
-            last = self._guess[1]
-        else:
-            last = self._spawn(self._recognise(turn.samples))
-        parts = [await task for task in [*self._settled, last]]
-        self._settled, self._guess, self._shown = [], None, ""
-        return " ".join(part for part in parts if part)
-
-    def _show(self, hypothesis: asyncio.Task[str]) -> None:
-        if self._start.partials:
-            self._spawn(self._send_partial(hypothesis, list(self._settled)))
-
-    async def _send_partial(self, hypothesis: asyncio.Task[str], settled: list[asyncio.Task[str]]) -> None:
-        await asyncio.wait([hypothesis, *settled])
-        if settled != self._settled or any(task.cancelled() or task.exception() for task in [hypothesis, *settled]):
-            return
-        before = " ".join(task.result() for task in settled)
-        text = f"{before} {hypothesis.result()}".strip()
-        if text and text != self._shown:
-            stable = max(len(before), agreed(self._shown, text))
-            self._shown = text
-            await self._socket.send_json({"type": "partial_text", "text": text, "stable": stable})
-
-
 # --- pure ---------------------------------------------------------------------------------------
-
-
-def agreed(before: str, now: str) -> int:
-    """How many characters of ``now`` two successive recognitions agree on, in whole words."""
-    count = 0
-    for old, new in zip(before.split(), now.split(), strict=False):
-        if old.strip(".,;:!?").lower() != new.strip(".,;:!?").lower():
-            break
-        count += len(new) + 1
-    return min(count, len(now))
 
 
 def check_frame(data: bytes) -> bytes:

@@ -11,9 +11,7 @@ import hmac
 import logging
 import os
 import signal
-import socket
 import ssl
-import stat
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -27,6 +25,7 @@ from aiohttp.typedefs import Middleware
 from clawmux import paths, settings
 from clawmux.adapters.speech.endpoints import ENGINES, add_routes
 from clawmux.adapters.speech.engines import Config, Engines, ModelFiles, log, safe_trace
+from clawmux.adapters.speech.serving import Address, opened, watching
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.words import Tier
 
@@ -59,12 +58,9 @@ def main(argv: list[str]) -> int:
 class Options:
     config: Config
     models: Path
-    mirror: str = ""
-    socket: Path | None = None
-    host: str = "127.0.0.1"
-    port: int = 0
+    mirror: str
+    address: Address
     token: str | None = None
-    tls: ssl.SSLContext | None = None
     parent_pid: int | None = None
 
 
@@ -99,34 +95,25 @@ def read_arguments(argv: list[str]) -> Options:
     token_file = chosen.speech_token_file
     remote_token = read_token(Path(token_file).expanduser()) if token_file else ""
     config = Config(chosen.speech_quality, chosen.speech_whisper_url, chosen.speech_kokoro_url, remote_token)
+    address, token = _address(given, places.speech_socket)
+    return Options(config, places.models, chosen.models_mirror, address, token, given.parent_pid)
+
+
+def _address(given: argparse.Namespace, usual_socket: Path) -> tuple[Address, str | None]:
     if given.port is None:
         if given.token_file or given.tls_certificate:
-            raise ClawMuxError(
-                "usage", "speech: --token-file and --tls-certificate go with --port.", "See: clawmux speech --help"
-            )
-        return Options(
-            config, places.models, chosen.models_mirror, given.socket or places.speech_socket, parent_pid=given.parent_pid
-        )
+            raise _usage("--token-file and --tls-certificate go with --port", "See: clawmux speech --help")
+        return Address(given.socket or usual_socket), None
     if given.socket:
-        raise ClawMuxError("usage", "speech: --socket and --port were both given.", "Choose one.")
+        raise _usage("--socket and --port were both given", "Choose one.")
     if given.token_file is None:
-        raise ClawMuxError(
-            "usage",
-            "speech: --port needs --token-file; nothing is served on TCP without a token.",
-            "Write a long random token to a file of mode 600.",
-        )
-    tls = _tls(given.tls_certificate, given.tls_key)
-    return Options(
-        config,
-        places.models,
-        chosen.models_mirror,
-        None,
-        given.host,
-        given.port,
-        read_token(given.token_file),
-        tls,
-        given.parent_pid,
-    )
+        raise _usage("--port needs --token-file; TCP is never served without a token", "Write a long random one, mode 600.")
+    address = Address(None, given.host, given.port, _tls(given.tls_certificate, given.tls_key))
+    return address, read_token(given.token_file)
+
+
+def _usage(what: str, remedy: str) -> ClawMuxError:
+    return ClawMuxError("usage", f"speech: {what}.", remedy)
 
 
 def read_token(file: Path) -> str:
@@ -243,7 +230,7 @@ async def _serve(options: Options) -> bool:
     engines = Engines(options.config, files)
     app = build_app(engines, options.token)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
-    async with _set_up(runner), _open(runner, options), _watching(options.parent_pid, over):
+    async with _set_up(runner), opened(runner, options.address), watching(options.parent_pid, over):
         await over.wait()
         log.info("ending")
     return engines.is_busy
@@ -262,110 +249,6 @@ async def _set_up(runner: web.AppRunner) -> AsyncIterator[None]:
         yield
     finally:
         await runner.cleanup()
-
-
-@asynccontextmanager
-async def _open(runner: web.AppRunner, options: Options) -> AsyncIterator[None]:
-    if options.socket is None:
-        try:
-            await web.TCPSite(runner, options.host, options.port, ssl_context=options.tls).start()
-        except OSError as error:
-            raise ClawMuxError(
-                "port_busy", f"{options.host}:{options.port} cannot be opened ({error.strerror}).", "Choose another --port."
-            ) from None
-        log.info("serving on %s", ", ".join(f"{address[0]}:{address[1]}" for address in runner.addresses))
-        yield
-        return
-    listening = _unix_socket(options.socket)
-    ours = options.socket.stat().st_ino
-    await web.SockSite(runner, listening).start()
-    log.info("serving on %s", options.socket)
-    try:
-        yield
-    finally:
-        # A successor may have put its own socket there already.
-        if options.socket.exists() and options.socket.stat().st_ino == ours:
-            options.socket.unlink()
-
-
-def _unix_socket(path: Path) -> socket.socket:
-    """Bound and closed to others; a socket that nobody serves is replaced, one that is served is refused."""
-    paths.check_socket_path(path)
-    paths.make_private(path.parent)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    if path.exists() or path.is_symlink():
-        _remove_stale(path)
-    before = os.umask(0o177)
-    try:
-        listening.bind(str(path))
-    finally:
-        os.umask(before)
-    return listening
-
-
-def _remove_stale(path: Path) -> None:
-    if not stat.S_ISSOCK(path.lstat().st_mode):
-        raise ClawMuxError("conflict", f"{path} exists and is not a socket.", "Move it away, or choose another --socket.")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            path.unlink()
-            return
-    raise ClawMuxError("conflict", f"a speech service serves on {path} already.", "Stop it first, or choose another --socket.")
-
-
-# --- when to end --------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def _watching(parent_pid: int | None, over: asyncio.Event) -> AsyncIterator[None]:
-    """Sets ``over`` when the parent ends, or when the pipe that is our stdin closes."""
-    loop = asyncio.get_running_loop()
-    watched: list[int] = []
-    poll: asyncio.Task[None] | None = None
-    try:
-        if parent_pid is not None:
-            poll = asyncio.create_task(_poll_parent(parent_pid, over))
-            if hasattr(os, "pidfd_open"):
-                try:
-                    watched.append(os.pidfd_open(parent_pid))
-                    loop.add_reader(watched[-1], over.set)
-                except ProcessLookupError:
-                    over.set()
-                except OSError:
-                    log.info("the parent is watched by looking once a second")
-        if _is_pipe(0):
-            loop.add_reader(0, lambda: None if os.read(0, 4096) else over.set())
-        yield
-    finally:
-        if poll is not None:
-            poll.cancel()
-        for fd in watched:
-            loop.remove_reader(fd)
-            os.close(fd)
-
-
-async def _poll_parent(pid: int, over: asyncio.Event) -> None:
-    """For systems without pidfd; cheap enough to run beside it."""
-    while not over.is_set():
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            over.set()
-        except PermissionError:
-            pass
-        await asyncio.sleep(1.0)
-
-
-def _is_pipe(fd: int) -> bool:
-    """Only a pipe's end means anything: /dev/null is at its end from the start."""
-    try:
-        mode = os.fstat(fd).st_mode
-    except OSError:
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 if __name__ == "__main__":
