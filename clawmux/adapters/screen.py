@@ -109,11 +109,16 @@ def _unframed(lines: list[str], rules: InputRules) -> list[str]:
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
     r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?(?:\x07|\x1b\\|\x9c|$)"
+    r"|\x1bO[ -~]?"  # SS3: arrow and function keys
     r"|\x1b[ -/]*[0-~]?",
     re.DOTALL,
 )
-# Control characters, lone surrogates, and what hides or reorders text; the joiner of emoji (U+200D) stays.
-_UNSEEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+# Control characters, lone surrogates, and what hides or reorders text, tag characters (U+E0000) too: agents read what they
+# spell, people do not see it. The joiners of emoji and of Persian (U+200D, U+200C) stay.
+_UNSEEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
 
 
 def sanitise(text: str) -> str:
