@@ -28,13 +28,16 @@ M = TypeVar("M")
 def load_object(text: str | bytes, what: str = "message") -> dict[str, Any]:
     """The JSON object in ``text``; raises ``usage`` for anything else."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=lambda name: _refuse_constant(what, name))
     except UnicodeDecodeError:
         raise ClawMuxError("usage", f"{what} is not valid UTF-8.") from None
     except json.JSONDecodeError as error:
         raise ClawMuxError("usage", f"{what} is not valid JSON: {error.msg} at character {error.pos}.") from None
     except RecursionError:
         raise ClawMuxError("usage", f"{what} is nested too deeply.") from None
+    except ValueError:
+        # Python's guard against numbers of thousands of digits.
+        raise ClawMuxError("usage", f"{what} holds a number that is too long.") from None
     if not isinstance(value, dict):
         raise ClawMuxError("usage", f"{what} must be a JSON object, not {_kind(value)}.")
     return value
@@ -44,7 +47,7 @@ def decode(classes: dict[str, type[M]], value: dict[str, Any], what: str = "mess
     """The message that ``value`` describes. Unknown types, unknown fields and wrong types are refused by name."""
     word = value.get("type")
     if not isinstance(word, str) or word not in classes:
-        raise ClawMuxError("usage", f"{what}: type {word!r} is unknown.", f"Known types: {', '.join(sorted(classes))}.")
+        raise ClawMuxError("usage", f"{what}: type {_short(word)} is unknown.", f"Known types: {', '.join(sorted(classes))}.")
     return decode_as(classes[word], {k: v for k, v in value.items() if k != "type"}, f"{what} {word!r}")
 
 
@@ -52,7 +55,7 @@ def decode_as(cls: type[M], value: dict[str, Any], what: str) -> M:
     """One dataclass from its fields."""
     rules = _rules(typing.cast(Any, cls))
     if unknown := [name for name in value if name not in rules]:
-        raise ClawMuxError("usage", f"{what}: field {unknown[0]!r} is unknown.", f"Known fields: {', '.join(rules)}.")
+        raise ClawMuxError("usage", f"{what}: field {_short(unknown[0])} is unknown.", f"Known fields: {', '.join(rules)}.")
     arguments: dict[str, Any] = {}
     for name, (hint, required) in rules.items():
         if name in value:
@@ -85,8 +88,8 @@ def _rules(cls: Any) -> dict[str, tuple[Any, bool]]:
 def _checked(value: Any, hint: Any, where: str) -> Any:
     if typing.get_origin(hint) is typing.Literal:
         allowed = typing.get_args(hint)
-        if value not in allowed:
-            raise ClawMuxError("usage", f"{where} is {value!r}; expected one of {', '.join(map(str, allowed))}.")
+        if not any(value == word and type(value) is type(word) for word in allowed):
+            raise ClawMuxError("usage", f"{where} is {_short(value)}; expected one of {', '.join(map(str, allowed))}.")
         return value
     if isinstance(hint, types.UnionType):
         options = typing.get_args(hint)
@@ -95,12 +98,19 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
         return _checked(value, next(o for o in options if o is not type(None)), where)
     wanted = typing.get_origin(hint) or hint
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = _as_float(value)
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise ClawMuxError("usage", f"{where} must be {_NAMES.get(wanted, wanted.__name__)}, not {_kind(value)}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise ClawMuxError("usage", f"{where} must be a finite number.")
     return clean_text(value) if isinstance(value, str) else value
+
+
+def _as_float(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
 
 
 def clean_text(text: str) -> str:
@@ -116,6 +126,15 @@ _NAMES: dict[Any, str] = {
     dict: "an object",
     list: "a list",
 }
+
+
+def _short(value: Any) -> str:
+    """As it stands in an error: enough to recognise it."""
+    return repr(value[:40] if isinstance(value, str) else value)[:80]
+
+
+def _refuse_constant(what: str, name: str) -> Any:
+    raise ClawMuxError("usage", f"{what} is not valid JSON: {name} is no number there.")
 
 
 def _kind(value: Any) -> str:
