@@ -47,8 +47,8 @@ class Engine:
         return self._start()
 
     def reported(self, state: SpeechState, reason: str, now: float) -> list[Effect]:
-        """What the running child's /health says."""
-        if self.state in (SpeechState.OFF, SpeechState.FAILED):
+        """What the running child's /health says. One that has failed may recover: its remote half comes back."""
+        if self.state is SpeechState.OFF or self._start_at is not None:
             return []
         if state is SpeechState.READY and self._ready_since is None:
             self._ready_since = now
