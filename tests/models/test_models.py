@@ -102,6 +102,13 @@ def test_path_is_cheap(store: ModelStore) -> None:
     assert min(tries) < 0.001
 
 
+def test_file_of_another_size_is_not_ready(store: ModelStore) -> None:
+    store.pull("both")
+    os.truncate(store.root / "ready/mouth/mouth.onnx", 100)
+    assert store.path("mouth") is None
+    assert store.missing("both") == ["mouth"]
+
+
 def test_copies_where_links_are_not_possible(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Path, target: Path) -> None:
         raise PermissionError

