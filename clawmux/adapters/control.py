@@ -8,9 +8,11 @@ A request that timed out keeps its place in the row, so a late answer can never 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import secrets
+import signal
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,10 +92,12 @@ class ControlClient(asyncio.SubprocessProtocol):
         self._blocks = Blocks()
         self._rest = b""
         self._transport: asyncio.SubprocessTransport | None = None
+        self._ended = False
+        self._exited = asyncio.Event()
 
     @property
     def is_alive(self) -> bool:
-        return self._transport is not None
+        return self._transport is not None and not self._ended
 
     async def open(self) -> None:
         """Raises ``Ended`` when there is nothing to attach to, ``timeout`` when the server does not answer."""
@@ -108,7 +112,7 @@ class ControlClient(asyncio.SubprocessProtocol):
         try:
             await self._attached()
         except BaseException:
-            self.close()
+            await self.close()
             raise
         self._on_end = on_end
 
@@ -122,14 +126,20 @@ class ControlClient(asyncio.SubprocessProtocol):
                 continue
         raise Ended
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Ends the process too, if it is still there."""
         self._on_end = _nothing
         self._end()
+        if self._transport is not None and self._transport.get_returncode() is None:
+            # Not the transport's own kill: that looks for the exit status first, and asyncio would miss it.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._transport.get_pid(), signal.SIGKILL)
+            await self._exited.wait()
 
     async def request(self, line: bytes) -> list[str]:
         """The lines that the commands of this line print. Raises Refused, Ended, or ClawMuxError("timeout")."""
         pipe = self._transport.get_pipe_transport(0) if self._transport is not None else None
-        if not isinstance(pipe, asyncio.WriteTransport):
+        if self._ended or not isinstance(pipe, asyncio.WriteTransport):
             raise Ended
         if len(self._requests) >= MOST_UNANSWERED:
             raise not_answering(self._timeout)
@@ -159,12 +169,14 @@ class ControlClient(asyncio.SubprocessProtocol):
 
     def process_exited(self) -> None:
         self._end()
+        self._exited.set()
+        if self._transport is not None:
+            self._transport.close()
 
     def _end(self) -> None:
-        if self._transport is None:
+        if self._ended:
             return
-        self._transport.close()  # ends the process too
-        self._transport = None
+        self._ended = True
         for request in self._requests:
             if not request.answer.done():
                 request.answer.set_exception(Ended())

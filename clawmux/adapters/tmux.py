@@ -63,11 +63,14 @@ class Pane:
 class Tmux:
     """Async context manager: entering starts or adopts the server, leaving lets it and the agents live."""
 
-    def __init__(self, socket: Path, program: str = "tmux", timeout: float = 3.0) -> None:
+    def __init__(self, socket: Path, program: str = "tmux", timeout: float = 3.0, agents_umask: int = -1) -> None:
+        """``agents_umask``: what the agents' files are made with when this starts the server; -1 = our own, which a hub that
+        keeps its files to itself does not want for the user's projects."""
         self.on_lost: Callable[[], None] | None = None
         self._socket = socket
         self._program = program
         self._timeout = timeout
+        self._agents_umask = agents_umask
         self._environ = server_environment(os.environ)
         self._client: ControlClient | None = None
         self._connecting = asyncio.Lock()
@@ -84,7 +87,7 @@ class Tmux:
         if self._reconnecting is not None:
             await self._reconnecting
         if self._client is not None:
-            self._client.close()
+            await self._client.close()
 
     async def spawn(self, session_id: str, argv: Sequence[str], directory: Path, environ: Mapping[str, str]) -> Pane:
         """A new tmux session whose only process is argv, byte for byte. No tmux process has any of it in its argv."""
@@ -169,6 +172,8 @@ class Tmux:
             return await self._attach(start) or await self._attach(start)
 
     async def _attach(self, start: bool) -> ControlClient | None:
+        if self._client is not None:
+            await self._client.close()
         await self._start_server(start)
         client = ControlClient(
             [*self._base(), "-N", "-C", "attach-session", "-f", "no-output,ignore-size", "-t", f"={KEEPER}"],
@@ -226,6 +231,7 @@ class Tmux:
                 env=self._environ,
                 cwd="/",  # the server must not hold the folder that the hub was started in
                 start_new_session=True,
+                umask=self._agents_umask,
             )
             try:
                 await asyncio.wait_for(process.wait(), self._timeout)

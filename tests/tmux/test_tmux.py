@@ -99,6 +99,17 @@ def test_server_environment(environ: dict[str, str], expected: dict[str, str]) -
     assert server_environment(environ) == {**expected, "TERM": "screen-256color"}
 
 
+async def test_agents_have_the_umask_of_their_user(socket: Path, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        async with Tmux(socket, agents_umask=0o027) as tmux:
+            await tmux.spawn("sky", ["/bin/sh", "-c", "umask > mask.tmp; mv mask.tmp mask; exec sleep 1000"], tmp_path, {})
+            await until((tmp_path / "mask").exists)
+    finally:
+        os.umask(before)
+    assert int((tmp_path / "mask").read_text(), 8) == 0o027
+
+
 async def test_options_that_keep_the_agents_safe(tmux: Tmux, socket: Path) -> None:
     for scope, option, value in [
         ("-s", "exit-empty", "off"), ("-s", "escape-time", "0"), ("-s", "set-clipboard", "off"), ("-s", "focus-events", "on"),

@@ -63,6 +63,8 @@ class Runtime:
     """Path below the session's folder -> content."""
     instructions: str = ""
     """Takes the place of instructions.md, the text that teaches ``clawmux converse``."""
+    notes: str = ""
+    """Put after the instructions: what is special about this runtime's shell tool."""
     converse_limit_seconds: float = 0.0
     """The runtime ends or abandons a command after so long; 0 = it does not."""
     needs: tuple[Need, ...] = ()
@@ -232,6 +234,7 @@ RUNTIME_KEYS: dict[str, Key] = {
     "pass_environment": Key("a list of texts", _texts),
     "files": Key("a table of relative paths to texts or tables", _files),
     "instructions": Key("a text", _text),
+    "notes": Key("a text", _text),
     "converse_limit_seconds": Key("a number of seconds, 0 or more", _count),
     "needs": Key("a list of tables", lambda value: isinstance(value, list) and all(isinstance(need, dict) for need in value)),
     "input": Key("a table", lambda value: isinstance(value, dict)),
@@ -288,7 +291,7 @@ def _fields(runtime: Runtime, facts: Facts) -> dict[str, str]:
         "home": facts.environ.get("HOME", ""),
     }
     text = runtime.instructions or (Path(__file__).parent / "instructions.md").read_text(encoding="utf-8")
-    return {**fields, "instructions": _filled(text, fields).strip()}
+    return {**fields, "instructions": _filled(f"{text.strip()}\n\n{runtime.notes.strip()}", fields).strip()}
 
 
 def _filled(content: Content, fields: Mapping[str, str], indent: int | None = None) -> str:
@@ -310,13 +313,13 @@ def _check_fields(file: Path, runtime: Runtime) -> None:
     texts: dict[str, Any] = {f.name: getattr(runtime, f.name) for f in dataclasses.fields(runtime) if f.name in _WITH_FIELDS}
     for key, value in texts.items():
         for found in _FIELD.finditer(json.dumps(value, default=dict)):
-            allowed = _FIELD_NAMES - {"instructions"} if key == "instructions" else _FIELD_NAMES
+            allowed = _FIELD_NAMES - {"instructions"} if key in ("instructions", "notes") else _FIELD_NAMES
             if found[2] not in allowed:
                 raise _bad(file, f"{found[0]} in {key}", ", ".join(f"{{{name}}}" for name in sorted(allowed)))
 
 
 _WITH_FIELDS = frozenset(
-    ["program", "arguments", "skip_permissions_arguments", "environment", "root_environment", "files", "instructions"]
+    ["program", "arguments", "skip_permissions_arguments", "environment", "root_environment", "files", "instructions", "notes"]
 )
 
 
