@@ -31,7 +31,7 @@ class Server(Protocol):
 async def inject(server: Server, pane_id: str, text: str, rules: InputRules) -> None:
     """Raises ``conflict`` with the reason while nothing of the message has been submitted; returns when it has been."""
     message = _checked(text, rules)
-    pasting = _Pasting(server, pane_id, rules, message)
+    pasting = Pasting(server, pane_id, rules, message)
     screen = await pasting.look()
     # A refused Enter has left the message in the box; then it only needs its Enter now.
     if not same_words(screen.draft, message):
@@ -46,7 +46,9 @@ async def inject(server: Server, pane_id: str, text: str, rules: InputRules) -> 
     raise _refused("it did not take the Enter; the message stands in its input box")
 
 
-class _Pasting:
+class Pasting:
+    """One message on its way into one pane, through a buffer of its own."""
+
     def __init__(self, server: Server, pane_id: str, rules: InputRules, message: str) -> None:
         self._message = message
         self._server = server
@@ -68,7 +70,7 @@ class _Pasting:
         """Put the draft away. Never on an empty box: there the same key brings an old draft back."""
         if not self._rules.stash_key:
             raise _refused("somebody has typed into its input box")
-        await self._paste(self._rules.stash_key, "-r")
+        await self.paste(self._rules.stash_key, "-r")
         if not await self.wait(lambda screen: screen.box is Box.OPEN and not screen.draft):
             raise _refused("the half-typed text in its input box could not be put away")
 
@@ -77,13 +79,13 @@ class _Pasting:
         for number, piece in enumerate(chunks(whole, self._rules)):
             if number:
                 await asyncio.sleep(self._rules.chunk_pause_ms / 1000)
-            await self._paste(piece, "-p", "-r")
+            await self.paste(piece, "-p", "-r")
         if not await self.wait(lambda screen: screen.box is not Box.OPEN or same_words(screen.draft, self._message)):
             raise _refused("its input box does not show the message")
 
     async def enter(self) -> None:
         await self.look()
-        await self._paste("\r", "-r", unless_shown=self._rules.dialogs)
+        await self.paste("\r", "-r", unless_shown=self._rules.dialogs)
 
     async def wait(self, happened: Callable[[Screen], bool]) -> bool:
         deadline = time.monotonic() + SHOWN_SECONDS
@@ -96,7 +98,7 @@ class _Pasting:
     async def _read(self) -> Screen:
         return read_screen(await self._server.capture(self._pane_id), self._rules, self._message)
 
-    async def _paste(self, data: str, *options: str, unless_shown: Sequence[str] = ()) -> None:
+    async def paste(self, data: str, *options: str, unless_shown: Sequence[str] = ()) -> None:
         refused = "#{pane_dead}"
         for words in unless_shown:
             escaped = words.replace("#", "##").replace(",", "#,").replace("}", "#}")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from clawmux.adapters.injection import Pasting
 from clawmux.adapters.screen import InputRules
 from clawmux.adapters.tmux import Pane, Tmux
 from clawmux.adapters.tmux_server import KEEPER, find_tmux, server_environment
@@ -233,6 +234,29 @@ async def test_a_paste_into_a_dead_pane_is_refused_and_the_server_lives(tmux: Tm
         await tmux.inject(dead.pane_id, "hello", InputRules(prompt="^>"))
     assert caught.value.code == "conflict" and "ended" in caught.value.text
     assert other.pane_id in [pane.pane_id for pane in await tmux.panes()]
+
+
+async def test_the_guard_holds_when_an_agent_dies_just_before_the_paste(tmux: Tmux, tmp_path: Path) -> None:
+    """Without it tmux 3.3a ends here, and all agents with it."""
+    pane = await tmux.spawn("sky", ["sleep", "1000"], tmp_path, {})
+    os.kill(pane.pid, signal.SIGKILL)
+    await has_ended(tmux)
+    for options in (["-r"], ["-p", "-r"]):
+        with pytest.raises(ClawMuxError) as caught:
+            await Pasting(tmux, pane.pane_id, InputRules(prompt=""), "hello").paste("hello", *options)
+        assert caught.value.code == "conflict"
+    assert len(await tmux.panes()) == 1
+
+
+async def test_a_paste_while_agents_die_never_ends_the_server(tmux: Tmux, tmp_path: Path) -> None:
+    for number in range(20):
+        pane = await tmux.spawn(f"agent-{number}", ["cat"], tmp_path, {})
+        pasting = Pasting(tmux, pane.pane_id, InputRules(prompt=""), "hello")
+        asyncio.get_running_loop().call_later(0.005, os.kill, pane.pid, signal.SIGKILL)
+        with pytest.raises(ClawMuxError):
+            while True:
+                await pasting.paste("hello", "-r")
+    assert len(await tmux.panes()) == 20
 
 
 async def test_kill_ends_what_ignores_hangups_and_what_left_its_process_session(tmux: Tmux, tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""Reading an agent's screen and cutting text for its box: tables."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawmux.adapters.screen import Box, InputRules, Screen, chunks, read_screen, same_words, sanitise
+
+RULE = "─" * 40
+CLAUDE = InputRules(
+    prompt=r"^[│ ]*❯\s?",
+    frame=r"^\s*─{8}",
+    dialogs=("Esc to cancel", "Enter to confirm"),
+    closed=("Showing detailed transcript",),
+    placeholders=(r'^Try ".*"$',),
+)
+CODEX = InputRules(prompt=r"^›\s?", dialogs=("Press enter to",), placeholders=("^Ask Codex to do anything$",))
+
+
+def claude(*box: str, above: str = "● Done.", below: str = "  ⏵⏵ bypass permissions on") -> str:
+    return "\n".join([above, "", f"{RULE} sky ─", *box, RULE, below, "", ""])
+
+
+@pytest.mark.parametrize(
+    ("text", "rules", "expected"),
+    [
+        (claude("❯ "), CLAUDE, Screen(Box.OPEN)),
+        (claude("❯\xa0"), CLAUDE, Screen(Box.OPEN)),
+        (claude("❯ half a", "  thought"), CLAUDE, Screen(Box.OPEN, "half a\n  thought")),
+        (claude('❯ Try "fix the tests"'), CLAUDE, Screen(Box.OPEN)),
+        (claude("❯ ", above="❯ earlier words\n● answer"), CLAUDE, Screen(Box.OPEN)),
+        (claude("! ls"), CLAUDE, Screen(Box.NONE)),  # shell mode
+        (claude("❯ /mo", below="  /model\n  /memory\n  /more\n  /most\n  /last"), CLAUDE, Screen(Box.NONE)),  # an open menu
+        (claude("❯ ", above="Do you want to proceed?\n Esc to cancel"), CLAUDE, Screen(Box.DIALOG)),
+        (f"{RULE}\n Trust?\n ❯ No, exit\n   Yes\n\n Enter to confirm · Esc to cancel", CLAUDE, Screen(Box.DIALOG)),
+        (f"{RULE}\n Pick one\n ❯ No\n   Yes", CLAUDE, Screen(Box.NONE)),  # a dialog in other words
+        (claude("❯ ", below="Showing detailed transcript"), CLAUDE, Screen(Box.CLOSED)),
+        ("", CLAUDE, Screen(Box.NONE)),
+        ("$ ", CLAUDE, Screen(Box.NONE)),
+        ("› earlier\n\n• answer\n\n› Ask Codex to do anything\n\n  model · ~/x\n  ? for shortcuts", CODEX, Screen(Box.OPEN)),
+        ("› half a\n  thought\n\n  model · ~/x", CODEX, Screen(Box.OPEN, "half a\n  thought")),
+        ("› earlier\n\n• a\n• long\n• answer\n• that\n• hides the box", CODEX, Screen(Box.NONE)),
+        ("› Run it?\n  Press enter to confirm", CODEX, Screen(Box.DIALOG)),
+        ("", CODEX, Screen(Box.NONE)),
+    ],
+)
+def test_read_screen(text: str, rules: InputRules, expected: Screen) -> None:
+    assert read_screen(text, rules) == expected
+
+
+@pytest.mark.parametrize(
+    ("shown", "typed", "expected"),
+    [
+        (f"line 2\nline 3\n{RULE}\n  footer", "line 1\nline 2\nline 3", Box.OPEN),
+        (f"line 2\nline X\n{RULE}\n  footer", "line 1\nline 2\nline 3", Box.NONE),
+        (f"{RULE}\nline 3\n{RULE}\n  footer", "line 1\nline 2\nline 3", Box.NONE),
+        (f"{RULE}\n  footer", "line 1", Box.NONE),
+    ],
+)
+def test_a_box_that_has_outgrown_the_screen_is_known_by_its_tail(shown: str, typed: str, expected: Box) -> None:
+    assert read_screen(shown, CLAUDE, typed).box is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hello", "hello"),
+        ("  leading and trailing  \n\n", "  leading and trailing"),
+        ("a\r\nb\rc\nd", "a\nb\nc\nd"),
+        ("a\tb", "a    b"),
+        ("\x1b[31mred\x1b[0m \x1b]0;title\x07x\x1b]8;;http://x\x1b\\y", "red xy"),
+        ("out\x1b[201~\rrm -rf /", "out\nrm -rf /"),
+        ("\x1bcreset \x9b31mC1 \x90dcs\x9cend", "reset C1 end"),
+        ("a\x00b\x03c\x04d\x08e\x7ff\x85g", "abcdefg"),
+        ("zero\u200bwidth \ufeffmark \u202eturned\u2066 \u2028", "zerowidth mark turned"),
+        ("👩‍👩‍👧 🇩🇪 é", "👩‍👩‍👧 🇩🇪 é"),
+        ("half \ud800 surrogate", "half  surrogate"),
+        ("an unended \x1b]0;title eats the rest", "an unended"),
+        ("\n\x1b\n", ""),
+    ],
+)
+def test_sanitise(text: str, expected: str) -> None:
+    assert sanitise(text) == expected
+
+
+@given(st.text())
+def test_no_key_survives_sanitising(text: str) -> None:
+    clean = sanitise(text)
+    assert not any(ord(character) < 32 and character != "\n" for character in clean)
+    assert not any(0x7F <= ord(character) < 0xA0 or 0xD800 <= ord(character) < 0xE000 for character in clean)
+    assert sanitise(clean).strip() == clean.strip()
+
+
+@given(st.text(alphabet=st.sampled_from("ab \n")), st.integers(1, 20), st.integers(0, 4))
+def test_chunks_are_the_text_and_never_too_long_or_tall(text: str, chars: int, lines: int) -> None:
+    pieces = chunks(text, InputRules(prompt="", chunk_chars=chars, chunk_lines=max(lines, 1)))
+    assert "".join(pieces) == text
+    assert all(len(piece) <= chars and piece.count("\n") <= max(lines, 1) for piece in pieces)
+
+
+def test_chunks_may_be_turned_off() -> None:
+    assert chunks("a\n" * 100, InputRules(prompt="", chunk_chars=0)) == ["a\n" * 100]
+
+
+def test_line_breaks_of_the_box_say_nothing() -> None:
+    assert same_words("a long line th\n  at was broken", "a long line that was broken")
+    assert not same_words("", "x")
