@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import logging
 import queue
 import sqlite3
 import threading
@@ -19,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from clawmux.wire.errors import ClawMuxError
+
+log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -34,6 +38,9 @@ CREATE TABLE sessions (id TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
 
 Statement = tuple[str, Sequence[Any]]
+
+# What SQLite says at opening when the content is wrong. A full disk, a lock or a missing permission is not the file's fault.
+_BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
 class Store:
@@ -90,7 +97,8 @@ class Store:
     def _commit(self, connection: sqlite3.Connection, jobs: list[tuple[Sequence[Statement], asyncio.Future[None]]]) -> None:
         try:
             self._run(connection, [statement for statements, _ in jobs for statement in statements])
-        except sqlite3.Error as error:
+        # Not sqlite3.Error alone: what SQLite cannot hold (a lone surrogate, 2**70) must not end the one writer either.
+        except Exception as error:
             if len(jobs) > 1:
                 # One bad neighbour must not fail the others of its group.
                 for job in jobs:
@@ -107,7 +115,7 @@ class Store:
             for sql, values in statements:
                 connection.execute(sql, values)
             connection.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             raise
@@ -149,20 +157,34 @@ class Store:
     def _open_or_quarantine(self) -> sqlite3.Connection:
         try:
             return self._opened()
-        except sqlite3.DatabaseError as error:
-            if "locked" in str(error):
-                raise
-            self.quarantined = self._file.with_name(f"{self._file.name}.corrupt-{int(time.time())}")
-            for ending in ("", "-wal", "-shm"):
-                with contextlib.suppress(FileNotFoundError):
-                    self._file.with_name(self._file.name + ending).rename(f"{self.quarantined}{ending}")
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF not in _BROKEN:
+                raise _not_opened(error, self._file) from None
+            self._put_aside()
             return self._opened()
 
+    def _put_aside(self) -> None:
+        now = int(time.time())
+        names = (self._file.with_name(f"{self._file.name}.corrupt-{now + later}") for later in itertools.count())
+        self.quarantined = next(name for name in names if not name.exists())
+        for ending in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                self._file.with_name(self._file.name + ending).rename(f"{self.quarantined}{ending}")
+
     def _opened(self) -> sqlite3.Connection:
+        if _is_empty_beside_its_log(self._file):
+            raise sqlite3.DatabaseError("the file was cut to nothing")
         connection = _connect(self._file)
+        try:
+            self._check(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _check(self, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
-            connection.close()
             raise ClawMuxError(
                 "bad_file",
                 f"{self._file} was written by a newer ClawMux (schema {version}, this one knows {SCHEMA_VERSION}).",
@@ -171,13 +193,19 @@ class Store:
         if version == 0:
             connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         elif connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            connection.close()
             raise sqlite3.DatabaseError("quick_check failed")
-        return connection
+
+
+def _is_empty_beside_its_log(file: Path) -> bool:
+    """SQLite takes an empty file for a new one and deletes its write-ahead log, with all that is only there."""
+    log_file = file.with_name(file.name + "-wal")
+    return file.is_file() and not file.stat().st_size and log_file.is_file() and bool(log_file.stat().st_size)
 
 
 def _connect(file: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=5.0)
+    # A broken text must not keep the others of its query from being read.
+    connection.text_factory = lambda data: str(data, "utf-8", "replace")
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         # NORMAL loses acknowledged writes in a power cut; FULL was measured at 0.1 ms, and groups share it.
@@ -189,10 +217,29 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 
 def _events(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    return [json.loads(body) for (body,) in rows]
+    return [event for (body,) in rows if (event := _event(body))]
 
 
-def _as_told(error: sqlite3.Error, file: Path) -> Exception:
+def _event(body: str) -> dict[str, Any] | None:
+    """One flipped byte inside of a text is nothing that SQLite sees; it costs this event, not the hub."""
+    try:
+        event: dict[str, Any] = json.loads(body)
+        return event
+    except ValueError:
+        log.error("an event in the store cannot be read: %.80r", body)
+        return None
+
+
+def _as_told(error: Exception, file: Path) -> Exception:
     if "full" in str(error):
         return ClawMuxError("disk_full", f"the disk of {file} is full.", "Free some space; nothing was half-written.")
     return error
+
+
+def _not_opened(error: sqlite3.Error, file: Path) -> ClawMuxError:
+    told = _as_told(error, file)
+    if isinstance(told, ClawMuxError):
+        return told
+    return ClawMuxError(
+        "bad_file", f"{file} cannot be opened: {error}.", "Look at its disk and its permissions; it was left as it is."
+    )
