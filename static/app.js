@@ -16,9 +16,10 @@ const RETRY_MS = 3000;
 const DIALOGS = { "new-agent": NewAgent, "close-agent": CloseAgent, help: Help, insecure: WhyInsecure };
 
 function App() {
+  const words = title();
   useEffect(() => {
-    document.title = title();
-  });
+    document.title = words;
+  }, [words]);
   const state = store.link.value;
   if (state === "boot") return null;
   if (state === "signed_out") return html`<${Calm} words=${["Run ", html`<code>clawmux open</code>`, " and open the link it prints"]} />`;

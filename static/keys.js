@@ -99,9 +99,12 @@ function step(by) {
   select(list[(at + by + list.length) % list.length].id);
 }
 
-function focusText() {
+/** At once, or the next key would be taken for a command; on a phone the box must be drawn first. */
+export function focusText() {
   store.typing.value = true;
-  requestAnimationFrame(() => document.getElementById("typebox")?.focus());
+  const focus = () => document.getElementById("typebox")?.focus();
+  focus();
+  requestAnimationFrame(focus);
 }
 
 function replayLast() {

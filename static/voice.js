@@ -295,7 +295,12 @@ export function controls(s) {
       disabled: s.session === null || s.mode === "sending" || (s.mic === "insecure" && isResting(s)),
     },
     mute: { pressed: s.muted, disabled: s.mic === "insecure" },
-    auto: { pressed: s.auto && s.mic !== "insecure", disabled: s.mic === "insecure" },
+    auto: {
+      label: s.auto ? "Auto" : "Manual",
+      icon: s.auto ? "audio-lines" : "hand",
+      pressed: s.auto && s.mic !== "insecure",
+      disabled: s.mic === "insecure",
+    },
   };
 }
 

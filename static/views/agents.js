@@ -36,7 +36,7 @@ function Agent({ session }) {
     <button class="row" aria-current=${isCurrent ? "true" : undefined} onClick=${() => select(session.id)}>
       <${Avatar} name=${name} id=${session.id} />
       <span class="tx">
-        <span class="nm">${name}${" "}<small>${folderName(session.dir)}</small></span>
+        <span class="nm"><b>${name}</b>${" "}<small>${folderName(session.dir)}</small></span>
         <span class="st"><${Dot} shape=${shape} /><span class="words">${words}</span></span>
       </span>
       ${needs && html`<span class="badge"><span class="sr">Needs you: </span>1</span>`}

@@ -1,4 +1,5 @@
 /** The dock: what happens now in one line, the microphone and its switches, and the text box. */
+import { focusText } from "../keys.js";
 import * as store from "../store.js";
 import { ask, dispatch, sendText, sound } from "../talk.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
@@ -90,7 +91,7 @@ function Controls({ session }) {
   const { mic, mute, auto } = controls(store.voice.value);
   return html`<div class="ctl">
     <div class="l">
-      <button class="cbtn mob" aria-pressed=${store.typing.value} onClick=${openTypeBox}><${Icon} name="keyboard" />Type</button>
+      <button class="cbtn mob" aria-pressed=${store.typing.value} onClick=${toggleTypeBox}><${Icon} name="keyboard" />Type</button>
       <button class="cbtn mute" data-do="mute" aria-pressed=${mute.pressed} aria-label=${mute.pressed ? "Muted, tap to unmute microphone" : "Mute microphone"} disabled=${mute.disabled} onClick=${() => dispatch({ type: "mute" })}>
         <${Icon} name="mic-off" />${mute.pressed ? "Muted" : "Mute"}
       </button>
@@ -102,17 +103,17 @@ function Controls({ session }) {
       <span aria-hidden="true">${mic.label}</span>
     </div>
     <div class="r">
-      <button class="cbtn auto" data-do="auto" aria-pressed=${auto.pressed} aria-label=${`${auto.pressed ? "Auto" : "Manual"} listening`} disabled=${auto.disabled} onClick=${() => dispatch({ type: "auto" })}>
-        <${Icon} name=${auto.pressed ? "audio-lines" : "hand"} />${auto.pressed ? "Auto" : "Manual"}
+      <button class="cbtn auto" data-do="auto" aria-pressed=${auto.pressed} aria-label=${`${auto.label} listening`} disabled=${auto.disabled} onClick=${() => dispatch({ type: "auto" })}>
+        <${Icon} name=${auto.icon} />${auto.label}
       </button>
       <${Voice} session=${session} />
     </div>
   </div>`;
 }
 
-function openTypeBox() {
-  store.typing.value = !store.typing.value;
-  if (store.typing.value) requestAnimationFrame(() => document.getElementById("typebox")?.focus());
+function toggleTypeBox() {
+  if (store.typing.value) store.typing.value = false;
+  else focusText();
 }
 
 function Voice({ session }) {

@@ -21,6 +21,7 @@ export function NewAgent() {
   };
   const taken = new Set(store.sessions.value.map(({ voice }) => voice));
   const runtimes = store.runtimes.value;
+  const usual = runtimes.find(({ name }) => name === store.settings.value.runtime)?.title;
   return html`<${Modal} label="New agent" onClose=${leave}>
     <form onSubmit=${begin}>
       <h2>New agent</h2>
@@ -37,7 +38,7 @@ export function NewAgent() {
       </label>
       <label class="field"><span>Program</span>
         <select name="runtime">
-          <option value="">As in the settings</option>
+          <option value="">As in the settings${usual ? ` (${usual})` : ""}</option>
           ${runtimes.map(
             ({ name, title, available, reason }) =>
               html`<option key=${name} value=${name} disabled=${!available}>${title}${available ? "" : ` (${reason})`}</option>`,

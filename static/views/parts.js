@@ -12,11 +12,13 @@ export function Dot({ shape }) {
 }
 
 const AVATAR_COLOURS = 6;
+/** Chosen so that the first six voices get six colours. */
+const [SPREAD, WRAP] = [15, 509];
 
 /** @param {{name: string, id: string}} props */
 export function Avatar({ name, id }) {
   let sum = 0;
-  for (const letter of id) sum = (sum * 31 + letter.charCodeAt(0)) % 997;
+  for (const letter of id) sum = (sum * SPREAD + letter.charCodeAt(0)) % WRAP;
   return html`<span class="av c${sum % AVATAR_COLOURS}" aria-hidden="true">${name.charAt(0)}</span>`;
 }
 

@@ -113,7 +113,7 @@ async def open_page(chromium: Browser, hub: PageHub) -> AsyncIterator[OpenPage]:
         await hub.until(lambda: hub.all("hello"), "hello")
         if untouched:
             return page
-        await page.wait_for_selector("#talk, .calm")
+        await page.wait_for_selector(".dock, .calm, .empty")
         if unlock:
             await page.locator(".head h1").click()
             await page.wait_for_function("__clawmux_test.events.some(e => e.type === 'mode')")

@@ -1,0 +1,206 @@
+# ruff: noqa: F811 (fixtures are imported by name)
+"""The page's controls: starting and closing agents, voices, keys, typed words, and agents' text that means harm."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.browser.page_fixtures import (  # noqa: F401
+    OpenPage,
+    blank_page,
+    chromium,
+    hub,
+    microphone_file,
+    microphone_source,
+    mode,
+    open_page,
+    playwright,
+    settle,
+)
+from tests.stand_ins.page_hub import PageHub, session
+
+pytestmark = pytest.mark.browser
+
+
+async def current(page: Page) -> str | None:
+    return await page.locator('.row[aria-current="true"]').locator("..").get_attribute("data-session")
+
+
+async def test_an_agent_is_started_with_the_chosen_fields(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    await page.get_by_role("button", name="New agent").click()
+    dialog = page.get_by_role("dialog", name="New agent")
+    assert await dialog.get_by_role("option", name="Sky (in use)").is_disabled()
+    assert await dialog.get_by_role("option", name="Claude Code (not installed)").is_disabled()
+    await dialog.get_by_label("Voice").select_option("am_adam")
+    await dialog.get_by_label("Folder").fill("/home/ann/web")
+    await dialog.get_by_role("button", name="Start agent").click()
+    await page.locator('[data-session="am_adam"]').wait_for()
+    assert hub.requests == [("POST", "/api/sessions", {"voice": "am_adam", "dir": "/home/ann/web"})]
+    assert await current(page) == "am_adam"
+    assert await dialog.count() == 0
+
+
+async def test_closing_asks_first(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    await page.locator(".agent").hover()
+    await page.get_by_role("button", name="Close Sky").first.click()
+    await page.get_by_role("button", name="Keep it open").click()
+    assert hub.requests == []
+    await page.locator(".agent").hover()
+    await page.get_by_role("button", name="Close Sky").first.click()
+    await page.locator('[data-do="close"]').click()
+    await page.get_by_text("No agent yet").wait_for()
+    assert hub.requests == [("DELETE", "/api/sessions/af_sky", None)]
+
+
+async def test_the_voice_is_changed(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    await page.locator("#voice option[value=bm_fable]").wait_for(state="attached")
+    await page.locator("#voice").select_option("bm_fable")
+    await page.wait_for_function("document.querySelector('#voice').value === 'bm_fable'")
+    assert hub.requests == [("PUT", "/api/sessions/af_sky/voice", {"voice": "bm_fable"})]
+
+
+async def test_switches_are_kept_and_told(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    await page.locator('[data-do="auto"]').click()
+    assert (await hub.expect(lambda m: m["type"] == "prefs" and not m["auto"]))["muted"] is False
+    await page.reload()
+    hello = await hub.expect("hello", 2)
+    assert (hello["muted"], hello["auto"]) == (False, False)
+    await page.get_by_role("button", name="Manual listening").wait_for()
+
+
+async def test_keys_go_between_agents(hub: PageHub, open_page: OpenPage) -> None:
+    asked: dict[str, Any] = {"id": "q", "text": "Now?", "stage": "waiting", "since": 0}
+    hub.sessions += [session("am_adam"), session("af_nova", needs_you=True, question=asked)]
+    page = await open_page()
+    for key, wanted in [("2", "am_adam"), ("]", "af_nova"), ("]", "af_sky"), ("[", "af_nova"), ("1", "af_sky"), ("n", "af_nova")]:
+        await page.keyboard.press(key)
+        assert await current(page) == wanted, key
+    assert hub.all("seen")[-1]["session_id"] == "af_nova"
+    await page.keyboard.press("?")
+    await page.get_by_role("dialog", name="Keyboard help").wait_for()
+    await page.keyboard.press("1")
+    await page.keyboard.press("Escape")
+    assert await page.get_by_role("dialog").count() == 0
+    assert await current(page) == "af_nova"
+
+
+async def test_single_keys_do_nothing_while_typing_or_on_buttons(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    await page.keyboard.press("t")
+    await page.keyboard.type("a m 1 ? r")
+    assert await page.get_by_label("Message to Sky").input_value() == "a m 1 ? r"
+    await page.locator('[data-do="auto"]').focus()
+    await page.keyboard.press("Space")
+    await page.get_by_role("button", name="Manual listening").wait_for()
+    await settle(0.4)
+    assert hub.all("mic_open") == []
+    assert not any(m["muted"] for m in hub.all("prefs"))
+
+
+async def test_typed_words_are_sent_with_enter(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    box = page.get_by_label("Message to Sky")
+    await box.fill("one")
+    await box.press("Shift+Enter")
+    await box.press("End")
+    await page.keyboard.type("two")
+    await box.press("Enter")
+    message = await hub.expect("text")
+    assert (message["text"], message["session_id"]) == ("one\ntwo", "af_sky")
+    assert await box.input_value() == ""
+    await page.locator(".msg.user", has_text="two").wait_for()
+    assert await page.locator(".msg.user").count() == 1
+
+
+async def test_answer_from_the_banner_goes_to_the_agent_and_listens(hub: PageHub, open_page: OpenPage) -> None:
+    hub.sessions.append(session("af_nova", needs_you=True))
+    page = await open_page()
+    await hub.send({"type": "attention", "session_id": "af_nova", "kind": "question", "text": "Apply it?"})
+    await page.get_by_text("Apply it?").wait_for()
+    await page.get_by_role("button", name="Answer", exact=True).click()
+    assert (await hub.expect("mic_open"))["session_id"] == "af_nova"
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("1")
+    await page.get_by_role("button", name="Later", exact=True).click()
+    await page.get_by_text("Apply it?").wait_for(state="detached")
+    assert await page.locator(".badge").count() == 1
+
+
+async def test_a_refused_request_is_explained(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    await hub.send({"type": "error", "code": "conflict", "text": "The agent has just ended.", "remedy": ""})
+    await page.locator(".now-line", has_text="The agent has just ended.").wait_for()
+    assert await page.locator("[role=status]").text_content() == "The agent has just ended."
+
+
+EVIL = """<img src=x onerror="window.evil=1"> <script>window.evil=1</script> [x](javascript:window.evil=1)
+```html
+<iframe srcdoc="<script>parent.evil=1</script>"></iframe>
+```
+`<b>code</b>` **<i>bold</i>**"""
+
+
+async def test_an_agents_text_is_only_text(hub: PageHub, open_page: OpenPage) -> None:
+    hub.sessions[0]["name"] = "<u>sky</u>"
+    page = await open_page()
+    await hub.say("af_sky", EVIL)
+    await hub.send({"type": "user_text", "session_id": "af_sky", "msg_id": "u", "text": EVIL, "via": "voice"})
+    await page.get_by_text('onerror="window.evil=1"').first.wait_for()
+    assert await page.locator(".log").locator("img, script, iframe, b > i, u, a").count() == 0
+    assert await page.evaluate("window.evil") is None
+    assert "<u>sky</u>" in (await page.title()).lower()
+
+
+async def test_older_entries_are_loaded_above_without_moving_the_reader(hub: PageHub, open_page: OpenPage) -> None:
+    for number in range(120):
+        await hub.say("af_sky", f"Entry {number}")
+    page = await open_page()
+    await page.get_by_text("Entry 119", exact=True).wait_for()
+    log = page.locator(".log")
+    assert await log.evaluate("n => n.scrollHeight - n.scrollTop - n.clientHeight") < 2
+    await log.evaluate("n => n.scrollTo(0, 0)")
+    place = page.get_by_text("Entry 70", exact=True)
+    await page.get_by_role("button", name="Show earlier").click()
+    await page.get_by_text("Entry 20", exact=True).wait_for(state="attached")
+    assert await place.is_visible()
+    await hub.say("af_sky", "Newest")
+    await page.get_by_text("Newest").wait_for(state="attached")
+    assert await log.evaluate("n => n.scrollHeight - n.scrollTop - n.clientHeight") > 500
+    assert await page.locator(".msg.bot").count() == 101
+
+
+MARKDOWN: dict[str, Any] = {
+    "plain": [{"kind": "p", "spans": [{"kind": "text", "text": "plain"}]}],
+    "a\n\nb": [{"kind": "p", "spans": [{"kind": "text", "text": "a"}]}, {"kind": "p", "spans": [{"kind": "text", "text": "b"}]}],
+    "# T": [{"kind": "h", "spans": [{"kind": "text", "text": "T"}]}],
+    "- a\n- b": [
+        {"kind": "list", "ordered": False, "start": 1, "items": [[{"kind": "text", "text": "a"}], [{"kind": "text", "text": "b"}]]}
+    ],
+    "3. a\n   more": [{"kind": "list", "ordered": True, "start": 3, "items": [[{"kind": "text", "text": "a more"}]]}],
+    "```py\nx\n\ny\n```\nz": [
+        {"kind": "code", "info": "py", "text": "x\n\ny"}, {"kind": "p", "spans": [{"kind": "text", "text": "z"}]},
+    ],
+    "```\nnever closed": [{"kind": "code", "info": "", "text": "never closed"}],
+    "a `b` **c**": [
+        {"kind": "p", "spans": [
+            {"kind": "text", "text": "a "}, {"kind": "code", "text": "b"}, {"kind": "text", "text": " "}, {"kind": "bold", "text": "c"},
+        ]}
+    ],
+    "": [],
+}  # fmt: skip
+
+
+async def test_markdown_becomes_a_tree(chromium: Browser, hub: PageHub) -> None:
+    page = await blank_page(chromium, hub)
+    got = await page.evaluate(
+        "(texts) => import('/static/md.js').then(({ parse }) => texts.map(parse))", list(MARKDOWN)
+    )
+    assert json.loads(json.dumps(got)) == list(MARKDOWN.values())

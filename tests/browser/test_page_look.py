@@ -1,0 +1,205 @@
+# ruff: noqa: F811 (fixtures are imported by name)
+"""How the page looks and reads: accessible in every view, steady in every state, whole at every width.
+
+Screenshots land in tests/output/screens for a person to look at.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.browser.page_fixtures import (  # noqa: F401
+    OUTPUT,
+    OpenPage,
+    chromium,
+    hub,
+    microphone_file,
+    microphone_source,
+    mode,
+    open_page,
+    pcm16,
+    playwright,
+    speechlike,
+)
+from tests.stand_ins.page_hub import RATE, PageHub, session
+
+pytestmark = pytest.mark.browser
+AXE = "axe-core@4.14.1"
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+VIEWS = ["empty", "idle", "listening", "speaking", "muted", "downloading", "new-agent", "help", "insecure"]
+ANSWER = """The job timed out on the tax lookup. The retry loop has no upper bound, so a single slow response \
+blocked the whole batch. I would cap it like this:
+
+```diff billing/tax.py
+- while not ok:
+-     ok = lookup(item)
++ for attempt in range(3):
++     if lookup(item, timeout=5): break
+```"""
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core from the npm registry, fetched once."""
+    file = OUTPUT / "axe" / "package" / "axe.min.js"
+    if not file.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("npm is not installed")
+        file.parent.parent.mkdir(parents=True, exist_ok=True)
+        packed = subprocess.run([npm, "pack", "--silent", AXE], cwd=OUTPUT / "axe", capture_output=True, text=True, check=False)
+        if packed.returncode:
+            pytest.skip(f"axe-core could not be fetched: {packed.stderr[-200:]}")
+        subprocess.run(["tar", "xzf", packed.stdout.split()[-1]], cwd=OUTPUT / "axe", check=True)
+    return file.read_text(encoding="utf-8")
+
+
+async def furnish(hub: PageHub) -> None:
+    """The agents and the conversation of the pictures."""
+    nova: dict[str, Any] = {"id": "q", "text": "Apply the migration to staging now?", "stage": "waiting", "since": 0}
+    hub.sessions += [
+        session("am_adam", dir="/home/ann/web-client", activity="thinking"),
+        session("af_nova", dir="/home/ann/infra", needs_you=True, question=nova),
+        session("am_echo", dir="/home/ann/docs"),
+        session("am_onyx", dir="/home/ann/release", state="starting"),
+    ]
+    for number in range(3):
+        await hub.send({"type": "user_text", "session_id": "af_sky", "msg_id": f"a{number}", "text": f"Earlier question {number}", "via": "typed"})
+    await hub.send({"type": "user_text", "session_id": "af_sky", "msg_id": "u1", "text": "Why did the nightly invoice job fail?", "via": "typed"})
+    await hub.say("af_sky", ANSWER)
+    await hub.send({"type": "not_spoken", "session_id": "af_sky", "msg_id": "m5", "reason": "Speech was off."})
+    await hub.send({"type": "user_text", "session_id": "af_sky", "msg_id": "u2", "text": "Do that, then run the billing tests.", "via": "voice"})
+
+
+async def show(view: str, hub: PageHub, page: Page) -> None:
+    """Bring the page into the view."""
+    if view == "listening":
+        await page.locator(".mic").click()
+        turn = (await hub.expect("mic_open"))["turn"]
+        await hub.until(lambda: len(hub.turns[turn].frames) > 45, "sound")
+        words = "Commit it, and ask Adam to check the client with"
+        await hub.send({"type": "partial_text", "turn": turn, "text": words, "stable": False})
+        await page.get_by_text(words).wait_for()
+    elif view == "speaking":
+        text = "All forty-two tests pass now. I changed two files, the tax lookup and the batch runner. Shall I commit it?"
+        await hub.say("af_sky", text, pcm16(speechlike(20, RATE, seed=2)))
+        await mode(page, "speaking")
+        await hub.expect("playback_progress", 8)
+    elif view == "muted":
+        await page.locator('[data-do="mute"]').click()
+        await mode(page, "muted")
+    elif view == "downloading":
+        progress = {"done_bytes": 61_000_000, "total_bytes": 142_000_000, "file": "kokoro-int8"}
+        await hub.send({"type": "speech_state", "state": "downloading", "reason": "", "progress": progress})
+        await page.locator("progress").wait_for()
+    elif view in ("new-agent", "help"):
+        if view == "help":
+            await page.keyboard.press("?")
+        else:
+            await page.get_by_role("button", name="New agent").first.click()
+        await page.locator("dialog").wait_for()
+
+
+INSECURE = "Object.defineProperty(window, 'isSecureContext', { value: false });"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+async def test_views_are_accessible(chromium: Browser, hub: PageHub, open_page: OpenPage, axe: str, view: str) -> None:
+    if view == "empty":
+        hub.sessions.clear()
+    else:
+        await furnish(hub)
+    for (size, viewport), scheme in itertools.product({"desktop": DESKTOP, "phone": PHONE}.items(), ["light", "dark"]):
+        hub.key = "one-time-key"
+        hub.received.clear()
+        hub.speeches.clear()
+        hub.owner = None
+        phone = {"has_touch": True, "is_mobile": True, "device_scale_factor": 2} if size == "phone" else {}
+        context = await chromium.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=True, **phone)  # type: ignore[arg-type]
+        page = await open_page(context=context, unlock=view != "insecure", init_script=INSECURE if view == "insecure" else "")
+        await show(view, hub, page)
+        OUTPUT.joinpath("screens").mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=OUTPUT / "screens" / f"{view}-{size}-{scheme}.png")
+        await page.evaluate(axe)
+        found = await page.evaluate("axe.run()")
+        faults = [(fault["id"], [node["target"] for node in fault["nodes"]]) for fault in found["violations"]]
+        assert faults == [], f"{view} {size} {scheme}"
+        await context.close()
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE, {"width": 320, "height": 568}], ids=["desktop", "phone", "small"])
+async def test_the_dock_stands_still(hub: PageHub, open_page: OpenPage, viewport: dict[str, int]) -> None:
+    await furnish(hub)
+    page = await open_page(viewport=viewport)
+    boxes = """() => Object.fromEntries(['.dock', '.mic', '[data-do=mute]', '[data-do=auto]', '.voice', '.now-line'].map((s) => {
+      const { x, y, width, height } = document.querySelector(s).getBoundingClientRect();
+      return [s, [x, y, width, height].map(Math.round)];
+    }))"""
+    rest = await page.evaluate(boxes)
+    for view in ["speaking", "listening", "muted", "downloading"]:
+        await show(view, hub, page)
+        assert await page.evaluate(boxes) == rest, view
+
+
+@pytest.mark.parametrize("width", [320, 360, 720, 721, 1024, 2560])
+async def test_nothing_sticks_out_at_any_width(hub: PageHub, open_page: OpenPage, width: int) -> None:
+    await furnish(hub)
+    hub.sessions[0]["name"] = "a-name-that-somebody-made-far-too-long-for-any-column"
+    await hub.say("af_sky", "word" * 200)
+    page = await open_page(viewport={"width": width, "height": 700})
+    await page.get_by_text("Needs your answer").first.wait_for(state="attached")
+    assert await page.evaluate("document.documentElement.scrollWidth") == width
+    log = await page.locator(".log").evaluate("n => [n.scrollWidth, n.clientWidth]")
+    assert log[0] == log[1]
+    await page.screenshot(path=_screen(f"width-{width}"))
+    small = """() => [...document.querySelectorAll('button, select, textarea')].filter((n) => n.checkVisibility())
+      .map((n) => [n.className || n.id, n.getBoundingClientRect()]).filter(([, r]) => r.width < 24 || r.height < 24).map(([name]) => name)"""
+    assert await page.evaluate(small) == []
+    for selector in [".mic", "[data-do=mute]", "[data-do=auto]", ".voice"]:
+        box = await page.locator(selector).bounding_box()
+        assert box is not None
+        assert box["width"] >= 40, selector
+        assert box["height"] >= 40, selector
+        assert box["x"] >= 0, selector
+        assert box["x"] + box["width"] <= width, selector
+
+
+async def test_forced_colours_keep_every_sign(hub: PageHub, open_page: OpenPage) -> None:
+    await furnish(hub)
+    page = await open_page(forced_colors="active")
+    await page.screenshot(path=_screen("forced-colours"))
+    colours = "nodes => nodes.map((n) => getComputedStyle(n).backgroundColor)"
+    assert "rgba(0, 0, 0, 0)" not in await page.locator(".mic, .badge, .av").evaluate_all(colours)
+
+
+async def test_reduced_motion_stops_what_moves(hub: PageHub, open_page: OpenPage) -> None:
+    await furnish(hub)
+    page = await open_page(reduced_motion="reduce")
+    moving = "nodes => nodes.map((n) => getComputedStyle(n).animationName)"
+    assert set(await page.locator(".dot").evaluate_all(moving)) == {"none"}
+
+
+async def test_first_load_is_small(hub: PageHub, open_page: OpenPage) -> None:
+    import gzip
+
+    page = await open_page()
+    names: list[str] = await page.evaluate("performance.getEntriesByType('resource').map((e) => new URL(e.name).pathname)")
+    files = {name for name in names if name.startswith("/static/")}
+    static = Path(__file__).parents[2]
+    total = sum(len(gzip.compress((static / name.lstrip("/")).read_bytes())) for name in files)
+    assert len([name for name in files if name.endswith(".js")]) <= 36
+    assert total <= 150_000
+
+
+def _screen(name: str) -> Path:
+    folder = OUTPUT / "screens"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}.png"
