@@ -70,7 +70,7 @@ def test_the_shipped_ones_load() -> None:
         (GOOD + '[input]\nprompt = "x"\nstash_key = "C-s"', ["input.stash_key", "control character"]),
         (GOOD + '[[needs]]\nscreen = "x"', ["needs[0].reason", "missing"]),
         (GOOD + '[[needs]]\nscreen = "["\nreason = "x"', ["needs[0].screen", "regular expression"]),
-        (GOOD + "title = 1", ["line 4"]),
+        (GOOD + "install = \n", ["line 4"]),
         ("\0", ["line 1"]),
     ],
 )

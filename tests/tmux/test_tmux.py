@@ -210,11 +210,9 @@ async def has_ended(tmux: Tmux) -> Pane:
 async def test_the_status_of_agents_that_end_at_once_is_not_missed(tmux: Tmux, tmp_path: Path) -> None:
     for number in range(40):
         await tmux.spawn(f"agent-{number}", ["/bin/sh", "-c", "exit 3"], tmp_path, {})
-
-    async def all_ended() -> bool:
-        return all(pane.exit_status == 3 for pane in await tmux.panes())
-
-    await until_answer(all_ended)
+        ended = await has_ended(tmux)
+        assert ended.exit_status == 3
+        await tmux.kill(ended)
 
 
 async def test_a_missing_program_is_status_127(tmux: Tmux, tmp_path: Path) -> None:
