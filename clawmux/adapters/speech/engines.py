@@ -60,6 +60,15 @@ class Config:
 
 
 @dataclass(frozen=True, slots=True)
+class Loaders:
+    """What makes the engines; blocking, called in their threads."""
+
+    whisper: Callable[[Path, str, int], Whisper] = Whisper
+    kokoro: Callable[[Path, Path], Kokoro] = Kokoro
+    ear: Callable[[], Silero] = Silero
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     text: str
     spans: tuple[tuple[float, float, str], ...]
@@ -154,8 +163,9 @@ def safe_trace(error: BaseException) -> str:
 class Engines:
     """Both halves and the ear."""
 
-    def __init__(self, config: Config, files: ModelFiles) -> None:
+    def __init__(self, config: Config, files: ModelFiles, loaders: Loaders | None = None) -> None:
         self._files = files
+        self._loaders = loaders or Loaders()
         self.quality = config.quality
         self.vad: Silero | None = None
         self._vad_error = ""
@@ -175,7 +185,7 @@ class Engines:
     def _load_whisper(self, name: str) -> Whisper:
         path = self._files.path(name)
         assert path is not None
-        engine = Whisper(path, name, self._beam)
+        engine = self._loaders.whisper(path, name, self._beam)
         if engine.note:
             log.warning("%s", engine.note)
         return engine
@@ -183,7 +193,7 @@ class Engines:
     def _load_kokoro(self, name: str) -> Kokoro:
         model, voices = self._files.path(name), self._files.path("voices")
         assert model is not None and voices is not None
-        return Kokoro(model, voices)
+        return self._loaders.kokoro(model, voices)
 
     def start(self) -> None:
         """Begin to load; returns at once."""
@@ -199,7 +209,7 @@ class Engines:
 
     async def _load_vad(self) -> None:
         try:
-            self.vad = await self.stt.worker.run(Silero)
+            self.vad = await self.stt.worker.run(self._loaders.ear)
         except Exception as error:  # The boundary of one engine.
             self._vad_error = error.text if isinstance(error, ClawMuxError) else _why("silero_vad_v6", error)
             log.error("loading the VAD failed: %s", safe_trace(error))

@@ -38,7 +38,7 @@ _NAME = r"[\w@+][\w.@+-]{0,100}"
 _LINE_NUMBER = r"(?::\d{1,6}(?::\d{1,5})?)?"
 _PATH = re.compile(
     rf"(?<![\w/.:~])(?:~?/|\.{{1,2}}/|[A-Za-z]:[\\/])?(?:\.?{_NAME}[/\\]){{1,30}}(?:\.?{_NAME})?{_LINE_NUMBER}"
-    rf"|(?<![\w/.:])~?/{_NAME}(?![\w/])"
+    rf"|(?<![\w/.:])(?:~|\.{{1,2}})?/{_NAME}(?![\w/])"
 )
 _EXTENSION_LIST = (
     "py pyi js mjs cjs ts tsx jsx json toml yaml yml md rst txt html htm css scss sh bash zsh c h cc cpp hpp rs go java kt rb "

@@ -89,7 +89,8 @@ def join_short(sentences: list[str]) -> list[str]:
     return joined
 
 
-_CLAUSE = re.compile(r"[,;:，、；：—–)]\s+|[，、；：]|\s(?=[—–(])|\s(?=(?:and|but|because|which|while|so|or|then|if|when)\s)")
+_MARK = re.compile(r"[,;:—–)]\s+|[，、；：]|\s(?=[—–(])")
+_CONJUNCTION = re.compile(r"\s(?=(?:and|but|because|which|while|so|or|then|if|when)\s)")
 
 
 def _cut(sentence: str, started: bool) -> list[str]:
@@ -103,12 +104,11 @@ def _cut(sentence: str, started: bool) -> list[str]:
 
 
 def _cut_at(sentence: str, limit: int) -> int:
-    """Where to cut: the last clause mark in reach, else the last space, else (no spaces at all) the limit itself."""
-    marks = [
-        mark.end() for mark in _CLAUSE.finditer(sentence, 0, limit) if mark.end() >= SHORT and len(sentence) - mark.end() >= SHORT
-    ]
-    if marks:
-        return marks[-1]
+    """The last clause mark in reach, else a conjunction, else the last space, else (no spaces at all) the limit itself."""
+    for pattern in (_MARK, _CONJUNCTION):
+        ends = [mark.end() for mark in pattern.finditer(sentence, 0, limit)]
+        if fitting := [end for end in ends if min(end, len(sentence) - end) >= SHORT]:
+            return fitting[-1]
     space = sentence.rfind(" ", SHORT, limit)
     return space if space > 0 else limit
 

@@ -60,7 +60,7 @@ def _clean(written: str) -> str:
 
 _FENCE = re.compile(r"^\s{0,12}(?:>\s?)*(`{3,}|~{3,})\s*([\w+#.-]*)")
 _RULE = re.compile(r"^\s*(?:[-*_=]\s*){3,}$")
-_TABLE_RULE = re.compile(r"^\s*\|?(?:\s*:?-{2,}:?\s*\|)+\s*(?::?-{2,}:?)?\s*$")
+_TABLE_RULE = re.compile(r"^\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?)?\s*$")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+")
 _QUOTE = re.compile(r"^\s*(?:>\s?)+(?:\[!(\w+)\])?")
 _ITEM = re.compile(r"^\s*(?:[-*+]|(\d{1,4})[.)])\s+")

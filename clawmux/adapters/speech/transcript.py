@@ -27,17 +27,17 @@ class Transcript:
         self._guess: tuple[float, asyncio.Task[str]] | None = None
         self._glimpses: list[asyncio.Task[str]] = []
         self._shown = ""
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self.tasks: set[asyncio.Task[Any]] = set()
 
     async def close(self) -> None:
-        for task in self._tasks:
+        for task in self.tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self.tasks, return_exceptions=True)
 
     def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
         # A guess that failed and was dropped is nobody's error; the one that counts is awaited.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
