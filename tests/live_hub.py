@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class Said:
 class LiveHub:
     """``speech``: "real" (the engines and the tiny set), "stand-in" (tones and fixed words), "none" (no service)."""
 
-    def __init__(self, speech: str = "real", port: int = 0, **settings: str) -> None:
+    def __init__(self, speech: str = "real", port: int = 0, environ: Mapping[str, str] | None = None, **settings: str) -> None:
         # Unix sockets have short names: pytest's temporary folders are too deep.
         self.home = Path(tempfile.mkdtemp(prefix="cm"))
         self.paths = places.locate({"CLAWMUX_HOME": str(self.home), "CLAWMUX_MODELS": os.environ.get("CLAWMUX_MODELS", "")})
@@ -48,7 +49,7 @@ class LiveHub:
         self.speech = speech
         self.url = ""
         self.process: asyncio.subprocess.Process | None = None
-        self.environ = self._environ()
+        self.environ = {**self._environ(), **(environ or {})}
         for folder in (self.paths.config, self.paths.data, self.paths.state, self.paths.run):
             places.make_private(folder)
         self.paths.user_runtimes.mkdir()

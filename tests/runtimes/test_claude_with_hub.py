@@ -11,7 +11,7 @@ import pytest
 from tests import sound
 from tests.live_hub import LiveHub
 from tests.runtimes.conftest import Stage, claude_environment, make_claude_home
-from tests.stand_ins.messages_api import Bash, MessagesApi, Say
+from tests.stand_ins.messages_api import Bash, MessagesApi, Say, Step
 from tests.stand_ins.page import StandInPage
 
 pytestmark = [pytest.mark.runtime, pytest.mark.speech]
@@ -25,7 +25,7 @@ def recording(name: str) -> bytes:
 async def test_claude_code_converses_by_voice_and_takes_words_between(stage: Stage, claude_program: Path) -> None:
     """Started by the hub it asks, reads the spoken answer on stdout, goes on; later typed words reach its input box."""
     make_claude_home(stage, trusted=True)
-    script = [Bash("clawmux converse 'Hello. Which way shall I go?'"), Say("I am on my way."), Say("Understood.")]
+    script: list[Step] = [Bash("clawmux converse 'Hello. Which way shall I go?'"), Say("I am on my way."), Say("Understood.")]
     async with MessagesApi(script) as api:
         environ = claude_environment(stage, claude_program, api.url)
         environ["PATH"] = f"{claude_program}:{environ['PATH']}"

@@ -46,6 +46,7 @@ class StandInPage:
         """stream -> samples it was given."""
         self.done: set[str] = set()
         self.breaks = 0
+        self._finished: list[str] = []
         self._ends: dict[str, int] = {}
         self._slots: dict[int, str] = {}
         self._turns: dict[str, Event] = {}
@@ -81,6 +82,10 @@ class StandInPage:
 
     def texts(self, kind: str) -> list[str]:
         return [event["text"] for event in self.events if event["type"] == kind]
+
+    def played(self, stream: str) -> list[str]:
+        """The stream once for each time it was played to its end."""
+        return [done for done in self._finished if done == stream]
 
     async def say(self, message: Event) -> None:
         if self._socket is None or self._socket.closed:
@@ -173,6 +178,7 @@ class StandInPage:
         await self.say({"type": "playback_progress", "stream": stream, "ms": len(held) / 48})
         if frame.flags & LAST and stream not in self.done:
             self.done.add(stream)
+            self._finished.append(stream)
             await self.say({"type": "playback_done", "session_id": "", "stream": stream, "ms": len(held) / 48, "why": "ended"})
 
     async def _talk(self, turn_id: str) -> None:
