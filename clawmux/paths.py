@@ -110,8 +110,12 @@ def _models(environ: Mapping[str, str], data: Path) -> Path:
 
 def make_private(folder: Path) -> Path:
     """The folder, there and 0700 and ours; refuses links and other owners rather than trusting them."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        text = f"the folder {folder} cannot be made: {error.strerror}."
+        raise ClawMuxError("unsafe_files", text, "Move away what is there, or set CLAWMUX_HOME to another folder.") from None
     check_private(folder)
     return folder
 

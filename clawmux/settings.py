@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -141,39 +143,64 @@ def load(file: Path, environ: Mapping[str, str] = os.environ, overrides: Mapping
 def check(name: str, value: Any, source: str = "settings", code: str = "usage") -> Any:
     """The value in its declared type. Texts are read as their type, so that every source is checked alike."""
     if name not in FIELD_OF:
-        raise ClawMuxError(code, f"{source}: there is no setting {name!r}.", "See `clawmux settings list` for the names.")
+        raise ClawMuxError(code, f"{source}: there is no setting {_short(name)}.", "See `clawmux settings list` for the names.")
     declaration = DECLARATIONS[FIELD_OF[name]]
     default = _default(FIELD_OF[name])
     try:
         value = _as_type(value, type(default))
-    except (TypeError, ValueError):
-        wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[type(default)]
-        raise ClawMuxError(code, f"{source}: {name} = {value!r} is not {wanted}.", declaration.help) from None
+    except (TypeError, ValueError, OverflowError):
+        wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text of one line"}[type(default)]
+        raise ClawMuxError(code, f"{source}: {name} = {_short(value)} is not {wanted}.", declaration.help) from None
     if declaration.choices and value not in declaration.choices:
         raise ClawMuxError(
-            code, f"{source}: {name} = {value!r} is not one of {', '.join(declaration.choices)}.", declaration.help
+            code, f"{source}: {name} = {_short(value)} is not one of {', '.join(declaration.choices)}.", declaration.help
         )
     if (declaration.low is not None and value < declaration.low) or (declaration.high is not None and value > declaration.high):
         raise ClawMuxError(
-            code, f"{source}: {name} = {value!r} is outside {declaration.low:g} to {declaration.high:g}.", declaration.help
+            code, f"{source}: {name} = {_short(value)} is outside {declaration.low:g} to {declaration.high:g}.", declaration.help
         )
     return value
 
 
 def save(file: Path, name: str, value: Any) -> None:
     """Set one value in config.toml; other lines, comments included, stay as the user wrote them."""
-    value = check(name, value)
-    _read_file(file)
-    table, key = name.split(".", 1)
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    lines = _with_line(lines, table, key, f"{key} = {_toml(value)}")
+    save_all(file, {name: value})
+
+
+def save_all(file: Path, values: Mapping[str, Any]) -> None:
+    """Set all of these values, or none of them."""
+    values = {name: check(name, value) for name, value in values.items()}
+    text = _read_text(file)
+    lines = text.removesuffix("\n").split("\n") if text else []
+    for name, value in values.items():
+        table, key = name.split(".", 1)
+        lines = _with_line(lines, table, key, f"{key} = {_toml(value)}")
+    changed = "\n".join(lines) + "\n"
+    # TOML can be written in ways that a change of lines does not do justice to: then the file stays as it is.
+    if not _says(changed, {**_parse(text, file), **values}):
+        names = ", ".join(values)
+        raise ClawMuxError("bad_file", f"{file} is written in a way in which {names} cannot be changed.", "Edit it by hand.")
+    _replace(file, changed)
+
+
+def _says(text: str, wanted: dict[str, Any]) -> bool:
+    try:
+        return _parse(text, Path()) == wanted
+    except ClawMuxError:
+        return False
+
+
+def _replace(file: Path, text: str) -> None:
+    """Whole or not at all, with its mode; where it is a link, the file that it leads to."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".tmp")
+    target = file.resolve()
+    temporary = target.with_name(target.name + ".tmp")
     with temporary.open("w", encoding="utf-8") as out:
-        out.write("\n".join(lines) + "\n")
+        temporary.chmod(stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o600)
+        out.write(text)
         out.flush()
         os.fsync(out.fileno())
-    temporary.replace(file)
+    temporary.replace(target)
 
 
 def _with_line(lines: list[str], table: str, key: str, line: str) -> list[str]:
@@ -192,11 +219,25 @@ def _with_line(lines: list[str], table: str, key: str, line: str) -> list[str]:
 
 
 def _read_file(file: Path) -> dict[str, Any]:
+    return _parse(_read_text(file), file)
+
+
+def _read_text(file: Path) -> str:
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClawMuxError("bad_file", f"{file} cannot be read: {error}.", "Mend it, or move it away.") from None
+
+
+def _parse(text: str, file: Path) -> dict[str, Any]:
+    """Dotted names to values, each of a setting that there is."""
+    try:
+        tables = tomllib.loads(text)
+    except RecursionError:
+        raise ClawMuxError("bad_file", f"{file}: a value is nested too deeply.", "Mend it, or move the file away.") from None
+    except ValueError as error:  # TOMLDecodeError, and Python's guard against numbers of thousands of digits
         raise ClawMuxError("bad_file", f"{file}: {error}.", "Mend that line, or move the file away.") from None
     found: dict[str, Any] = {}
     for table, entries in tables.items():
@@ -223,9 +264,21 @@ def _as_type(value: Any, wanted: type) -> Any:
     if isinstance(value, bool):
         return _refuse()
     if wanted is str:
-        return value if isinstance(value, str) else _refuse()
+        return value if isinstance(value, str) and not _UNSPEAKABLE.search(value) else _refuse()
     number = wanted(value)
+    # int() takes 3460.5 for 3460, and both read "34_60" as Python does.
+    if (isinstance(value, str) and "_" in value) or (not isinstance(value, str) and number != value):
+        return _refuse()
     return number if math.isfinite(number) else _refuse()
+
+
+# Control characters and half characters: no address, path or code has them, and TOML could not hold them all.
+_UNSPEAKABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def _short(value: Any) -> str:
+    """As it stands in an error: enough to recognise it."""
+    return f"{value!r:.80}"
 
 
 def _refuse() -> Any:
@@ -236,6 +289,5 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return repr(value)

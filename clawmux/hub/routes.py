@@ -116,8 +116,7 @@ async def put_settings(request: web.Request) -> web.Response:
     runtime = request.app[RUNTIME]
     body = await read_json(request)
     checked = {name: settings.check(name, value, source="field") for name, value in body.items()}
-    for name, value in checked.items():
-        settings.save(runtime.paths.config_file, name, value)
+    settings.save_all(runtime.paths.config_file, checked)
     runtime.change_settings({settings.FIELD_OF[name]: value for name, value in checked.items()})
     return await get_settings(request)
 
