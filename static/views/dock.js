@@ -75,11 +75,12 @@ function Recording({ since }) {
 function Bars({ read, kind }) {
   const ref = useRef(null);
   useEffect(() => {
+    const bars = [...ref.current.children];
     const heights = new Array(BARS).fill(0);
     const timer = setInterval(() => {
       heights.push(Math.min(1, read() * BAR_GAIN));
       heights.shift();
-      [...ref.current.children].forEach((bar, i) => bar.style.setProperty("--h", String(Math.round(10 + 90 * heights[i]))));
+      bars.forEach((bar, i) => bar.style.setProperty("--h", String(Math.round(10 + 90 * heights[i]))));
       document.documentElement.style.setProperty("--lv", heights.at(-1).toFixed(2));
     }, TICK_MS);
     return () => clearInterval(timer);

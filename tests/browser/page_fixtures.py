@@ -1,4 +1,4 @@
-"""Fixtures of the page's tests: a stand-in hub, Debian's Chromium with a fake microphone, and pages that report errors."""
+"""Fixtures of the page's tests: a stand-in hub, a fake microphone that plays a known signal, pages that report errors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
+from tests.browser.conftest import Chromium
 from tests.stand_ins.page_hub import PageHub
 
-CHROMIUM = "/usr/bin/chromium"
 OUTPUT = Path(__file__).parents[1] / "output"
 Signal = npt.NDArray[np.float64]
 
@@ -64,25 +64,8 @@ async def hub() -> AsyncIterator[PageHub]:
 
 
 @pytest_asyncio.fixture
-async def playwright() -> AsyncIterator[Playwright]:
-    async with async_playwright() as playwright:
-        yield playwright
-
-
-@pytest_asyncio.fixture
-async def chromium(playwright: Playwright, microphone_file: Path) -> AsyncIterator[Browser]:
-    browser = await playwright.chromium.launch(
-        executable_path=CHROMIUM,
-        args=[
-            "--no-sandbox",
-            "--use-fake-device-for-media-stream",
-            "--use-fake-ui-for-media-stream",
-            f"--use-file-for-fake-audio-capture={microphone_file}%noloop",
-        ],
-        ignore_default_args=["--mute-audio"],
-    )
-    yield browser
-    await browser.close()
+async def browser(chromium: Chromium, microphone_file: Path) -> Browser:
+    return await chromium.start(microphone_file)
 
 
 async def blank_page(browser: Browser, hub: PageHub) -> Page:
@@ -96,13 +79,20 @@ OpenPage = Callable[..., Awaitable[Page]]
 
 
 @pytest_asyncio.fixture
-async def open_page(chromium: Browser, hub: PageHub) -> AsyncIterator[OpenPage]:
+async def open_page(browser: Browser, hub: PageHub) -> AsyncIterator[OpenPage]:
     """``await open_page(...)``: the page, signed in and connected. Errors it logs fail the test at its end."""
     errors: list[str] = []
     contexts: list[BrowserContext] = []
 
-    async def open_page(unlock: bool = True, context: BrowserContext | None = None, url: str = "", init_script: str = "", untouched: bool = False, **options: Any) -> Page:
-        context = context or await chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+    async def open_page(
+        unlock: bool = True,
+        context: BrowserContext | None = None,
+        url: str = "",
+        init_script: str = "",
+        untouched: bool = False,
+        **options: Any,
+    ) -> Page:
+        context = context or await browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
         page = await context.new_page()
         if init_script:

@@ -12,13 +12,12 @@ from playwright.async_api import Browser, Page
 from tests.browser.page_fixtures import (  # noqa: F401
     OpenPage,
     blank_page,
-    chromium,
+    browser,
     hub,
     microphone_file,
     microphone_source,
     mode,
     open_page,
-    playwright,
     settle,
 )
 from tests.stand_ins.page_hub import PageHub, session
@@ -181,9 +180,10 @@ MARKDOWN: dict[str, Any] = {
     "plain": [{"kind": "p", "spans": [{"kind": "text", "text": "plain"}]}],
     "a\n\nb": [{"kind": "p", "spans": [{"kind": "text", "text": "a"}]}, {"kind": "p", "spans": [{"kind": "text", "text": "b"}]}],
     "# T": [{"kind": "h", "spans": [{"kind": "text", "text": "T"}]}],
-    "- a\n- b": [
-        {"kind": "list", "ordered": False, "start": 1, "items": [[{"kind": "text", "text": "a"}], [{"kind": "text", "text": "b"}]]}
-    ],
+    "- a\n- b": [{
+        "kind": "list", "ordered": False, "start": 1,
+        "items": [[{"kind": "text", "text": "a"}], [{"kind": "text", "text": "b"}]],
+    }],
     "3. a\n   more": [{"kind": "list", "ordered": True, "start": 3, "items": [[{"kind": "text", "text": "a more"}]]}],
     "```py\nx\n\ny\n```\nz": [
         {"kind": "code", "info": "py", "text": "x\n\ny"}, {"kind": "p", "spans": [{"kind": "text", "text": "z"}]},
@@ -191,16 +191,15 @@ MARKDOWN: dict[str, Any] = {
     "```\nnever closed": [{"kind": "code", "info": "", "text": "never closed"}],
     "a `b` **c**": [
         {"kind": "p", "spans": [
-            {"kind": "text", "text": "a "}, {"kind": "code", "text": "b"}, {"kind": "text", "text": " "}, {"kind": "bold", "text": "c"},
+            {"kind": "text", "text": "a "}, {"kind": "code", "text": "b"},
+            {"kind": "text", "text": " "}, {"kind": "bold", "text": "c"},
         ]}
     ],
     "": [],
 }  # fmt: skip
 
 
-async def test_markdown_becomes_a_tree(chromium: Browser, hub: PageHub) -> None:
-    page = await blank_page(chromium, hub)
-    got = await page.evaluate(
-        "(texts) => import('/static/md.js').then(({ parse }) => texts.map(parse))", list(MARKDOWN)
-    )
+async def test_markdown_becomes_a_tree(browser: Browser, hub: PageHub) -> None:
+    page = await blank_page(browser, hub)
+    got = await page.evaluate("(texts) => import('/static/md.js').then(({ parse }) => texts.map(parse))", list(MARKDOWN))
     assert json.loads(json.dumps(got)) == list(MARKDOWN.values())

@@ -12,14 +12,13 @@ from tests.browser.page_fixtures import (  # noqa: F401
     Signal,
     align,
     blank_page,
-    chromium,
+    browser,
     hub,
     microphone_file,
     microphone_source,
     mode,
     open_page,
     pcm16,
-    playwright,
     resampled,
     settle,
     speechlike,
@@ -31,7 +30,10 @@ pytestmark = pytest.mark.browser
 
 
 async def texts(page: Page) -> list[str]:
-    return await page.locator(".msg").evaluate_all("nodes => nodes.map((n) => n.querySelector('p')?.textContent ?? n.lastChild.textContent)")
+    found: list[str] = await page.locator(".msg").evaluate_all(
+        "nodes => nodes.map((node) => node.querySelector('p')?.textContent ?? node.lastChild.textContent)"
+    )
+    return found
 
 
 async def test_the_key_signs_in_and_leaves_the_address(hub: PageHub, open_page: OpenPage) -> None:
@@ -46,8 +48,8 @@ async def test_the_key_signs_in_and_leaves_the_address(hub: PageHub, open_page: 
     assert first["device"] == "Chromium on Linux"
 
 
-async def test_without_a_key_it_says_what_to_run(chromium: Browser, hub: PageHub) -> None:
-    page = await chromium.new_page()
+async def test_without_a_key_it_says_what_to_run(browser: Browser, hub: PageHub) -> None:
+    page = await browser.new_page()
     await page.goto(hub.origin)
     await page.get_by_text("Run clawmux open and open the link it prints").wait_for()
     assert hub.received == []
@@ -163,7 +165,9 @@ async def test_one_of_two_tabs_plays_and_the_other_says_where(hub: PageHub, open
 
 async def test_a_hub_that_answers_nothing_is_left(hub: PageHub, open_page: OpenPage) -> None:
     """The clock of the page is moved on instead of waiting: nobody answers its ping, so it connects again."""
-    script = "const real = performance.now.bind(performance); globalThis.__skip = 0; performance.now = () => real() + globalThis.__skip;"
+    script = """const real = performance.now.bind(performance);
+      globalThis.__skip = 0;
+      performance.now = () => real() + globalThis.__skip;"""
     page = await open_page(init_script=script)
     hub.answers_pings = True
     await page.evaluate("__skip = 13000")
@@ -176,10 +180,11 @@ async def test_a_hub_that_answers_nothing_is_left(hub: PageHub, open_page: OpenP
     await hub.expect("hello", 2)
 
 
-async def test_retry_delays_grow_and_are_spread(chromium: Browser, hub: PageHub) -> None:
-    page = await blank_page(chromium, hub)
+async def test_retry_delays_grow_and_are_spread(browser: Browser, hub: PageHub) -> None:
+    page = await blank_page(browser, hub)
     delays = await page.evaluate(
-        "import('/static/ws.js').then(({ retryDelayMs }) => [[0, 0], [0, 1], [3, 0], [9, 0], [9, 1]].map((a) => retryDelayMs(...a)))"
+        "(tries) => import('/static/ws.js').then(({ retryDelayMs }) => tries.map((of) => retryDelayMs(...of)))",
+        [[0, 0], [0, 1], [3, 0], [9, 0], [9, 1]],
     )
     assert delays == [150, 300, 1200, 2500, 5000]
 
@@ -189,7 +194,9 @@ async def test_a_session_that_comes_and_one_that_ends(hub: PageHub, open_page: O
     hub.sessions.append(session("am_adam", state="starting"))
     await hub.status("am_adam")
     await page.get_by_text("Starting…").wait_for()
-    await hub.status("am_adam", state="active", needs_you=True, question={"id": "q", "text": "Now?", "stage": "waiting", "since": 0})
+    await hub.status(
+        "am_adam", state="active", needs_you=True, question={"id": "q", "text": "Now?", "stage": "waiting", "since": 0}
+    )
     await page.get_by_text("Adam asks:").wait_for()
     assert (await page.title()).startswith("(1) ")
     hub.sessions.pop()

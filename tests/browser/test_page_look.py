@@ -18,14 +18,13 @@ from playwright.async_api import Browser, Page
 from tests.browser.page_fixtures import (  # noqa: F401
     OUTPUT,
     OpenPage,
-    chromium,
+    browser,
     hub,
     microphone_file,
     microphone_source,
     mode,
     open_page,
     pcm16,
-    playwright,
     speechlike,
 )
 from tests.stand_ins.page_hub import RATE, PageHub, session
@@ -72,11 +71,35 @@ async def furnish(hub: PageHub) -> None:
         session("am_onyx", dir="/home/ann/release", state="starting"),
     ]
     for number in range(3):
-        await hub.send({"type": "user_text", "session_id": "af_sky", "msg_id": f"a{number}", "text": f"Earlier question {number}", "via": "typed"})
-    await hub.send({"type": "user_text", "session_id": "af_sky", "msg_id": "u1", "text": "Why did the nightly invoice job fail?", "via": "typed"})
+        await hub.send(
+            {
+                "type": "user_text",
+                "session_id": "af_sky",
+                "msg_id": f"a{number}",
+                "text": f"Earlier question {number}",
+                "via": "typed",
+            }
+        )
+    await hub.send(
+        {
+            "type": "user_text",
+            "session_id": "af_sky",
+            "msg_id": "u1",
+            "text": "Why did the nightly invoice job fail?",
+            "via": "typed",
+        }
+    )
     await hub.say("af_sky", ANSWER)
     await hub.send({"type": "not_spoken", "session_id": "af_sky", "msg_id": "m5", "reason": "Speech was off."})
-    await hub.send({"type": "user_text", "session_id": "af_sky", "msg_id": "u2", "text": "Do that, then run the billing tests.", "via": "voice"})
+    await hub.send(
+        {
+            "type": "user_text",
+            "session_id": "af_sky",
+            "msg_id": "u2",
+            "text": "Do that, then run the billing tests.",
+            "via": "voice",
+        }
+    )
 
 
 async def show(view: str, hub: PageHub, page: Page) -> None:
@@ -112,7 +135,7 @@ INSECURE = "Object.defineProperty(window, 'isSecureContext', { value: false });"
 
 
 @pytest.mark.parametrize("view", VIEWS)
-async def test_views_are_accessible(chromium: Browser, hub: PageHub, open_page: OpenPage, axe: str, view: str) -> None:
+async def test_views_are_accessible(browser: Browser, hub: PageHub, open_page: OpenPage, axe: str, view: str) -> None:
     if view == "empty":
         hub.sessions.clear()
     else:
@@ -123,7 +146,7 @@ async def test_views_are_accessible(chromium: Browser, hub: PageHub, open_page: 
         hub.speeches.clear()
         hub.owner = None
         phone = {"has_touch": True, "is_mobile": True, "device_scale_factor": 2} if size == "phone" else {}
-        context = await chromium.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=True, **phone)  # type: ignore[arg-type]
+        context = await browser.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=True, **phone)  # type: ignore[arg-type]
         page = await open_page(context=context, unlock=view != "insecure", init_script=INSECURE if view == "insecure" else "")
         await show(view, hub, page)
         OUTPUT.joinpath("screens").mkdir(parents=True, exist_ok=True)
@@ -160,8 +183,10 @@ async def test_nothing_sticks_out_at_any_width(hub: PageHub, open_page: OpenPage
     log = await page.locator(".log").evaluate("n => [n.scrollWidth, n.clientWidth]")
     assert log[0] == log[1]
     await page.screenshot(path=_screen(f"width-{width}"))
-    small = """() => [...document.querySelectorAll('button, select, textarea')].filter((n) => n.checkVisibility())
-      .map((n) => [n.className || n.id, n.getBoundingClientRect()]).filter(([, r]) => r.width < 24 || r.height < 24).map(([name]) => name)"""
+    small = """() => [...document.querySelectorAll('button, select, textarea')].filter((node) => {
+      const { width, height } = node.getBoundingClientRect();
+      return node.checkVisibility() && (width < 24 || height < 24);
+    }).map((node) => node.className || node.id)"""
     assert await page.evaluate(small) == []
     for selector in [".mic", "[data-do=mute]", "[data-do=auto]", ".voice"]:
         box = await page.locator(selector).bounding_box()

@@ -13,7 +13,7 @@ from playwright.async_api import Browser
 from clawmux.wire.browser import DURABLE_TO_PAGE, MOMENTARY_TO_PAGE, TO_HUB
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.frames import decode_frame, encode_frame
-from tests.browser.page_fixtures import blank_page, chromium, hub, microphone_file, microphone_source, playwright  # noqa: F401
+from tests.browser.page_fixtures import blank_page, browser, hub, microphone_file, microphone_source  # noqa: F401
 from tests.stand_ins.page_hub import PageHub
 
 pytestmark = pytest.mark.browser
@@ -36,8 +36,8 @@ RUN = """async (vectors) => {
 }"""
 
 
-async def test_page_codec_agrees_with_the_vectors(chromium: Browser, hub: PageHub) -> None:
-    page = await blank_page(chromium, hub)
+async def test_page_codec_agrees_with_the_vectors(browser: Browser, hub: PageHub) -> None:
+    page = await blank_page(browser, hub)
     got = await page.evaluate(RUN, VECTORS)
     assert got["good"] == [{k: v for k, v in vector.items() if k != "name"} for vector in VECTORS["good"]]
     assert got["bad"] == [vector["error"] for vector in VECTORS["bad"]]
@@ -59,8 +59,8 @@ def test_hub_codec_refuses_the_bad_vectors(vector: dict[str, Any]) -> None:
         decode_frame(bytes.fromhex(vector["hex"]) + bytes(vector.get("zeros", 0)))
 
 
-async def test_page_and_hub_know_the_same_messages(chromium: Browser, hub: PageHub) -> None:
-    page = await blank_page(chromium, hub)
+async def test_page_and_hub_know_the_same_messages(browser: Browser, hub: PageHub) -> None:
+    page = await blank_page(browser, hub)
     tables = await page.evaluate(
         "import('/static/protocol.js').then(({FROM_HUB, FROM_PAGE}) => [Object.keys(FROM_HUB), Object.keys(FROM_PAGE)])"
     )
@@ -68,13 +68,22 @@ async def test_page_and_hub_know_the_same_messages(chromium: Browser, hub: PageH
     assert set(tables[1]) == set(TO_HUB)
 
 
-async def test_messages_that_mean_nothing_are_refused_by_word(chromium: Browser, hub: PageHub) -> None:
-    page = await blank_page(chromium, hub)
+async def test_messages_that_mean_nothing_are_refused_by_word(browser: Browser, hub: PageHub) -> None:
+    page = await blank_page(browser, hub)
     words = await page.evaluate(
         """async (texts) => {
           const { decodeMessage } = await import('/static/protocol.js');
           return texts.map((text) => { try { decodeMessage(text); return ''; } catch (error) { return error.word; } });
         }""",
-        ["{", "[]", "null", "{}", '{"type":"nonsense"}', '{"type":"toString"}', '{"type":"turn_end"}', '{"type":"turn_end","turn":"t"}'],
+        [
+            "{",
+            "[]",
+            "null",
+            "{}",
+            '{"type":"nonsense"}',
+            '{"type":"toString"}',
+            '{"type":"turn_end"}',
+            '{"type":"turn_end","turn":"t"}',
+        ],
     )
     assert words == ["json", "json", "json", "type", "type", "type", "field", ""]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 
-from tests.browser.page_fixtures import blank_page, chromium, hub, microphone_file, microphone_source, playwright  # noqa: F401
+from tests.browser.page_fixtures import blank_page, browser, hub, microphone_file, microphone_source  # noqa: F401
 from tests.stand_ins.page_hub import PageHub
 
 pytestmark = pytest.mark.browser
@@ -48,12 +48,18 @@ STORIES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[tuple[str, l
     "hold": (
         {},
         [PRESS, READY, e("hold_long"), e("release"), NOTHING],
-        [("arming", ["arm"]), ("arming", []), ("listening", ["open hold"]), ("sending", ["close send", "cue sent"]), ("idle", ["forget"])],
+        [
+            ("arming", ["arm"]), ("arming", []), ("listening", ["open hold"]),
+            ("sending", ["close send", "cue sent"]), ("idle", ["forget"]),
+        ],
     ),
     "a short press is a tap, a second one sends": (
         {},
         [PRESS, READY, e("release"), PRESS, e("release")],
-        [("arming", ["arm"]), ("arming", []), ("listening", ["open tap"]), ("listening", []), ("sending", ["close send", "cue sent"])],
+        [
+            ("arming", ["arm"]), ("arming", []), ("listening", ["open tap"]),
+            ("listening", []), ("sending", ["close send", "cue sent"]),
+        ],
     ),
     "held while the browser still asks, let go: nothing happened": (
         {},
@@ -86,7 +92,10 @@ STORIES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[tuple[str, l
     "a tap interrupts and listens": (
         {},
         [SPEECH, TAP, READY, OVER],
-        [("speaking", ["play"]), ("arming", ["interrupt", "stop interrupted", "arm barge"]), ("listening", ["open barge"]), ("listening", [])],
+        [
+            ("speaking", ["play"]), ("arming", ["interrupt", "stop interrupted", "arm barge"]),
+            ("listening", ["open barge"]), ("listening", []),
+        ],
     ),
     "escape only stops": ({}, [SPEECH, e("escape")], [("speaking", ["play"]), ("idle", ["interrupt", "stop interrupted"])]),
     "speech waits for the end of a turn": (
@@ -148,11 +157,9 @@ STORIES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[tuple[str, l
 
 
 @pytest.fixture(name="stories")
-async def _stories(chromium: Browser, hub: PageHub) -> dict[str, Any]:
-    page = await blank_page(chromium, hub)
-    return {
-        name: await page.evaluate(RUN, {"start": start, "events": events}) for name, (start, events, _) in STORIES.items()
-    }
+async def _stories(browser: Browser, hub: PageHub) -> dict[str, Any]:
+    page = await blank_page(browser, hub)
+    return {name: await page.evaluate(RUN, {"start": start, "events": events}) for name, (start, events, _) in STORIES.items()}
 
 
 async def test_stories(stories: dict[str, Any]) -> None:
@@ -160,9 +167,9 @@ async def test_stories(stories: dict[str, Any]) -> None:
         assert [(mode, effects) for mode, effects in stories[name]["steps"]] == wanted, name
 
 
-async def test_every_state_and_event_is_decided(chromium: Browser, hub: PageHub) -> None:
+async def test_every_state_and_event_is_decided(browser: Browser, hub: PageHub) -> None:
     """Each cell names a move that exists, and applying it keeps the state whole."""
-    page = await blank_page(chromium, hub)
+    page = await blank_page(browser, hub)
     faults = await page.evaluate(
         """async () => {
           const { EVENTS, INITIAL, MODES, MOVES, MOVE_OF, controls, reduce } = await import('/static/voice.js');
@@ -171,15 +178,17 @@ async def test_every_state_and_event_is_decided(chromium: Browser, hub: PageHub)
           const stream = { id: 's', session_id: 'sky' };
           const base = { ...INITIAL, session: 'sky', unlocked: true };
           const whole = {
-            locked: { unlocked: false }, idle: {}, arming: { turn: { ...turn, ready: false } }, listening: { turn }, sending: { turn },
-            waiting: { waiting_for: 'sky' }, speaking: { stream }, paused: { stream, unlocked: false }, muted: { muted: true }, blocked: { mic: 'denied' },
+            locked: { unlocked: false }, idle: {}, arming: { turn: { ...turn, ready: false } },
+            listening: { turn }, sending: { turn }, waiting: { waiting_for: 'sky' }, speaking: { stream },
+            paused: { stream, unlocked: false }, muted: { muted: true }, blocked: { mic: 'denied' },
           };
-          const details = { turn: 't', stream: 's', session_id: 'sky', why: 'denied', mine: false, auto: true, text: 'x', at_ms: 9 };
+          const mine = { turn: 't', stream: 's', session_id: 'sky', why: 'denied', mine: false, auto: true, text: 'x' };
+          const others = { turn: 'u', stream: 'v', session_id: 'adam', why: 'absent', mine: true, auto: false, text: null };
           const faults = [];
           for (const mode of MODES) for (const type of EVENTS) {
             if (!MOVES[MOVE_OF[type][mode]]) faults.push(`${mode} x ${type}: no move`);
-            for (const other of [details, { ...details, turn: 'u', stream: 'v', session_id: 'adam', mine: true, auto: false, text: null }]) {
-              const { state, effects } = reduce({ ...base, ...whole[mode], mode }, { type, ...other });
+            for (const details of [mine, others]) {
+              const { state, effects } = reduce({ ...base, ...whole[mode], mode }, { type, at_ms: 9, ...details });
               const bad = !MODES.includes(state.mode)
                 || (['arming', 'listening', 'sending'].includes(state.mode) && !state.turn)
                 || (['speaking', 'paused'].includes(state.mode) && !state.stream)

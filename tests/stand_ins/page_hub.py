@@ -130,7 +130,9 @@ class PageHub:
         row.update(changes)
         await self.send({"type": "session_status", "session_id": session_id, "status": row["state"], "session": row})
 
-    async def say(self, session_id: str, text: str, pcm: bytes = b"", *, question: bool = False, chunk_seconds: float = 0.02) -> str:
+    async def say(
+        self, session_id: str, text: str, pcm: bytes = b"", *, question: bool = False, chunk_seconds: float = 0.02
+    ) -> str:
         """Text, then its speech to the page that owns the sound. Returns the stream's id."""
         msg_id = f"m{len(self.events) + 1}"
         await self.send(
