@@ -1,9 +1,34 @@
 /**
- * The REST half of the hub: signing in, and requests that carry the cookie and the CSRF token.
- * The token lives in this module's memory only.
+ * The REST half of the hub: signing in, and requests that carry the cookie and the CSRF value.
+ * A cookie goes to every port of its host name, so it opens nothing alone; the CSRF value is kept where only this origin,
+ * with its port, can read it.
  */
 
+const KEPT_AS = "clawmux.csrf";
+/** For browsers that keep nothing. */
 let csrf = "";
+
+function shownCsrf() {
+  try {
+    return localStorage.getItem(KEPT_AS) ?? csrf;
+  } catch {
+    return csrf;
+  }
+}
+
+function keepCsrf(/** @type {string} */ value) {
+  csrf = value;
+  try {
+    localStorage.setItem(KEPT_AS, value);
+  } catch {
+    // A reload will ask for `clawmux open` again.
+  }
+}
+
+/** What a WebSocket says instead of headers, which the browser lets no page set. */
+export function socketProtocols() {
+  return ["clawmux", `csrf.${shownCsrf()}`];
+}
 
 /** What the hub answered instead of the thing that was asked for. */
 export class ApiError extends Error {
@@ -23,8 +48,8 @@ export class ApiError extends Error {
  * @returns {Promise<any>}
  */
 export async function request(method, path, body) {
-  const headers = { Accept: "application/json" };
-  if (method !== "GET") Object.assign(headers, { "Content-Type": "application/json", "X-CSRF-Token": csrf });
+  const headers = { Accept: "application/json", "X-CSRF-Token": shownCsrf() };
+  if (method !== "GET") Object.assign(headers, { "Content-Type": "application/json" });
   const response = await fetch(path, {
     method,
     headers,
@@ -56,7 +81,7 @@ export async function signIn() {
 /** @param {() => Promise<{csrf?: string}>} ask */
 async function tries(ask) {
   try {
-    csrf = (await ask()).csrf ?? csrf;
+    keepCsrf((await ask()).csrf ?? shownCsrf());
     return true;
   } catch (error) {
     if (error instanceof ApiError && error.status < 500) return false;

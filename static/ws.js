@@ -2,6 +2,7 @@
  * The page's one socket: connects, says hello, comes back after a break, and notices a connection that died silently.
  * It passes messages on and decides nothing about them.
  */
+import { socketProtocols } from "./api.js";
 import { ProtocolError, decodeFrame, decodeMessage, encodeMessage } from "./protocol.js";
 
 const RETRY_FIRST_MS = 300;
@@ -48,7 +49,7 @@ export class Link {
   connect() {
     clearTimeout(this.timer);
     this.detach();
-    const socket = new WebSocket(this.url);
+    const socket = new WebSocket(this.url, socketProtocols());
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     this.heardAt = performance.now();

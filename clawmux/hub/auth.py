@@ -3,7 +3,12 @@
     Auth(token, logins, panes, clock)   everything a request is judged by; ``refresh()`` notices a rotated token
     Caller(role, via, session_id, ...)  the verdict; ``hub/guard.py`` puts it into ``request[CALLER]``
     Token.open(file)                    the bearer token of programs: ``matches``, ``rotate``, ``text``
-    Logins.open(file, now)              ``issue_key`` -> ``redeem`` -> cookie value -> ``find`` ... ``end``
+    Logins.open(file, now)              ``issue_key`` -> ``redeem`` -> cookie and CSRF value -> ``find``, ``fits`` ... ``end``
+
+A browser login is two secrets. Cookies are not kept apart by port: any program that listens on another port of this machine
+and gets the browser to open ``clawmux.localhost`` there is sent our cookie, once the page asks for more. So the cookie alone
+opens nothing: the page must show the CSRF value too, on reads and sockets as well, and keeps it in its origin's storage,
+which is bound to the port.
 
 Logins outlive the hub (a restart must not log the page out), so they are kept, as hashes, in a small 0600 file of
 their own and not in the store: they are written at login and logout only, and the way in must not hang on the
@@ -70,8 +75,6 @@ class Caller:
     """The process at the other end of the unix socket."""
     login: str = ""
     """Id of what let it in over TCP, browser login or token; ``Logins.on_ended`` names the same id."""
-    csrf: str = ""
-    """What the page must send back in X-CSRF-Token, when it came by cookie."""
 
 
 STRANGER = Caller(Role.STRANGER, Via.NOTHING)
@@ -82,9 +85,13 @@ def digest_of(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
-def csrf_of(cookie: str) -> str:
-    """The CSRF value of a login: derived from its cookie, so it needs no keeping and tells nothing about it."""
-    return hmac.new(cookie.encode("utf-8", "surrogateescape"), b"clawmux csrf", hashlib.sha256).hexdigest()
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What is kept of a browser login."""
+
+    born: float
+    csrf: str
+    """Hash of the value that the page must show with the cookie."""
 
 
 class Token:
@@ -148,7 +155,7 @@ class Bucket:
 class Logins:
     """One-time keys and what they are exchanged for. Holds hashes only: neither keys nor cookies can be read back."""
 
-    def __init__(self, file: Path, bound_to: str, logins: dict[str, float]) -> None:
+    def __init__(self, file: Path, bound_to: str, logins: dict[str, Login]) -> None:
         self.on_ended: Callable[[frozenset[str]], None] = lambda ended: None
         """Called with the ids of logins that ended, so that their open sockets can be closed."""
         self.bound_to = bound_to
@@ -161,7 +168,7 @@ class Logins:
     @classmethod
     def open(cls, file: Path, now: float) -> Logins:
         bound_to, logins = _read_logins(file)
-        return cls(file, bound_to, {login: born for login, born in logins.items() if now - born < LOGIN_SECONDS})
+        return cls(file, bound_to, {name: login for name, login in logins.items() if now - login.born < LOGIN_SECONDS})
 
     def issue_key(self, now: float) -> str:
         key = secrets.token_urlsafe(32)
@@ -171,24 +178,27 @@ class Logins:
         self._keys[digest_of(key)] = now
         return key
 
-    def redeem(self, key: str, now: float) -> str:
-        """The cookie value of a new login. Raises ``too_many`` or ``forbidden``."""
+    def redeem(self, key: str, now: float) -> tuple[str, str]:
+        """Cookie and CSRF value of a new login. Raises ``too_many`` or ``forbidden``."""
         if not self._bucket.take(now):
             raise ClawMuxError("too_many", "too many login tries.", f"Wait {SECONDS_PER_TRY:g} seconds.")
         issued = self._keys.pop(digest_of(key), None)
         if issued is None or not 0 <= now - issued < KEY_SECONDS:
             raise ClawMuxError("forbidden", "this login key is wrong, used or older than a minute.", "Run: clawmux open")
-        cookie = secrets.token_urlsafe(32)
-        self._logins[_login_id(cookie)] = now
-        oldest_first = sorted(self._logins, key=lambda login: self._logins[login])
+        cookie, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        self._logins[_hash(cookie)] = Login(now, _hash(csrf))
+        oldest_first = sorted(self._logins, key=lambda name: self._logins[name].born)
         self._end(frozenset(oldest_first[:-LOGINS_KEPT]))
-        return cookie
+        return cookie, csrf
 
     def find(self, cookie: str, now: float) -> str | None:
         """The login's id, while it is good."""
-        login = _login_id(cookie)
-        born = self._logins.get(login)
-        return login if born is not None and now - born < LOGIN_SECONDS else None
+        login = self._logins.get(_hash(cookie))
+        return _hash(cookie) if login is not None and now - login.born < LOGIN_SECONDS else None
+
+    def fits(self, login: str, csrf: str) -> bool:
+        """Whether this CSRF value belongs to the login. It is no function of the cookie: who steals that lacks this."""
+        return login in self._logins and hmac.compare_digest(self._logins[login].csrf, _hash(csrf))
 
     def end(self, login: str) -> None:
         self._end(frozenset({login}))
@@ -206,7 +216,8 @@ class Logins:
         for login in ended:
             self._logins.pop(login, None)
         try:
-            write_private(self._file, json.dumps({"token": self.bound_to, "logins": self._logins}) + "\n")
+            kept = {name: [login.born, login.csrf] for name, login in self._logins.items()}
+            write_private(self._file, json.dumps({"token": self.bound_to, "logins": kept}) + "\n")
         except OSError as error:
             # A full disk must not keep the owner out; what is lost is that the login outlives a restart.
             log.warning("logins could not be kept: %s", error)
@@ -251,14 +262,14 @@ def _token_text(file: Path) -> str:
     return text
 
 
-def _login_id(cookie: str) -> str:
-    return digest_of(cookie).hex()
+def _hash(secret: str) -> str:
+    return digest_of(secret).hex()
 
 
-def _read_logins(file: Path) -> tuple[str, dict[str, float]]:
+def _read_logins(file: Path) -> tuple[str, dict[str, Login]]:
     try:
         found = json.loads(read_private(file))
-        return str(found["token"]), {str(login): float(born) for login, born in found["logins"].items()}
+        return str(found["token"]), {str(name): Login(float(born), str(csrf)) for name, (born, csrf) in found["logins"].items()}
     except FileNotFoundError:
         return "", {}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -17,6 +17,7 @@ from clawmux import __version__
 from clawmux.core.questions import Request
 from clawmux.hub.classic import ClassicPage
 from clawmux.hub.doors import WEBSOCKET_BYTES, WEBSOCKET_CLIENTS
+from clawmux.hub.guard import SOCKET_PROTOCOL
 from clawmux.hub.pages import Page
 from clawmux.hub.runtime import Runtime
 from clawmux.hub.speaker import REPLAY_MARK
@@ -41,7 +42,9 @@ async def serve_page(request: web.Request) -> web.WebSocketResponse:
     if len(request.app[SOCKETS]) >= WEBSOCKET_CLIENTS:
         raise web.HTTPServiceUnavailable(text="too many pages", headers={"Retry-After": "5"})
     # Compression costs time and gains nothing on audio; and a compressed frame can be a bomb.
-    socket = web.WebSocketResponse(max_msg_size=WEBSOCKET_BYTES, compress=False, heartbeat=HEARTBEAT_SECONDS)
+    socket = web.WebSocketResponse(
+        max_msg_size=WEBSOCKET_BYTES, compress=False, heartbeat=HEARTBEAT_SECONDS, protocols=(SOCKET_PROTOCOL,)
+    )
     await socket.prepare(request)
     request.app[SOCKETS].add(socket)
     try:

@@ -8,7 +8,7 @@
     error_response(error)     ClawMuxError -> its JSON object and status
 
 Over TCP a request passes, in this order: target form and Host (421), Origin and Sec-Fetch-Site (403), no secret in the
-query (401), credential (401), for cookies the own Origin, CSRF value and JSON type (403, 415), the route's row (403).
+query (401), credential (401), for cookies the own Origin, JSON type and CSRF value (403, 415), the route's row (403).
 Over the unix socket the kernel names the caller and no header counts. WebSockets, static files, unknown paths and errors
 go through the same middleware. There are no CORS headers, ever: no other origin has business here.
 """
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -26,7 +25,7 @@ from http import HTTPStatus
 from aiohttp import hdrs, web
 
 from clawmux.hub.addresses import Addresses
-from clawmux.hub.auth import STRANGER, Auth, Caller, Role, Via, csrf_of
+from clawmux.hub.auth import STRANGER, Auth, Caller, Role, Via
 from clawmux.hub.peer import identify, process_table, read_peer
 from clawmux.wire.errors import ClawMuxError
 
@@ -88,6 +87,8 @@ HEADERS = {
 SECRET_PARAMETERS = frozenset({"token", "access_token", "auth", "authorization", "api_key", "apikey", "key", "k", "bearer"})
 # One stat(2) each; whoever rotates the token because it leaked waits so long at most.
 TOKEN_LOOK_SECONDS = 2.0
+# What the hub picks from the protocols a page offers; beside it the page offers "csrf." and its CSRF value.
+SOCKET_PROTOCOL = "clawmux"
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _CODES = {
     400: "usage",
@@ -238,31 +239,35 @@ def _credential(request: web.Request, auth: Auth, row: Access) -> Caller:
         return Caller(Role.OWNER, Via.TOKEN, login=auth.logins.bound_to)
     caller = _by_cookie(request, auth)
     if (caller.via is Via.COOKIE or request.method not in SAFE_METHODS) and (caller.role, caller.via) in row:
-        _check_page(request, caller, login=STRANGER_MAY in row)
+        _check_page(request)
+        # The page itself, and logging in, need no login, so nothing is to be proven about one.
+        if (STRANGER.role, STRANGER.via) not in row and not auth.logins.fits(caller.login, shown_csrf(request)):
+            raise ClawMuxError("forbidden", "the X-CSRF-Token header is missing or wrong.", "Run `clawmux open`.")
     return caller
-
-
-STRANGER_MAY = (STRANGER.role, STRANGER.via)
 
 
 def _by_cookie(request: web.Request, auth: Auth) -> Caller:
     name, _ = request.app[ADDRESSES].cookie(request.headers[hdrs.HOST])
     cookie = request.cookies.get(name, "")
     login = auth.logins.find(cookie, auth.clock()) if cookie else None
-    return Caller(Role.OWNER, Via.COOKIE, login=login, csrf=csrf_of(cookie)) if login else STRANGER
+    return Caller(Role.OWNER, Via.COOKIE, login=login) if login else STRANGER
 
 
-def _check_page(request: web.Request, caller: Caller, login: bool) -> None:
+def _check_page(request: web.Request) -> None:
     """A browser sends cookies by itself: what changes something, or opens a socket, must show that our page means it."""
     changes = request.method not in SAFE_METHODS
     if (changes or hdrs.UPGRADE in request.headers) and hdrs.ORIGIN not in request.headers:
         raise ClawMuxError("forbidden", "the Origin header is missing.", "Programs send `Authorization: Bearer` instead.")
-    # Who logs in has no CSRF value yet; the one-time key stands for it.
-    shown = request.headers.get("X-CSRF-Token", "").encode("utf-8", "surrogateescape")
-    if changes and not login and not hmac.compare_digest(shown, caller.csrf.encode()):
-        raise ClawMuxError("forbidden", "the X-CSRF-Token header is missing or wrong.", "Reload the page.")
     if changes and request.content_type != "application/json":
         raise ClawMuxError("unsupported", f"Content-Type {request.content_type!r} is not application/json.", "Send JSON.")
+
+
+def shown_csrf(request: web.Request) -> str:
+    """From the header, or for a WebSocket, where pages cannot set headers, from the protocols it offers."""
+    if hdrs.UPGRADE not in request.headers:
+        return request.headers.get("X-CSRF-Token", "")
+    offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")
+    return next((word.strip().removeprefix("csrf.") for word in offered if word.strip().startswith("csrf.")), "")
 
 
 def error_response(error: ClawMuxError, status: int = 0) -> web.Response:

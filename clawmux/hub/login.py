@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from clawmux.hub.auth import LOGIN_SECONDS, csrf_of
+from clawmux.hub.auth import LOGIN_SECONDS
 from clawmux.hub.body import read_json
-from clawmux.hub.guard import ADDRESSES, AUTH, CALLER
+from clawmux.hub.guard import ADDRESSES, AUTH, CALLER, shown_csrf
 from clawmux.wire.errors import ClawMuxError
 
 # A key is 43 letters; more is nobody's honest try.
@@ -32,15 +32,16 @@ async def _login(request: web.Request) -> web.Response:
     if not isinstance(key, str):
         raise ClawMuxError("usage", "key: a text was expected.", "Run `clawmux open` and follow its link.")
     auth = request.app[AUTH]
-    cookie = auth.logins.redeem(key, auth.clock())
-    response = web.json_response({"csrf": csrf_of(cookie)})
+    cookie, csrf = auth.logins.redeem(key, auth.clock())
+    response = web.json_response({"csrf": csrf})
     name, secure = request.app[ADDRESSES].cookie(request.headers[hdrs.HOST])
     response.set_cookie(name, cookie, path="/", httponly=True, samesite="Strict", secure=secure, max_age=int(LOGIN_SECONDS))
     return response
 
 
 async def _session(request: web.Request) -> web.Response:
-    return web.json_response({"csrf": request[CALLER].csrf})
+    """Whether the login that the page remembers is still good."""
+    return web.json_response({"csrf": shown_csrf(request)})
 
 
 async def _logout(request: web.Request) -> web.Response:

@@ -18,7 +18,7 @@ from clawmux.hub.auth import Auth
 from clawmux.hub.body import read_json
 from clawmux.hub.connection import Limits
 from clawmux.hub.doors import WEBSOCKET_BYTES, Doors
-from clawmux.hub.guard import CALLER, protect
+from clawmux.hub.guard import CALLER, SOCKET_PROTOCOL, protect
 from clawmux.hub.static import Assets
 from clawmux.paths import Paths, locate
 from clawmux.settings import Settings
@@ -180,7 +180,7 @@ def _routes(house: House, root: Path) -> list[web.AbstractRouteDef]:
 
 
 async def _socket(request: web.Request) -> web.StreamResponse:
-    socket = web.WebSocketResponse(max_msg_size=WEBSOCKET_BYTES, compress=False)
+    socket = web.WebSocketResponse(max_msg_size=WEBSOCKET_BYTES, compress=False, protocols=(SOCKET_PROTOCOL,))
     await socket.prepare(request)
     async for message in socket:
         if message.type == WSMsgType.TEXT:

@@ -100,7 +100,8 @@ def test_token_that_became_unfit_lets_nobody_in(folder: Path, spoil: object) -> 
 def test_key_opens_once(folder: Path) -> None:
     here = logins(folder)
     key = here.issue_key(NOW)
-    cookie = here.redeem(key, NOW + 1)
+    cookie, csrf = here.redeem(key, NOW + 1)
+    assert cookie != csrf
     assert here.find(cookie, NOW + 1)
     with pytest.raises(ClawMuxError) as refused:
         here.redeem(key, NOW + 2)
@@ -135,7 +136,7 @@ def test_oldest_login_makes_room(folder: Path) -> None:
     cookies = []
     for number in range(LOGINS_KEPT + 1):
         now = NOW + number * SECONDS_PER_TRY
-        cookies.append(here.redeem(here.issue_key(now), now))
+        cookies.append(here.redeem(here.issue_key(now), now)[0])
     assert here.find(cookies[0], now) is None
     assert all(here.find(cookie, now) for cookie in cookies[1:])
     assert len(ended) == 1
@@ -143,17 +144,20 @@ def test_oldest_login_makes_room(folder: Path) -> None:
 
 def test_login_ends_after_a_month(folder: Path) -> None:
     here = logins(folder)
-    cookie = here.redeem(here.issue_key(NOW), NOW)
+    cookie, _ = here.redeem(here.issue_key(NOW), NOW)
     assert here.find(cookie, NOW + LOGIN_SECONDS - 1)
     assert here.find(cookie, NOW + LOGIN_SECONDS) is None
 
 
 def test_logins_outlive_the_hub_as_hashes(folder: Path) -> None:
     first = logins(folder)
-    cookie = first.redeem(first.issue_key(NOW), NOW)
+    cookie, csrf = first.redeem(first.issue_key(NOW), NOW)
     file = folder / "logins.json"
-    assert logins(folder).find(cookie, NOW) == first.find(cookie, NOW)
-    assert cookie not in file.read_text(encoding="utf-8")
+    login = logins(folder).find(cookie, NOW)
+    assert login
+    assert login == first.find(cookie, NOW)
+    assert logins(folder).fits(login, csrf)
+    assert not {word for word in (cookie, csrf) if word in file.read_text(encoding="utf-8")}
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -175,11 +179,23 @@ def test_open_login_file_stops_the_start(folder: Path) -> None:
     assert refused.value.code == "unsafe_files"
 
 
+def test_a_csrf_value_fits_its_own_login_only(folder: Path) -> None:
+    here = logins(folder)
+    (one, csrf), (other, _) = (here.redeem(here.issue_key(NOW), NOW) for _ in range(2))
+    mine, its = here.find(one, NOW), here.find(other, NOW)
+    assert mine
+    assert its
+    assert here.fits(mine, csrf)
+    assert not here.fits(its, csrf)
+    assert not here.fits("", csrf)
+    assert not [wrong for wrong in ("", one, csrf[:-1], "\udcff") if here.fits(mine, wrong)]
+
+
 def test_logout_ends_one_login(folder: Path) -> None:
     here = logins(folder)
     ended: list[frozenset[str]] = []
     here.on_ended = ended.append
-    one, other = (here.redeem(here.issue_key(NOW), NOW) for _ in range(2))
+    (one, _), (other, _) = (here.redeem(here.issue_key(NOW), NOW) for _ in range(2))
     login = here.find(one, NOW)
     assert login
     here.end(login)
@@ -191,7 +207,7 @@ def test_logout_ends_one_login(folder: Path) -> None:
 def test_new_token_ends_every_login(folder: Path, hub_runs: bool) -> None:
     auth = Auth.open(folder, dict)
     now = auth.clock()
-    cookie = auth.logins.redeem(auth.logins.issue_key(now), now)
+    cookie, _ = auth.logins.redeem(auth.logins.issue_key(now), now)
     unused = auth.logins.issue_key(now)
     ended: list[frozenset[str]] = []
     auth.logins.on_ended = ended.append
@@ -228,4 +244,4 @@ def test_full_disk_keeps_nobody_out(folder: Path, monkeypatch: pytest.MonkeyPatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    assert here.find(here.redeem(here.issue_key(NOW), NOW), NOW)
+    assert here.find(here.redeem(here.issue_key(NOW), NOW)[0], NOW)

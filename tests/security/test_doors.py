@@ -175,6 +175,10 @@ async def test_tls_door(root: Path) -> None:
     )
     async with serve(root, settings, HASTY) as house:
         assert house.origin == "https://box.lan"
+        # Asked of the context: today's OpenSSL cannot speak anything older, so no client could try.
+        context = tls_context(settings)
+        assert context is not None
+        assert context.minimum_version == ssl.TLSVersion.TLSv1_2
         trust = ssl.create_default_context(cafile=str(certificate))
         token = house.bearer["Authorization"]
         request = f"GET /api/health HTTP/1.1\r\nHost: box.lan\r\nConnection: close\r\nAuthorization: {token}\r\n\r\n"
@@ -182,10 +186,7 @@ async def test_tls_door(root: Path) -> None:
         writer.write(request.encode())
         assert parse(await reader.read()).status == 200
         writer.close()
-        # Old TLS, plain HTTP, and silence in place of a handshake.
-        trust.maximum_version = ssl.TLSVersion.TLSv1_1
-        with pytest.raises((ssl.SSLError, ConnectionError)):
-            await asyncio.open_connection("127.0.0.1", house.port, ssl=trust, server_hostname="box.lan")
+        # Plain HTTP, and silence in place of a handshake.
         assert not (await raw(house.port, request.encode())).startswith(b"HTTP")
         started = time.monotonic()
         assert await raw(house.port, b"") == b""
@@ -305,6 +306,8 @@ async def test_a_patient_client_is_not_cut(root: Path) -> None:
         base = f"http://127.0.0.1:{house.port}"
         waiting = asyncio.create_task(client.get(f"{base}/api/history", headers=house.bearer))
         async with client.ws_connect(f"{base}/ws", headers=house.bearer) as page:
+            await page.send_str("here")
+            assert await page.receive_str(timeout=2) == "here"
             done, _ = await asyncio.wait({waiting}, timeout=2.5)
             assert not done
             await page.send_str("still here")
