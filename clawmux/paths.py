@@ -57,6 +57,11 @@ class Paths:
         return self.data / "sessions"
 
     @property
+    def workspace(self) -> Path:
+        """Where an agent works when nobody names a folder. Not the home folder: agents ask for trust there at every start."""
+        return self.data / "workspace"
+
+    @property
     def run(self) -> Path:
         return self.state / "run"
 

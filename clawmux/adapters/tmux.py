@@ -34,7 +34,7 @@ _PANE_FORMAT = _BETWEEN.join(
     f"#{{{name}}}"
     for name in (
         "pane_id", "pane_pid", "pane_dead", "pane_dead_status", "pane_dead_signal", "pane_in_mode", "@clawmux_id",
-        "@clawmux_pane", "pane_current_command",
+        "@clawmux_pane", "window_activity", "pane_current_command",
     )
 )  # fmt: skip
 
@@ -58,6 +58,8 @@ class Pane:
     command: str
     in_mode: bool
     """Somebody scrolls in it (copy mode)."""
+    last_output: float = 0.0
+    """Unix seconds, whole: when something was last written to it."""
 
 
 class Tmux:
@@ -276,14 +278,14 @@ def _check_spawn(session_id: str, argv: Sequence[str], directory: Path, environ:
 
 
 def _read_pane(line: str) -> Pane | None:
-    fields = line.split(_BETWEEN, 8)
-    if len(fields) != 9:
+    fields = line.split(_BETWEEN, 9)
+    if len(fields) != 10:
         return None
-    pane_id, pid, dead, status, by_signal, in_mode, session_id, marked, command = fields
+    pane_id, pid, dead, status, by_signal, in_mode, session_id, marked, activity, command = fields
     if not session_id or marked != pane_id:
         return None
     exit_status = -_signal_number(by_signal) if by_signal else int(status) if status.isdigit() else None
-    return Pane(pane_id, int(pid), session_id, dead == "1", exit_status, command, in_mode not in ("", "0"))
+    return Pane(pane_id, int(pid), session_id, dead == "1", exit_status, command, in_mode not in ("", "0"), float(activity or 0))
 
 
 def _signal_number(text: str) -> int:

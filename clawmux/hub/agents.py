@@ -123,7 +123,7 @@ class Agents:
 
     async def _spawn(self, order: Order) -> Session:
         runtime = self._runtime(order.runtime or self._settings().agents_runtime)
-        directory = _directory(order.dir)
+        directory = _directory(order.dir) if order.dir else make_private(self._paths.workspace)
         session = self._new_session(order, runtime.name, directory)
         self._put(session)
         folder = make_private(make_private(self._paths.sessions) / session.id)
@@ -184,10 +184,9 @@ class Agents:
                 self._end(session, _how_it_ended(pane))
                 if pane is not None:
                     await self._tmux.kill(pane)
-            elif session.state is SessionState.STARTING:
-                await self._come_up(session, now)
             else:
-                await self._end_idle(session, now)
+                self._sessions[session.id] = session.seen(pane.last_output)
+                await self._attend(self._sessions[session.id], now)
         self._journal.flush()
 
     def tmux_lost(self) -> None:
@@ -249,6 +248,12 @@ class Agents:
     async def _pane(self, session: Session) -> Pane | None:
         return next((p for p in await self._tmux.panes() if p.pane_id == session.pane_id), None)
 
+    async def _attend(self, session: Session, now: float) -> None:
+        if session.state is SessionState.STARTING:
+            await self._come_up(session, now)
+        else:
+            await self._end_idle(session, now)
+
     async def _come_up(self, session: Session, now: float) -> None:
         runtime = self.runtime_of(session)
         if runtime is None or runtime.ready == manifest.FIRST_CONTACT:
@@ -303,8 +308,8 @@ class Agents:
         }
 
 
-def _directory(text: str | None) -> Path:
-    directory = Path(text).expanduser() if text else Path.home()
+def _directory(text: str) -> Path:
+    directory = Path(text).expanduser()
     if not directory.is_absolute() or not directory.is_dir():
         raise ClawMuxError("usage", f"field 'dir' is {text!r}; expected the full path of an existing folder.")
     return directory

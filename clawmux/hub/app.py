@@ -35,7 +35,13 @@ def build_app(runtime: Runtime) -> web.Application:
     app.add_routes([*login.ROUTES, *routes.ROUTES, *agent_door.ROUTES, web.get("/ws", serve_page)])
     app.add_routes([web.get("/", assets.serve), web.get("/static/{path:.+}", assets.serve)])
     app.cleanup_ctx.append(_running)
+    app.on_shutdown.append(_leave)
     return app
+
+
+async def _leave(app: web.Application) -> None:
+    """Before aiohttp waits for open connections: those that wait for a person would hold it up."""
+    app[RUNTIME].leave()
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:
@@ -44,14 +50,14 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     await app[RUNTIME].stop()
 
 
-async def serve(settings: Settings, paths: Paths, on_ready: Callable[[str], None]) -> None:
+async def serve(settings: Settings, paths: Paths, on_ready: Callable[[str], None], agents_umask: int = -1) -> None:
     """Be the hub until SIGTERM, SIGINT or ``POST /api/stop``. The caller holds the lock of the data folder.
 
-    ``on_ready`` gets the page's base URL when both doors are open.
+    ``on_ready`` gets the page's base URL when both doors are open. ``agents_umask``: the user's own, for what agents make.
     """
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(Store(paths.store_file))
-        tmux = await stack.enter_async_context(Tmux(paths.tmux_socket))
+        tmux = await stack.enter_async_context(Tmux(paths.tmux_socket, agents_umask=agents_umask))
         app = build_app(Runtime(settings, paths, store, tmux))
         doors = await stack.enter_async_context(Doors(app, settings, paths))
         with _signals(app[STOPPING]):

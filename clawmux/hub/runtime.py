@@ -133,13 +133,20 @@ class Runtime:
         self.start_task(self.agents.watch(), "watch agents")
         self.perform(self.engine.want(self.now))
 
-    async def stop(self) -> None:
-        """End our own tasks and the speech child; agents live on in tmux."""
+    def leave(self) -> None:
+        """Let go of pages and waiting commands; both come back by themselves when there is a hub again."""
         self.perform(self.engine.stop())
-        if self._timer is not None:
-            self._timer.cancel()
+        self.child.terminate()
         for page in self.pages:
             page.close()
+        for waiting in self._answers.values():
+            for future in waiting:
+                future.cancel()
+
+    async def stop(self) -> None:
+        """End our own tasks and the speech child; agents live on in tmux."""
+        if self._timer is not None:
+            self._timer.cancel()
         await self.listener.stop()
         for task in list(self._tasks):
             task.cancel()

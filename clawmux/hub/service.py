@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,15 @@ def start(paths: Paths, arguments: Sequence[str] = (), command: Sequence[str] | 
 
     ``arguments`` go to its ``start --foreground``; ``command`` replaces the way we run ourselves.
     """
-    prepare(paths)
+    before = prepare(paths)
     with lock.turn(paths):
         if holder := lock.running(paths):
             raise lock.already_running(holder)
         rotate(paths.hub_log)
-        return _start_child([*(command or places.run_self()), "start", "--foreground"], arguments, paths)
+        return _start_child([*(command or places.run_self()), "start", "--foreground"], arguments, paths, before)
 
 
-def _start_child(command: Sequence[str], arguments: Sequence[str], paths: Paths) -> lock.Running:
+def _start_child(command: Sequence[str], arguments: Sequence[str], paths: Paths, umask: int) -> lock.Running:
     read_end, write_end = os.pipe()
     argv = [*command, "--ready-fd", str(write_end), *arguments]
     log = open_log(paths.hub_log)
@@ -63,6 +64,7 @@ def _start_child(command: Sequence[str], arguments: Sequence[str], paths: Paths)
             stderr=log,
             pass_fds=(write_end,),
             start_new_session=True,
+            umask=umask,  # the user's own again, for the hub to hand on to the agents
             cwd="/",  # keeps no folder of the caller's busy
             env=_environment(),
         )
@@ -80,7 +82,7 @@ def _start_child(command: Sequence[str], arguments: Sequence[str], paths: Paths)
 
 def run_foreground(settings: Settings, paths: Paths, ready: Callable[[lock.Running], None], serve: Serve | None = None) -> None:
     """Be the hub until it is told to stop. ``ready`` is called once, when it serves."""
-    prepare(paths)
+    agents_umask = prepare(paths)
     with ExitStack() as turn:
         turn.enter_context(lock.turn(paths))
 
@@ -88,10 +90,10 @@ def run_foreground(settings: Settings, paths: Paths, ready: Callable[[lock.Runni
             turn.close()
             ready(facts)
 
-        _be_the_hub(settings, paths, on_ready, serve)
+        _be_the_hub(settings, paths, on_ready, serve or _the_app(agents_umask))
 
 
-def _be_the_hub(settings: Settings, paths: Paths, ready: Callable[[lock.Running], None], serve: Serve | None) -> None:
+def _be_the_hub(settings: Settings, paths: Paths, ready: Callable[[lock.Running], None], serve: Serve) -> None:
     _raise_open_files()
     with lock.hold(paths) as descriptor:
 
@@ -101,7 +103,7 @@ def _be_the_hub(settings: Settings, paths: Paths, ready: Callable[[lock.Running]
             ready(facts)
 
         try:
-            asyncio.run((serve or _the_app())(settings, paths, on_ready))
+            asyncio.run(serve(settings, paths, on_ready))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -113,7 +115,7 @@ def run_detached(settings: Settings, paths: Paths, ready_descriptor: int, serve:
 
     Its parent has made the folders private and holds the turn.
     """
-    os.umask(0o077)
+    agents_umask = os.umask(0o077)
     os.set_inheritable(ready_descriptor, False)
     handler = LogHandler(paths.hub_log)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -129,7 +131,7 @@ def run_detached(settings: Settings, paths: Paths, ready_descriptor: int, serve:
                 pass  # whoever started us did not stay to hear it
 
         try:
-            _be_the_hub(settings, paths, lambda facts: tell(asdict(facts)), serve)
+            _be_the_hub(settings, paths, lambda facts: tell(asdict(facts)), serve or _the_app(agents_umask))
         except ClawMuxError as error:
             tell(error.to_wire())
             raise
@@ -171,15 +173,16 @@ def stop(paths: Paths, ask: Callable[[], object], seconds: float = STOP_SECONDS)
     return holder
 
 
-def prepare(paths: Paths) -> None:
-    """Our folders, private; refuses to work with files that others could read or have put there."""
-    os.umask(0o077)
+def prepare(paths: Paths) -> int:
+    """Our folders, private; refuses to work with files that others could read or have put there. Returns the umask before."""
+    before = os.umask(0o077)
     for folder in (paths.config, paths.data, paths.state, paths.run):
         places.make_private(folder)
     for file in (paths.lock_file, paths.token_file, paths.store_file, paths.hub_log):
         if file.is_symlink() or file.exists():
             places.check_private(file)
     places.check_socket_path(paths.hub_socket)
+    return before
 
 
 def port_busy(host: str, port: int) -> ClawMuxError:
@@ -255,10 +258,10 @@ def _raise_open_files() -> None:
         pass  # macOS names a hard limit that it then refuses; the soft one still serves
 
 
-def _the_app() -> Serve:
+def _the_app(agents_umask: int) -> Serve:
     from clawmux.hub.app import serve
 
-    return serve
+    return partial(serve, agents_umask=agents_umask)
 
 
 def _port_owner(port: int) -> str:

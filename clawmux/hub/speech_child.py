@@ -51,10 +51,15 @@ class SpeechChild:
         self._on_report = on_report
         self._on_exit = on_exit
         self._task: asyncio.Task[None] | None = None
-        self.pid = 0
+        self._process: asyncio.subprocess.Process | None = None
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._live(), name="speech child")
+
+    def terminate(self) -> None:
+        """Ask the child to end, without waiting for it."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
 
     async def stop(self) -> None:
         """End the child and wait for it."""
@@ -69,7 +74,7 @@ class SpeechChild:
         except OSError as error:
             self._on_exit(f"The speech service could not be started: {error}.")
             return
-        self.pid = process.pid
+        self._process = process
         watching = asyncio.create_task(self._watch(), name="speech health")
         try:
             status = await process.wait()
