@@ -28,9 +28,9 @@ export const note = signal(null);
 export const notices = signal([]);
 /** Typed words on their way: {id, session_id, text, state, reason}. */
 export const outgoing = signal([]);
-/** What a screen reader is told. */
 /** The entry whose speech sounds now. */
 export const speakingMsg = signal(null);
+/** What a screen reader is told. */
 export const spokenStatus = signal("");
 export const dialog = signal(null);
 export const typing = signal(false);
@@ -63,14 +63,15 @@ export function conversation(session_id) {
   return conversations.get(session_id);
 }
 
-/** The hub's history has moved on without us: nothing that stands here can be continued. @param {number} from */
-export function forgetConversations(from) {
-  lastN = from - 1;
+/** The hub's history has moved on without us: nothing that stands here can be continued. */
+export function forgetConversations() {
+  lastN = null;
   for (const entry of conversations.values()) entry.value = { entries: [], more: false, loaded: false, loading: false };
 }
 
 /** @param {string} session_id @param {{entries: any[], more: boolean}} page */
 export function addHistory(session_id, page) {
+  lastN ??= page.entries.at(-1)?.n ?? null;
   const entry = conversation(session_id);
   entry.value = { ...entry.value, entries: merged(entry.value.entries, page.entries), more: page.more, loaded: true, loading: false };
 }

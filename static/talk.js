@@ -160,7 +160,7 @@ const ON_MESSAGE = {
     link.send({ type: "prefs", muted, auto });
   },
   resync: () => {
-    store.forgetConversations(0);
+    store.forgetConversations();
     if (store.currentId.value) loadHistory(store.currentId.value);
   },
   session_list: () => follow(),
@@ -252,6 +252,12 @@ export function sendText(session_id, text) {
   link.send({ type: "text", id, session_id, text });
 }
 
+/** @param {{id: string, session_id: string, text: string}} refused */
+export function sendAgain({ id, session_id, text }) {
+  store.outgoing.value = store.outgoing.value.filter((sent) => sent.id !== id);
+  sendText(session_id, text);
+}
+
 /** @param {string} session_id @param {string} msg_id */
 export function replay(session_id, msg_id) {
   sound.unlock();
@@ -264,7 +270,7 @@ export function claim() {
   link.send({ type: "audio_owner", claim: true });
 }
 
-/** @param {string} session_id */
+/** The agent is told that there will be no answer. @param {string} session_id */
 export function dismiss(session_id) {
   link.say({ type: "cancel", session_id });
 }

@@ -1,7 +1,7 @@
 /** The middle of the page: whose conversation it is, and all that was said, oldest first. */
 import { parse } from "../md.js";
 import * as store from "../store.js";
-import { loadHistory, replay } from "../talk.js";
+import { loadHistory, replay, sendAgain } from "../talk.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef } from "../vendor/ui.js";
 import { clock, folderName, nameOf, stateOf } from "../words.js";
 import { askToClose } from "./agents.js";
@@ -124,7 +124,10 @@ function AssistantText({ entry, reason }) {
 function Outgoing({ sent }) {
   const refused = sent.state === "refused";
   return html`<div class="msg user pending" data-state=${sent.state}>
-    ${sent.text}<span class="sendstate">${refused ? `Not delivered. ${sent.reason ?? ""}` : "Sending…"}</span>
+    ${sent.text}
+    <span class="sendstate">
+      ${refused ? html`Not delivered. ${sent.reason} <button class="link" onClick=${() => sendAgain(sent)}>Try again</button>` : "Sending…"}
+    </span>
   </div>`;
 }
 

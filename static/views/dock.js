@@ -1,7 +1,7 @@
 /** The dock: what happens now in one line, the microphone and its switches, and the text box. */
 import { focusText } from "../keys.js";
 import * as store from "../store.js";
-import { ask, dispatch, sendText, sound } from "../talk.js";
+import { ask, dismiss, dispatch, sendText, sound } from "../talk.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { freshId } from "../device.js";
 import { controls } from "../voice.js";
@@ -54,7 +54,7 @@ function hint(voice, name, speaker) {
   if (session.state === "starting") return `${name} is starting. ${session.reason ?? ""}`;
   if (store.speech.value.state !== "ready") return `Speech is not ready. You can type to ${name}`;
   if (voice.mode === "muted") return "Muted. Agents still speak";
-  if (session.question) return html`${name} waits for your answer<span class="desk">. Tap, or hold <kbd>Space</kbd></span>`;
+  if (session.question) return html`${name} waits for your answer. <button class="link" onClick=${() => dismiss(session.id)}>Dismiss</button>`;
   if (voice.mode === "waiting") return `${name} has your words`;
   return html`Tap the microphone<span class="desk">, or hold <kbd>Space</kbd>,</span> and talk to ${name}`;
 }
@@ -134,7 +134,7 @@ function Voice({ session }) {
   </div>`;
 }
 
-/** Words of agents change while one types: what is in the box belongs to the agent it was typed to. @type {Map<string, string>} */
+/** What is in the box belongs to the agent it was typed to. @type {Map<string, string>} */
 const drafts = new Map();
 
 function TypeBox({ session, name }) {

@@ -140,6 +140,26 @@ async def test_a_refused_request_is_explained(hub: PageHub, open_page: OpenPage)
     assert await page.locator("[role=status]").text_content() == "The agent has just ended."
 
 
+async def test_a_question_is_dismissed(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    await hub.status("af_sky", question={"id": "q", "text": "Now?", "stage": "waiting", "since": 0}, needs_you=True)
+    await page.get_by_role("button", name="Dismiss").click()
+    assert (await hub.expect("cancel"))["session_id"] == "af_sky"
+
+
+async def test_refused_words_can_be_sent_again(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    hub.refuses_text = "The agent is busy."
+    await page.get_by_label("Message to Sky").fill("Hello")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("Not delivered. The agent is busy.").wait_for()
+    hub.refuses_text = ""
+    await page.get_by_role("button", name="Try again").click()
+    await hub.expect("text", 2)
+    await page.locator(".msg.user[data-msg]", has_text="Hello").wait_for()
+    assert await page.locator(".msg.user").count() == 1
+
+
 EVIL = """<img src=x onerror="window.evil=1"> <script>window.evil=1</script> [x](javascript:window.evil=1)
 ```html
 <iframe srcdoc="<script>parent.evil=1</script>"></iframe>

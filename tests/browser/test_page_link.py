@@ -126,6 +126,8 @@ async def test_events_are_shown_once_and_in_order_across_breaks_and_reloads(hub:
     await settle(0.3)
     await page.get_by_text("Missed").wait_for()
     assert await texts(page) == wanted
+    await hub.drop()
+    assert (await hub.expect("hello", 4))["last"] == 5
 
 
 async def test_typed_words_wait_for_the_connection_and_arrive_once(hub: PageHub, open_page: OpenPage) -> None:

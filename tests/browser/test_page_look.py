@@ -220,7 +220,7 @@ async def test_first_load_is_small(hub: PageHub, open_page: OpenPage) -> None:
     files = {name for name in names if name.startswith("/static/")}
     static = Path(__file__).parents[2]
     total = sum(len(gzip.compress((static / name.lstrip("/")).read_bytes())) for name in files)
-    assert len([name for name in files if name.endswith(".js")]) <= 36
+    assert len([name for name in files if name.endswith(".js")]) <= 28
     assert total <= 150_000
 
 

@@ -74,6 +74,7 @@ class PageHub:
         self.owner: str | None = None
         self.refuses = False
         self.answers_pings = True
+        self.refuses_text = ""
         self._slots: dict[int, str] = {}
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -229,6 +230,8 @@ class PageHub:
             self._slots[body["slot"]] = body["turn"]
         elif kind == "playback_done" and body["stream"] in self.speeches:
             self.speeches[body["stream"]].done = True
+        elif kind == "text" and self.refuses_text:
+            await self.send({"type": "text_ack", "id": body["id"], "state": "refused", "reason": self.refuses_text}, client)
         elif kind == "text":
             await self.send({"type": "text_ack", "id": body["id"], "state": "delivered", "reason": ""}, client)
             words = {"session_id": body["session_id"], "msg_id": body["id"], "text": body["text"], "via": "typed"}
