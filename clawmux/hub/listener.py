@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 TURN_LIMIT_BYTES = 600 * MICROPHONE_RATE * 2
 PIECE_BYTES = 32000
 TRIES = 3
+# A service that died is noticed a moment after its connections broke; asked at once, it would seem to refuse us.
+PAUSE_SECONDS = 0.5
 
 
 class Listening(Protocol):
@@ -178,6 +180,7 @@ class Listener:
                 log.exception("turn %s failed", turn.id)
                 reason = "Recognition failed."
             log.warning("turn %s, try %d: %s", turn.id, attempt + 1, reason)
+            await asyncio.sleep(PAUSE_SECONDS)
         self._hearer.turn_failed(turn.id, reason)
 
     async def _listen(self, turn: LiveTurn) -> bool:

@@ -30,6 +30,8 @@ AHEAD_SECONDS = 5.0
 CHARACTERS_PER_SECOND = 15.0
 DONE_GRACE_SECONDS = 5.0
 TRIES = 3
+# As in the listener: a service that died is noticed a moment after its connections broke.
+PAUSE_SECONDS = 0.5
 REPLAY_MARK = "~"
 """Between the id of an entry and the number of its replay."""
 
@@ -188,6 +190,7 @@ class Speaker:
                 if error.code != "speech_down":
                     stream.failed = error.text
                     break
+                await asyncio.sleep(PAUSE_SECONDS)
         stream.complete = True
         stream.grew.set()
         if stream.failed or not stream.pcm:
