@@ -188,7 +188,7 @@ async def post(service: Service, path: str, **content: Any) -> tuple[int, dict[s
             "/v1/audio/transcriptions",
             {"data": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}},
             400,
-            "file: missing",
+            "not multipart",
         ),
         ("/v1/audio/nothing", {"data": b""}, 404, "POST /v1/audio/nothing"),
         ("/health", {"data": b""}, 405, "POST /health"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -12,8 +13,11 @@ from tests.waiting import until
 async def test_calls_run_in_order_in_one_thread_and_errors_reach_the_caller() -> None:
     worker = Worker("test")
     seen: list[tuple[int, str]] = []
-    calls = [worker.run(lambda number=number: seen.append((number, threading.current_thread().name))) for number in range(5)]
-    await asyncio.gather(*calls)
+
+    def note(number: int) -> Callable[[], None]:
+        return lambda: seen.append((number, threading.current_thread().name))
+
+    await asyncio.gather(*(worker.run(note(number)) for number in range(5)))
     assert seen == [(number, "test") for number in range(5)]
 
     def fail() -> None:

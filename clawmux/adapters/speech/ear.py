@@ -75,9 +75,7 @@ class Ear:
     def __init__(self, automatic: bool, silence_seconds: float) -> None:
         self._automatic = automatic
         self._end = Endpointer(silence_seconds if automatic else math.inf)
-        self._sound = np.zeros(0, dtype=np.float32)
-        self._sound_from = 0
-        """The stream's sample at which ``_sound`` begins."""
+        self._tape = _Tape()
         self._frames = 0
         self._fed = 0
         self._guessed: float | None = None
@@ -91,7 +89,7 @@ class Ear:
 
     def feed(self, samples: Samples, probabilities: list[float]) -> list[Effect]:
         """``probabilities`` are those of the frames completed by these samples."""
-        self._sound = np.concatenate([self._sound, samples])
+        self._tape.append(samples)
         self._fed += len(samples)
         effects: list[Effect] = []
         for probability in probabilities:
@@ -126,14 +124,14 @@ class Ear:
     def _went_on(self, at: float) -> Effect:
         until, self._guessed = self._guessed, None
         assert until is not None
-        if until - self._sound_from / LISTEN_RATE < SETTLE_SECONDS:
+        if until - self._tape.start / LISTEN_RATE < SETTLE_SECONDS:
             return Drop()
         self._drop_before(max(until + SPECULATE_SECONDS, at - PRE_ROLL_SECONDS))
         return Settle(until)
 
     def _turn(self, until: float) -> Turn:
         start = self._began_at if self._began_at is not None and self._automatic else 0.0
-        samples = self._before(until + SPECULATE_SECONDS) if self._automatic else self._sound
+        samples = self._before(until + SPECULATE_SECONDS) if self._automatic else self._tape.until(self._fed)
         turn = Turn(
             samples,
             until,
@@ -148,7 +146,7 @@ class Ear:
         if not self._end.in_turn or self._guessed is not None or self.now - self._last_glimpse < PARTIAL_SECONDS:
             return []
         self._last_glimpse = self.now
-        return [Glimpse(self._sound)]
+        return [Glimpse(self._tape.until(self._fed))]
 
     def _too_long(self) -> list[Effect]:
         began = self._began_at if self._automatic else 0.0
@@ -157,14 +155,39 @@ class Ear:
         return self.finish()
 
     def _before(self, at: float) -> Samples:
-        return self._sound[: max(0, round(at * LISTEN_RATE) - self._sound_from)]
+        return self._tape.until(round(at * LISTEN_RATE))
 
     def _drop_before(self, at: float) -> None:
-        count = min(len(self._sound), max(0, round(at * LISTEN_RATE) - self._sound_from))
-        self._sound = self._sound[count:]
-        self._sound_from += count
+        self._tape.drop_before(round(at * LISTEN_RATE))
 
     def _forget(self) -> None:
         if self._automatic and not self._end.in_turn:
             # What may become the start of speech: the pre-roll, and the frames that are not yet enough to be sure.
             self._drop_before(self.now - PRE_ROLL_SECONDS - 4 * FRAME_SAMPLES / LISTEN_RATE)
+
+
+class _Tape:
+    """The newest stretch of a stream. Written once and never moved under a reader, so that what is handed out stays."""
+
+    def __init__(self) -> None:
+        self.start = 0
+        """The stream's sample that is the first still kept."""
+        self._buffer = np.zeros(LISTEN_RATE, dtype=np.float32)
+        self._from = self._to = 0
+
+    def append(self, samples: Samples) -> None:
+        if self._to + len(samples) > len(self._buffer):
+            kept = self._buffer[self._from : self._to]
+            self._buffer = np.zeros(2 * (len(kept) + len(samples)) + LISTEN_RATE, dtype=np.float32)
+            self._buffer[: len(kept)] = kept
+            self._from, self._to = 0, len(kept)
+        self._buffer[self._to : self._to + len(samples)] = samples
+        self._to += len(samples)
+
+    def until(self, sample: int) -> Samples:
+        return self._buffer[self._from : min(self._to, max(self._from, self._from + sample - self.start))]
+
+    def drop_before(self, sample: int) -> None:
+        count = min(self._to - self._from, max(0, sample - self.start))
+        self._from += count
+        self.start += count

@@ -12,7 +12,7 @@ from aiohttp import BodyPartReader, web
 
 from clawmux import __version__
 from clawmux.adapters.speech.audio import CONTENT_TYPES, LISTEN_RATE, SPEAK_RATE, Encoder, Samples, decode, to_pcm16
-from clawmux.adapters.speech.engines import Engines, Heard, log
+from clawmux.adapters.speech.engines import Engines, Heard, log, safe_trace
 from clawmux.adapters.speech.kokoro import HIGHEST_SPEED, LOWEST_SPEED
 from clawmux.adapters.speech.listening import check_language, serve_listening
 from clawmux.adapters.speech.sentences import Piece, split_pieces
@@ -125,9 +125,11 @@ async def _speech(request: web.Request) -> web.StreamResponse:
             async for chunk in chunks:
                 if chunk:
                     await response.write(chunk)
-        except ClawMuxError as error:
+        except ConnectionError:
+            raise  # The client has gone.
+        except Exception as error:
             # Headers are out. A connection cut before its last chunk is how HTTP/1.1 says "incomplete" (RFC 9112, 8).
-            log.error("speaking broke off: %s", error.text)
+            log.error("speaking broke off: %s", error.text if isinstance(error, ClawMuxError) else safe_trace(error))
             if request.transport is not None:
                 request.transport.abort()
             raise ConnectionResetError from None
