@@ -32,6 +32,7 @@ found = {f"{m} {p}": ask(m, p, b) for m, p, b in [
     ("POST", "/api/sessions", b'{"runtime": "quiet"}'), ("GET", "/api/sessions", b""), ("DELETE", "/api/sessions/echo", b""),
     ("PUT", "/api/settings", b'{"speech.speed": 2.0}'), ("GET", "/api/history?session_id=echo", b""),
     ("POST", "/api/open", b""), ("POST", "/api/stop", b""), ("GET", "/api/status", b"")]}
+found["pid"] = os.getpid()
 found["status"] = ask("POST", "/cli/echo", b"status", "application/x-clawmux-argv")
 open(where + ".new", "w").write(json.dumps(found))
 os.rename(where + ".new", where)
@@ -58,6 +59,7 @@ async def test_s25_an_agent_is_itself_and_no_owner(hub: RealHub, root: Path, how
     quiet = json.dumps({"runtime": "quiet", "name": "echo", "voice": "am_echo", "dir": str(root)}).encode()
     assert (await hub.ask("POST", "/api/sessions", None, quiet)).status == 201
     found = await probe(hub, root, how)
+    pid = int(found.pop("pid"))
     # It asked for its status under the name of another; the kernel says who it is.
     status, told = found.pop("status")
     assert status == 200
@@ -68,3 +70,6 @@ async def test_s25_an_agent_is_itself_and_no_owner(hub: RealHub, root: Path, how
     sessions = (await hub.ask("GET", "/api/sessions")).json()
     assert {session["name"] for session in sessions} == {"sky", "echo"}
     assert all(session["state"] != "dead" for session in sessions)
+    # And it ends with its session, daemon or not.
+    assert (await hub.ask("DELETE", "/api/sessions/sky")).status == 200
+    await until(lambda: not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes())
