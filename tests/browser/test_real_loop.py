@@ -5,6 +5,7 @@ A fake microphone plays a recording from the moment the page opens it; what leav
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.async_api import Page, WebSocket
+from playwright.async_api import Browser, Page, WebSocket
 
 from clawmux.wire.frames import SPEECH, SPEECH_RATE, decode_frame
 from tests import sound
@@ -42,10 +43,20 @@ class Watched:
     page: Page
     sent: dict[int, bytearray] = field(default_factory=dict)
     """slot -> PCM16."""
+    said: list[dict[str, Any]] = field(default_factory=list)
+    """Messages from the page."""
+    got: list[dict[str, Any]] = field(default_factory=list)
+    """Messages to the page."""
     errors: list[str] = field(default_factory=list)
 
+    def send(self, payload: str | bytes) -> None:
+        if isinstance(payload, str):
+            self.said.append(json.loads(payload))
+
     def receive(self, payload: str | bytes) -> None:
-        if isinstance(payload, bytes) and (frame := decode_frame(payload)).kind == SPEECH:
+        if isinstance(payload, str):
+            self.got.append(json.loads(payload))
+        elif (frame := decode_frame(payload)).kind == SPEECH:
             self.sent.setdefault(frame.slot, bytearray()).extend(frame.payload)
 
     async def events(self, kind: str) -> list[dict[str, Any]]:
@@ -65,13 +76,17 @@ class Watched:
 
 async def open_page(hub: LiveHub, chromium: Chromium, microphone: Path) -> Watched:
     """Sign in through the link that `clawmux open` prints, and touch the page once, as a person does."""
-    browser = await chromium.start(microphone)
+    return await watch_page(hub, await chromium.start(microphone))
+
+
+async def watch_page(hub: LiveHub, browser: Browser) -> Watched:
     page = await browser.new_page(viewport={"width": 1280, "height": 800})
     watched = Watched(page)
     page.on("console", lambda message: watched.errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: watched.errors.append(str(error)))
 
     def watch(socket: WebSocket) -> None:
+        socket.on("framesent", lambda payload: watched.send(payload))  # noqa: PLW0108 (playwright marks the function)
         socket.on("framereceived", lambda payload: watched.receive(payload))  # noqa: PLW0108 (playwright marks the function)
 
     page.on("websocket", watch)
