@@ -7,6 +7,7 @@ store. It never deletes what it does not know: a pane of another life stays, and
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import logging
@@ -59,6 +60,8 @@ class Agents:
         self._stages: dict[str, Stage | None] = {}
         self._spawning = asyncio.Lock()
         self._runtimes: dict[str, manifest.Runtime] = {}
+        self.broken_runtimes: dict[str, ClawMuxError] = {}
+        """Runtimes whose file could not be read when it was last tried, and why."""
         self.on_changed: Callable[[Session], None] = lambda session: None
         self.on_ended: Callable[[Session], None] = lambda session: None
 
@@ -87,8 +90,13 @@ class Agents:
         return self.get(name_or_id)
 
     def runtimes(self) -> dict[str, manifest.Runtime]:
-        """The runtimes as their files are now; the user may have dropped in one a moment ago."""
-        self._runtimes = manifest.load_runtimes(self._paths.user_runtimes)
+        """The runtimes as their files are now; the user may have dropped in one a moment ago. A broken one stands alone."""
+        self._runtimes, self.broken_runtimes = {}, {}
+        for name, file in manifest.runtime_files(self._paths.user_runtimes).items():
+            try:
+                self._runtimes[name] = manifest.load_runtime(file)
+            except ClawMuxError as error:
+                self.broken_runtimes[name] = error
         return self._runtimes
 
     def runtime_of(self, session: Session) -> manifest.Runtime | None:
@@ -239,6 +247,8 @@ class Agents:
 
     def _runtime(self, name: str) -> manifest.Runtime:
         runtimes = self.runtimes()
+        if name in self.broken_runtimes:
+            raise self.broken_runtimes[name]
         if name not in runtimes:
             raise ClawMuxError("not_found", f"field 'runtime': there is no runtime {name!r}.", f"Known: {', '.join(runtimes)}.")
         if reason := manifest.available(runtimes[name]):
@@ -309,10 +319,11 @@ class Agents:
 
 
 def _directory(text: str) -> Path:
-    directory = Path(text).expanduser()
-    if not directory.is_absolute() or not directory.is_dir():
-        raise ClawMuxError("usage", f"field 'dir' is {text!r}; expected the full path of an existing folder.")
-    return directory
+    with contextlib.suppress(OSError, RuntimeError):  # a name too long, "~" of nobody
+        directory = Path(text).expanduser()
+        if directory.is_absolute() and directory.is_dir():
+            return directory
+    raise ClawMuxError("usage", f"field 'dir' is {text!r:.200}; expected the full path of an existing folder.")
 
 
 def _voice(voice: str) -> str:

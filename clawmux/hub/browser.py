@@ -110,9 +110,11 @@ class PageSession:
             except TimeoutError:
                 self._page = ClassicPage(self._socket, self._runtime, self._transport)
                 return WSMessage(WSMsgType.CONTINUATION, None, None)
-            if message.type is not WSMsgType.TEXT:
+            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 return None
             try:
+                if message.type is WSMsgType.BINARY:
+                    raise ClawMuxError("usage", "the first message is binary; expected JSON, of type 'hello'.")
                 self._begin(load_object(message.data))
             except ClawMuxError as error:
                 await self._socket.send_json(error.to_wire())
@@ -177,6 +179,8 @@ class PageSession:
             self._page.send(ClawMuxError("internal", "The hub could not handle that message.", "See its log.").to_wire())
 
     def _frame(self, data: bytes) -> None:
+        if self._page.classic:
+            raise ClawMuxError("usage", "binary frames are of those who said 'hello'; expected JSON.")
         frame = decode_frame(data)
         if frame.kind != MICROPHONE:
             raise ClawMuxError("usage", f"binary frame kind {frame.kind} does not come from a page; expected {MICROPHONE}.")

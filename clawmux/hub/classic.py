@@ -58,14 +58,14 @@ class ClassicPage(Page):
         super().__init__(socket, f"classic-{secrets.token_hex(8)}", "a client of the first protocol", transport)
         self.classic = True
         self._runtime = runtime
-        self._speaking: str | None = None
-        """The stream whose audio was sent last."""
+        self._speaking = ("", "")
+        """Session and stream whose audio was sent last."""
         super().send(runtime.session_list())
 
     def send(self, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "audio":
-            self._speaking = message["stream"]
+            self._speaking = (message["session_id"], message["stream"])
             super().send({"type": "status", "session_id": message["session_id"], "text": "Speaking..."})
         if kind in _FIELDS:
             super().send({"type": kind, **{name: message[name] for name in _FIELDS[kind] if name in message}})
@@ -75,8 +75,9 @@ class ClassicPage(Page):
     def receive(self, text: str) -> None:
         message = decode(TO_HUB, load_object(text))
         if isinstance(message, PlaybackDone):
-            if self._speaking is not None:
-                self._runtime.speaker.playback_done(self._speaking)
+            session_id, stream = self._speaking
+            if self._runtime.agents.get(message.session_id).id == session_id:
+                self._runtime.speaker.playback_done(stream)
         elif isinstance(message, Audio):
             self._answer(message)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -21,6 +23,12 @@ from clawmux.wire.voices import VOICES
 
 STOPPING = web.AppKey("clawmux_stopping", asyncio.Event)
 HISTORY_ENTRIES = 200
+_DIGITS = re.compile("[0-9]{1,16}")
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceWish:
+    voice: str
 
 
 async def health(request: web.Request) -> web.Response:
@@ -75,11 +83,8 @@ async def kill(request: web.Request) -> web.Response:
 
 async def set_voice(request: web.Request) -> web.Response:
     runtime = request.app[RUNTIME]
-    body = await read_json(request)
-    voice = body.get("voice")
-    if not isinstance(voice, str):
-        raise ClawMuxError("usage", f"field 'voice' is {voice!r}; expected the id of a voice.", "GET /api/voices lists them.")
-    session = runtime.agents.set_voice(runtime.agents.find(request.match_info["id"]).id, voice)
+    wish = decode_as(VoiceWish, await read_json(request), "the session's voice")
+    session = runtime.agents.set_voice(runtime.agents.find(request.match_info["id"]).id, wish.voice)
     return web.json_response(runtime.session_view(session))
 
 
@@ -130,6 +135,8 @@ async def runtimes(request: web.Request) -> web.Response:
     for name, runtime in request.app[RUNTIME].agents.runtimes().items():
         reason = manifest.available(runtime)
         listed.append({"name": name, "title": runtime.title, "available": reason is None, "reason": reason or ""})
+    for name, error in request.app[RUNTIME].agents.broken_runtimes.items():
+        listed.append({"name": name, "title": name, "available": False, "reason": error.text})
     return web.json_response(listed)
 
 
@@ -142,7 +149,7 @@ def _number(request: web.Request, name: str, default: int, low: int, high: int =
     text = request.query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or not low <= int(text[:20]) <= high:
+    if not _DIGITS.fullmatch(text) or not low <= int(text) <= high:
         raise ClawMuxError("usage", f"query field {name!r} is {text[:40]!r}; expected a whole number of at least {low}.")
     return int(text)
 

@@ -30,6 +30,8 @@ AHEAD_SECONDS = 5.0
 CHARACTERS_PER_SECOND = 15.0
 DONE_GRACE_SECONDS = 5.0
 TRIES = 3
+# A day of speech; a page that claims to hold more is not ours.
+SAMPLES_LIMIT = 86400 * SPEECH_RATE
 # As in the listener: a service that died is noticed a moment after its connections broke.
 PAUSE_SECONDS = 0.5
 REPLAY_MARK = "~"
@@ -114,6 +116,8 @@ class Speaker:
             self._streams[says.id] = stream
             stream.making = asyncio.create_task(self._make(stream), name=f"speak {says.id}")
         offset = _samples(held) if held else stream.played
+        # What the page holds was sent to it in step with its ear, perhaps before a restart of the hub: it need not say so again.
+        stream.played = max(stream.played, offset - round(AHEAD_SECONDS * SPEECH_RATE))
         if stream.sending is not None:
             stream.sending.cancel()
         carry = self._carry_classic if page.classic else self._carry
@@ -146,7 +150,8 @@ class Speaker:
 
     def playback_progress(self, stream_id: str, ms: float) -> None:
         if stream := self._streams.get(stream_id):
-            stream.played = max(stream.played, min(round(ms * SPEECH_RATE / 1000), stream.samples))
+            heard = min(max(ms * SPEECH_RATE / 1000, 0.0), stream.samples)
+            stream.played = max(stream.played, round(heard))
             stream.grew.set()
 
     def playback_done(self, stream_id: str) -> None:
@@ -264,4 +269,4 @@ class Speaker:
 
 def _samples(held: dict[str, object]) -> int:
     received = held.get("received")
-    return received if isinstance(received, int) and received >= 0 else 0
+    return received if isinstance(received, int) and 0 <= received <= SAMPLES_LIMIT else 0

@@ -105,16 +105,20 @@ class Launch:
 
 def load_runtimes(user_folder: Path) -> dict[str, Runtime]:
     """The shipped manifests, then the user's; one of the same name takes the shipped one's place."""
+    return {name: load_runtime(file) for name, file in runtime_files(user_folder).items()}
+
+
+def runtime_files(user_folder: Path) -> dict[str, Path]:
+    """Name -> the file that is in force for it."""
     shipped = Path(__file__).parent
-    files = [*sorted(shipped.glob("*.toml")), *sorted(user_folder.glob("*.toml"))]
-    return {file.stem: load_runtime(file) for file in files}
+    return {file.stem: file for file in [*sorted(shipped.glob("*.toml")), *sorted(user_folder.glob("*.toml"))]}
 
 
 def load_runtime(file: Path) -> Runtime:
     """Raises ``bad_file`` that names the file, the key and what was expected."""
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:  # TOML, UTF-8, endless numbers; endless nesting; the disk
         raise ClawMuxError("bad_file", f"{file}: {error}.", "Mend it, or move the file away.") from None
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", file.stem):
         raise _bad(file, "the file's name", "small letters, digits, - and _ before .toml")
