@@ -22,12 +22,12 @@ from tests.waiting import until
 pytestmark = [pytest.mark.faults, pytest.mark.speech]
 
 ROUNDS = 10
-QUESTION = "This is a question that takes some seconds to say. What shall I do about it, if anything at all?"
+QUESTION = "This question takes some seconds to say. What shall I do?"
 STAGES = ("speaking", "listening", "transcribing")
 
 
 def recording() -> bytes:
-    samples = np.concatenate([sound.silence(0.3, 16000), sound.clip("go-forward", 16000), sound.silence(2.5, 16000)])
+    samples = np.concatenate([sound.silence(0.3, 16000), sound.clip("go-forward", 16000), sound.silence(2.0, 16000)])
     return bytes((samples * 32767).astype("<i2").tobytes())
 
 
@@ -42,7 +42,7 @@ async def hub() -> AsyncIterator[LiveHub]:
 @pytest.mark.parametrize("stage", STAGES)
 async def test_ten_kills_each_end_with_one_answer(hub: LiveHub, victim: str, stage: str) -> None:
     pcm = recording()
-    async with StandInPage(hub.url, hub.token, lambda session_id: pcm, speed=4.0) as page:
+    async with StandInPage(hub.url, hub.token, lambda session_id: pcm, speed=6.0) as page:
         sky = await hub.spawn()
         for number in range(ROUNDS):
             told = await one_kill(hub, page, sky, victim, stage, f"Number {number}. {QUESTION}")
@@ -79,7 +79,7 @@ def reached(moments: list[Event], stage: str) -> bool:
 async def test_kills_in_quick_succession_are_survived_too(hub: LiveHub) -> None:
     """The hub is killed again while it is still taking up the work of the one before."""
     pcm = recording()
-    async with StandInPage(hub.url, hub.token, lambda session_id: pcm, speed=4.0) as page:
+    async with StandInPage(hub.url, hub.token, lambda session_id: pcm, speed=6.0) as page:
         sky = await hub.spawn()
         asking = await hub.client(sky, "converse", QUESTION)
         await page.until(lambda: page.moment("speech_start"))
