@@ -121,10 +121,20 @@ _UNSEEN = re.compile(
 )
 
 
+# What agents are taught to read as ours, at the start of any line; spelled in any case and with blanks before it.
+_HEADER_LOOK_ALIKE = re.compile(r"^(\s*)\[(?=\s*(?:MSG|VOICE|SYSTEM)\b)", re.IGNORECASE | re.MULTILINE)
+_MARKED = r"\1(quoted) ["
+
+
 def sanitise(text: str) -> str:
     """Only what a person could have typed into the box: no key can be pressed and no paste be ended by it."""
     text = _ESCAPES.sub("", text.replace("\r\n", "\n"))
     return _UNSEEN.sub("", text.replace("\r", "\n").replace("\t", "    ")).strip("\n").rstrip()
+
+
+def with_header(header: str, text: str) -> str:
+    """``[VOICE id:… from:user] text``. A line that looks like such a header itself is marked, so that it cannot be one."""
+    return f"[{header}] {_HEADER_LOOK_ALIKE.sub(_MARKED, sanitise(text))}"
 
 
 def chunks(text: str, rules: InputRules) -> list[str]:

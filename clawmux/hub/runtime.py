@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from clawmux.adapters.screen import with_header
 from clawmux.adapters.speech.client import SpeechClient
 from clawmux.adapters.store import Store
 from clawmux.adapters.tmux import Tmux
@@ -265,7 +266,8 @@ class Runtime:
             runtime = self.agents.runtime_of(session)
             if runtime is None or runtime.input is None:
                 raise ClawMuxError("conflict", f"{session.name.capitalize()} takes words only when it asks something.")
-            await self.tmux.inject(session.pane_id, f"[VOICE id:{effect.source_id} from:user] {effect.text}", runtime.input)
+            message = with_header(f"VOICE id:{effect.source_id} from:user", effect.text)
+            await self.tmux.inject(session.pane_id, message, runtime.input)
         except ClawMuxError as error:
             self._not_delivered(effect, error)
             return
