@@ -51,16 +51,44 @@ def _voices(members: Iterator[tuple[str, BinaryIO]], limit_bytes: int, target: B
     """What ``numpy.savez(target, **{voice: table})`` writes, byte for byte, without numpy."""
     padding = -(len(_NPY_TEXT) + 11) % 64
     header = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(_NPY_TEXT) + padding + 1) + _NPY_TEXT + b" " * padding + b"\n"
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as whole:
-        for name, stream in members:
-            table = stream.read(_VOICE_BYTES + 1)
-            if len(table) != _VOICE_BYTES:
-                raise SourceFailed(f"{name} is no voice: {_VOICE_BYTES} bytes were expected")
-            # numpy forces the 64-bit header for every member, because it may not seek back to mend it.
-            with whole.open(f"{PurePosixPath(name).stem}.npy", "w", force_zip64=True) as entry:
-                entry.write(header + table)
+    whole = _StoredZip(target)
+    for name, stream in members:
+        table = stream.read(_VOICE_BYTES + 1)
+        if len(table) != _VOICE_BYTES:
+            raise SourceFailed(f"{name} is no voice: {_VOICE_BYTES} bytes were expected")
+        whole.add(f"{PurePosixPath(name).stem}.npy".encode(), header + table)
+    whole.finish()
     if target.tell() > limit_bytes:
         raise SourceFailed(f"the voices take {target.tell()} bytes instead of {limit_bytes}")
+
+
+class _StoredZip:
+    """A zip as numpy.savez writes it. By hand, because zipfile changed its bytes: Python 3.11.2 writes other headers
+    than 3.11.4 and later, and the file is known by its SHA-256 (APPNOTE.TXT 4.3.7, 4.3.12, 4.3.16, 4.5.3)."""
+
+    _VERSION = 45
+    _DATE = 1 << 5 | 1  # 1 January 1980
+    _MODE = 0o600 << 16
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+        self._directory: list[bytes] = []
+
+    def add(self, name: bytes, content: bytes) -> None:
+        start, size, crc = self._target.tell(), len(content), zlib.crc32(content)
+        shared = (self._VERSION, 0, 0, 0, self._DATE, crc)
+        # numpy forces the 64-bit header for every member, because it may not seek back to mend it.
+        sizes = struct.pack("<HHQQ", 1, 16, size, size)
+        local = struct.pack("<4s5H3L2H", b"PK\3\4", *shared, 0xFFFFFFFF, 0xFFFFFFFF, len(name), len(sizes))
+        self._target.write(local + name + sizes + content)
+        made_by = 3 << 8 | self._VERSION  # 3: Unix
+        entry = struct.pack("<4s6H3L5H2L", b"PK\1\2", made_by, *shared, size, size, len(name), 0, 0, 0, 0, self._MODE, start)
+        self._directory.append(entry + name)
+
+    def finish(self) -> None:
+        start, directory, count = self._target.tell(), b"".join(self._directory), len(self._directory)
+        end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(directory), start, 0)
+        self._target.write(directory + end)
 
 
 _FORMS: dict[Form, Callable[[Iterator[tuple[str, BinaryIO]], int, BinaryIO], None]] = {
