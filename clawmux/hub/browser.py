@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,7 @@ FIRST_MESSAGE_SECONDS = 10.0
 # A page answers pings by itself; one that does not for this long is gone.
 HEARTBEAT_SECONDS = 15.0
 _ID_CHARACTERS = 64
+_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{_ID_CHARACTERS}}}")
 
 
 async def serve_page(request: web.Request) -> web.WebSocketResponse:
@@ -254,5 +256,6 @@ class PageSession:
 
 
 def _check_id(field: str, value: str) -> None:
-    if not 1 <= len(value) <= _ID_CHARACTERS or not value.isascii() or not value.isprintable():
-        raise ClawMuxError("usage", f"field {field!r} must be 1 to {_ID_CHARACTERS} printable ASCII characters.")
+    # It stands in the header that an agent reads: nothing in it may close that header.
+    if not _ID.fullmatch(value):
+        raise ClawMuxError("usage", f"field {field!r} must be 1 to {_ID_CHARACTERS} letters, digits, - and _.")
