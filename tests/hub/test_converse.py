@@ -9,7 +9,7 @@ import pytest
 
 from tests.live_hub import LiveHub, said
 from tests.stand_ins.page import StandInPage
-from tests.stand_ins.speech_service import WORDS
+from tests.stand_ins.speech_service import WORDS, tone
 
 LOUD = b"\x00\x40" * 8000 + bytes(64000)
 SILENT = bytes(32000)
@@ -116,7 +116,10 @@ async def test_three_agents_at_once_never_overlap_and_keep_their_order(hub: Live
             assert (await said(process)).out == f"{WORDS}\n"
         spoken = [m for m in page.moments if m["type"] in ("speech_start", "speech_end")]
         assert [m["type"] for m in spoken] == ["speech_start", "speech_end"] * 3, "one stream at a time"
-        assert [m["session_id"] for m in spoken if m["type"] == "speech_start"] == sessions
+        starts = [m for m in spoken if m["type"] == "speech_start"]
+        assert [m["session_id"] for m in starts] == sessions
+        for start, voice in zip(starts, ("af_sky", "af_alloy", "af_sarah"), strict=True):
+            assert page.heard[start["stream"]][:4800] == tone(voice, 0, 2400), "each in its own voice"
 
 
 async def test_two_pages_one_plays_and_the_other_knows_where(hub: LiveHub) -> None:
