@@ -61,7 +61,7 @@ class LiveHub:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
-        await self._end_tmux()
+        await end_tmux(self.paths.tmux_socket)
         shutil.rmtree(self.home, ignore_errors=True)
 
     # -- life --
@@ -99,12 +99,6 @@ class LiveHub:
             return
         self.process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(self.process.wait(), 15)
-
-    async def _end_tmux(self) -> None:
-        argv = ["tmux", "-S", str(self.paths.tmux_socket), "kill-server"]
-        with contextlib.suppress(FileNotFoundError):
-            process = await asyncio.create_subprocess_exec(*argv, stderr=asyncio.subprocess.DEVNULL)
-            await process.wait()
 
     # -- asking --
 
@@ -176,6 +170,15 @@ class LiveHub:
         launcher.write_text(script)
         launcher.chmod(0o700)
         return launcher
+
+
+async def end_tmux(socket: Path) -> None:
+    """End the agents' server, when there is one."""
+    with contextlib.suppress(FileNotFoundError):
+        process = await asyncio.create_subprocess_exec(
+            "tmux", "-S", str(socket), "kill-server", stderr=asyncio.subprocess.DEVNULL
+        )
+        await process.wait()
 
 
 async def said(process: asyncio.subprocess.Process, stdin: bytes | None = None, seconds: float = 60.0) -> Said:

@@ -31,8 +31,8 @@ from clawmux.wire.frames import MICROPHONE, decode_frame
 log = logging.getLogger(__name__)
 
 RUNTIME = web.AppKey("clawmux_runtime", Runtime)
-# A connection that does not say what it is.
-FIRST_MESSAGE_SECONDS = 10.0
+# A page says hello at once; a client of the first protocol waits in silence, and not longer than a question waits for a page.
+FIRST_MESSAGE_SECONDS = 3.0
 # A page answers pings by itself; one that does not for this long is gone.
 HEARTBEAT_SECONDS = 15.0
 _ID_CHARACTERS = 64

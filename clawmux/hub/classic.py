@@ -49,8 +49,11 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "session_list": ("sessions",),
     "session_status": ("session_id", "status"),
     "session_terminated": ("session_id",),
+    "done": ("session_id",),
     "error": ("code", "text", "remedy"),
 }
+
+_FAULTS_OF_THE_FILE = ("usage", "unsupported", "too_large")
 
 
 class ClassicPage(Page):
@@ -67,10 +70,10 @@ class ClassicPage(Page):
         if kind == "audio":
             self._speaking = (message["session_id"], message["stream"])
             super().send({"type": "status", "session_id": message["session_id"], "text": "Speaking..."})
+        if kind == "notice":
+            super().send({"type": "status", "session_id": message["session_id"], "text": message["text"]})
         if kind in _FIELDS:
             super().send({"type": kind, **{name: message[name] for name in _FIELDS[kind] if name in message}})
-        if kind == "turn_done":
-            super().send({"type": "done", "session_id": message.get("session_id", "")})
 
     def receive(self, text: str) -> None:
         message = decode(TO_HUB, load_object(text))
@@ -100,16 +103,24 @@ class ClassicPage(Page):
         self._runtime.start_task(self._transcribe(turn, message.session_id, data), f"classic turn {turn}")
 
     async def _transcribe(self, turn: str, session_id: str, data: bytes) -> None:
+        """The words, or an error; then ``done``, whatever it came to."""
+        runtime = self._runtime
+        text = ""
         try:
-            if not await self._runtime.speech_ready():
+            if not await runtime.speech_ready():
                 raise ClawMuxError("speech_down", "The speech service is not available.")
-            text = await self._runtime.speech.transcribe(data, "application/octet-stream")
+            text = await runtime.speech.transcribe(data, "application/octet-stream", runtime.settings.speech_language)
+            if not text:
+                runtime.nothing_heard(turn)
         except ClawMuxError as error:
-            super().send(error.to_wire())
-            self._runtime.turn_failed(turn, error.text)
-            return
-        if not text:
-            self._runtime.nothing_heard(turn)
+            self.send(error.to_wire())
+            self._not_understood(turn, error)
+        effects = runtime.conversation.heard(turn, text, runtime.now) if text else []
+        runtime.perform(effects, lambda: self.send({"type": "done", "session_id": session_id}))
+
+    def _not_understood(self, turn: str, error: ClawMuxError) -> None:
+        if error.code in _FAULTS_OF_THE_FILE:
+            # The question stays open: the client may send a better file.
+            self._runtime.perform(self._runtime.conversation.turn_discarded(turn, self._runtime.now))
         else:
-            self._runtime.heard(turn, text, 0.0)
-        super().send({"type": "done", "session_id": session_id})
+            self._runtime.turn_failed(turn, error.text)

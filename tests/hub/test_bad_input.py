@@ -21,7 +21,7 @@ import pytest_asyncio
 from clawmux.wire.cli import ARGV_TYPE
 from clawmux.wire.errors import ERRORS
 from clawmux.wire.frames import MICROPHONE, SPEECH, Frame, encode_frame
-from tests.live_hub import ROOT, LiveHub
+from tests.live_hub import ROOT, LiveHub, end_tmux
 from tests.stand_ins.page import StandInPage
 from tests.stand_ins.rough_client import WAYS, Http, Raw
 
@@ -408,6 +408,9 @@ async def test_a_hub_that_cannot_start_as_told_says_which_word_is_wrong(tmp_path
         process.terminate()
         await process.wait()
         raise
+    finally:
+        # What is found wrong after the agents were looked for leaves their server, which is what agents need.
+        await end_tmux(home / "state" / "run" / "tmux.sock")
     assert process.returncode == ERRORS[start.code].exit_code, err.decode()
     assert out == b"" and all(word in err.decode() for word in start.says), err.decode()
     assert b"Traceback" not in err
