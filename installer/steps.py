@@ -75,7 +75,7 @@ def launcher_text(place: Place) -> str:
     inside = place.site_packages.relative_to(place.folder)
     values = {
         "@PYTHON@": place.current / "venv" / "bin" / "python",
-        "@CLIENT@": place.current / inside / "clawmux" / "cli" / "client.py",
+        "@CLIENT@": place.current / inside / "clawmux" / "cli" / "start_client.py",
         "@LAUNCHER@": place.launcher,
     }
     text = place.launcher_template.read_text(encoding="utf-8")

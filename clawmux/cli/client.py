@@ -1,6 +1,6 @@
 """The agents' verbs: one request over the hub's unix socket, its answer to stdout. Understands no verb itself.
 
-An agent starts this for every sentence it says, as ``python -I -S client.py``: what it imports is already in the bare
+An agent starts this for every sentence it says, as ``python -I -S start_client.py``: what it imports is already in the bare
 interpreter, except ``_socket``. It sends the words as they are; the hub parses them (clawmux/wire/cli.py) and answers
 with an exit code, the text for stderr and the text for stdout.
 """
@@ -273,6 +273,10 @@ def _stop(number: int, frame: object) -> None:
     raise Stopped(number)
 
 
-if __name__ == "__main__":
-    # Leaving by _exit skips the interpreter's clean-up; all output is written by then.
+def run() -> None:
+    """The whole program. Leaving by _exit skips the interpreter's clean-up; all output is written by then."""
     posix._exit(main([word.encode(sys.getfilesystemencoding(), "surrogateescape") for word in sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    run()

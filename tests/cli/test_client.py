@@ -22,7 +22,7 @@ from clawmux.wire.cli import TEXT_LIMIT_BYTES, VERBS, parse, split_body
 from clawmux.wire.errors import ERRORS
 from tests.stand_ins.cli_hub import Answer, CliHub, Reply, Request, Silence, answered
 
-SCRIPT = Path(client.__file__)
+SCRIPT = Path(client.__file__).with_name("start_client.py")
 BARE = [sys.executable, "-I", "-S"]
 HI = ["converse", "Hi"]
 
@@ -394,11 +394,19 @@ def test_without_home_the_password_file_is_asked() -> None:
     assert client.socket_path({}, "linux") == os.fsencode(f"{home}/.local/state/clawmux/run/hub.sock")
 
 
+def test_it_is_compiled_at_its_first_start_only() -> None:
+    for _ in range(2):
+        done = subprocess.run(
+            [*BARE, "-v", str(SCRIPT), "--help"], env={}, capture_output=True, text=True, check=True, timeout=30
+        )
+    assert "import 'client'" in done.stderr and "wrote" not in done.stderr
+
+
 def test_client_imports_the_socket_and_nothing_else(socket_file: Path) -> None:
     source = (
         "import sys\n"
         "before = set(sys.modules)\n"
-        f"path = {str(SCRIPT)!r}\n"
+        f"path = {client.__file__!r}\n"
         "with open(path) as file: code = compile(file.read(), path, 'exec')\n"
         "space = {'__name__': 'client'}; exec(code, space)\n"
         "result = space['main']([b'converse', b'Hi'])\n"

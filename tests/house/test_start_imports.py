@@ -24,10 +24,11 @@ def loaded_by(*arguments: str) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in lines[1:]}
 
 
-def test_the_client_loads_next_to_nothing() -> None:
+@pytest.mark.parametrize("program", ["start_client.py", "client.py"])
+def test_the_client_loads_next_to_nothing(program: str) -> None:
     bare = loaded_by("-I", "-S", "-c", "pass")
-    client = loaded_by("-I", "-S", "clawmux/cli/client.py", "converse", "--help")
-    assert client - bare <= {"_socket", "select"}
+    client = loaded_by("-I", "-S", f"clawmux/cli/{program}", "converse", "--help")
+    assert client - bare <= {"_socket", "select", "client"}
     assert not client & (ENGINES | FRAMEWORKS | HEAVY_STANDARD)
 
 

@@ -180,6 +180,6 @@ def test_the_launcher_names_interpreter_and_client_and_passes_words_on(tmp_path:
         )
         return done.stdout.splitlines()
 
-    assert run("converse", "a  b", "") == ["x", "-I", "-S", "/opt/claw mux/clawmux/cli/client.py", "converse", "a  b", ""]
+    assert run("converse", "a  b", "") == ["x", "-I", "-S", "/opt/claw mux/clawmux/cli/start_client.py", "converse", "a  b", ""]
     assert run("spawn", "$x") == ["/opt/claw mux:x", "-P", "-m", "clawmux", "spawn", "$x"]
     assert run() == ["/opt/claw mux:x", "-P", "-m", "clawmux"]

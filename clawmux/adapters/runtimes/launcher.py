@@ -26,7 +26,7 @@ def write_launcher(folder: Path, interpreter: Path, package_root: Path) -> Path:
     script = _SCRIPT.format(
         verbs=" | ".join(AGENT_VERBS),
         python=shlex.quote(os.fspath(interpreter)),
-        client=shlex.quote(os.fspath(package_root / "clawmux" / "cli" / "client.py")),
+        client=shlex.quote(os.fspath(package_root / "clawmux" / "cli" / "start_client.py")),
         root=shlex.quote(os.fspath(package_root)),
     )
     target = folder / "bin" / "clawmux"
