@@ -259,7 +259,10 @@ def _raise_open_files() -> None:
 
 
 def _the_app(agents_umask: int) -> Serve:
-    from clawmux.hub.app import serve
+    from clawmux.hub import certificates
+
+    with certificates.unread():
+        from clawmux.hub.app import serve
 
     return partial(serve, agents_umask=agents_umask)
 
