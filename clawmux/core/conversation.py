@@ -117,7 +117,7 @@ class Conversation:
             effects.append(EndTurn(turn.id, "cancelled"))
         for question in [q for q in self.questions.values() if q.request.session_id == session_id]:
             effects += self.cancel(question.request.id, now)
-        return effects
+        return self._of_the_living(effects)
 
     # -- speaking --
 
@@ -212,10 +212,10 @@ class Conversation:
 
     def typed(self, session_id: str, text: str, text_id: str, now: float) -> list[Effect]:
         """Typed words answer the session's open question, else go to the agent."""
+        question = self._answered_now(session_id)
         effects: list[Effect] = []
         for turn in [t for t in self.turns.values() if t.session_id == session_id and not t.closed]:
             effects += [EndTurn(turn.id, "cancelled"), *self.turn_discarded(turn.id, now)]
-        question = self._answered_now(session_id)
         return [*effects, *self._words(Words(session_id, text, "typed", text_id), question.request.id if question else None, now)]
 
     # -- page --
@@ -264,6 +264,8 @@ class Conversation:
     def tick(self, now: float) -> list[Effect]:
         effects: list[Effect] = []
         for question in self._in_order():
+            if question.stage is Stage.DONE:
+                continue  # the floor came to it from one before, and that was its end
             if question.page_by is not None and now >= question.page_by:
                 effects += self._finish(question, "no_page", "", now)
             elif question.attached_by is not None and now >= question.attached_by:
@@ -272,7 +274,7 @@ class Conversation:
                 effects += self._time_out(question, now)
         if self.floor is not None and self.floor_by is not None and now >= self.floor_by:
             effects += self._close_idle_microphone(self.floor, now)
-        return effects
+        return self._of_the_living(effects)
 
     def deadline(self) -> float | None:
         times = [self.floor_by]
@@ -296,6 +298,10 @@ class Conversation:
 
     def _in_order(self) -> list[Question]:
         return sorted(self.questions.values(), key=lambda q: q.order)
+
+    def _of_the_living(self, effects: list[Effect]) -> list[Effect]:
+        """Without turning to questions that ended in the same breath: the floor passes on while several end at once."""
+        return [e for e in effects if not isinstance(e, Speak | Listen) or e.question_id in self.questions]
 
     def _changed(self, question: Question) -> Changed:
         return Changed(question.request.session_id, question.request.id)
@@ -339,7 +345,8 @@ class Conversation:
 
     def _answered_now(self, session_id: str) -> Question | None:
         """The question that words to this session answer: the one being heard, else the oldest open one."""
-        heard = self.questions.get(self.floor or "")
+        turn = self.turns.get(self.floor or "")
+        heard = self.questions.get((turn.question_id if turn else self.floor) or "")
         if heard and heard.request.session_id == session_id and heard.request.listen:
             return heard
         return self.open_question(session_id)

@@ -373,3 +373,49 @@ def check(c: Conversation) -> None:
     assert all(q.stage is not Stage.DONE for q in c.questions.values())
     live = [t for t in c.turns.values() if not t.closed]
     assert len(live) <= 1 and (not live or c.floor == live[0].id)
+
+
+def test_an_agent_that_ends_with_several_questions_has_none_of_them_spoken() -> None:
+    c = with_page()
+    ask(c, "q1")
+    ask(c, "q2")
+    ended = essential(c.end_session(SKY, 1.0))
+    assert [e for e in ended if not isinstance(e, StopSpeaking)] == [Answer("q1", "cancelled", ""), Answer("q2", "cancelled", "")]
+    assert c.floor is None
+
+
+def test_an_agent_that_ends_while_the_user_talks_to_it_speaks_no_more() -> None:
+    c = with_page()
+    ask(c, "q1")
+    c.turn_opened("t1", SKY, 1.0)
+    ask(c, "q2")
+    assert not [e for e in c.end_session(SKY, 2.0) if isinstance(e, Speak)]
+
+
+def test_several_that_run_out_of_time_at_once_all_end() -> None:
+    c = with_page()
+    ask(c, "q1")
+    ask(c, "q2", ADAM)
+    ask(c, "q3", "am_echo")
+    late = essential(c.tick(c.answer_seconds))
+    assert not [e for e in late if isinstance(e, Speak | Listen)]
+    assert [e.question_id for e in late if isinstance(e, Answer)] == ["q1", "q2", "q3"]
+
+
+def test_a_muted_page_ends_the_next_while_both_run_out_of_time() -> None:
+    c = with_page()
+    ask(c, "q1")
+    ask(c, "q2", ADAM)
+    c.questions["q2"].spoken = True  # before a restart
+    c.prefs(muted=True, auto=True, now=1.0)
+    assert [e.question_id for e in c.tick(c.answer_seconds) if isinstance(e, Answer)] == ["q1", "q2"]
+
+
+def test_typed_words_answer_the_question_that_the_open_microphone_was_for() -> None:
+    c = with_page()
+    ask(c, "q1")
+    ask(c, "q2")
+    c.spoken("q1", 1.0)
+    c.turn_opened("t1", SKY, 2.0)
+    assert Answer("q1", "ok", "one") in c.typed(SKY, "one", "x1", 3.0)
+    assert list(c.questions) == ["q2"]
