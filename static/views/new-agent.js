@@ -46,7 +46,7 @@ export function NewAgent() {
         </select>
       </label>
       <label class="field"><span>Folder <small>optional</small></span>
-        <input name="dir" autocomplete="off" spellcheck=${false} placeholder="Your home folder" />
+        <input name="dir" autocomplete="off" spellcheck=${false} placeholder="A folder of ClawMux" />
       </label>
       <div class="modal-foot">
         <button type="button" class="btn" onClick=${leave}>Cancel</button>
