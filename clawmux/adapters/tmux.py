@@ -112,7 +112,10 @@ class Tmux:
             answer = await self.command(words, *marks)
         except Refused as error:
             raise _already(session_id) if "duplicate session" in str(error) else _failed(error) from None
-        return next(pane for pane in await self.panes() if pane.pane_id == answer[0])
+        started = next((pane for pane in await self.panes() if pane.pane_id == answer[0]), None)
+        if started is None:
+            raise ServerGone  # ended agents keep their panes; this one went with its server
+        return started
 
     async def panes(self) -> list[Pane]:
         """The agents' panes: one for each session that we have marked, whatever its user has split off beside it."""

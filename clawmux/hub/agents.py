@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 WATCH_SECONDS = 1.0
 # An agent that shows no prompt and makes no call in this time is up as far as anybody can tell.
 STARTING_SECONDS = 60.0
+# The wall clock may run ahead of the steady one by this much before we say that the machine slept or its clock was set.
+CLOCK_JUMP_SECONDS = 30.0
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -59,6 +61,10 @@ class Agents:
         self._sessions: dict[str, Session] = {}
         self._stages: dict[str, Stage | None] = {}
         self._spawning = asyncio.Lock()
+        self._spawns: set[asyncio.Task[Session]] = set()
+        self._leftovers: set[str] = set()
+        """Ended sessions whose pane may still live: tmux did not answer, or was about to start it."""
+        self._looked_at = time.time(), time.monotonic()
         self._runtimes: dict[str, manifest.Runtime] = {}
         self.broken_runtimes: dict[str, ClawMuxError] = {}
         """Runtimes whose file could not be read when it was last tried, and why."""
@@ -119,83 +125,113 @@ class Agents:
             if pane is None or pane.dead or (session.pid and pane.pid != session.pid):
                 self._end(session, "It ended while the hub was away.")
             else:
-                self._put(replace(session, pane_id=pane.pane_id, pid=pane.pid))
+                # Nobody could be active while the hub was away: that is no idleness.
+                self._put(replace(session, pane_id=pane.pane_id, pid=pane.pid).seen(time.time()))
         for unknown in set(panes) - set(self._sessions):
             log.warning("tmux holds a session %r that this hub does not know; left alone", unknown)
         self._journal.flush()
 
     async def spawn(self, order: Order) -> Session:
-        """Start an agent. Raises before anything is started when the order cannot be met."""
+        """Start an agent. Raises before anything is started when the order cannot be met.
+
+        One that was begun is carried through, also when the caller has gone: half a start would leave a pane to nobody.
+        """
+        task = asyncio.create_task(self._spawn_alone(order), name="spawn")
+        self._spawns.add(task)
+        task.add_done_callback(self._spawns.discard)
+        return await asyncio.shield(task)
+
+    async def _spawn_alone(self, order: Order) -> Session:
         async with self._spawning:
             return await self._spawn(order)
 
     async def _spawn(self, order: Order) -> Session:
         runtime = self._runtime(order.runtime or self._settings().agents_runtime)
         directory = _directory(order.dir) if order.dir else make_private(self._paths.workspace)
-        session = self._new_session(order, runtime.name, directory)
+        # What lives in tmux without us has its id taken too, or it would be in the way of every new agent.
+        held = {pane.session_id for pane in await self._tmux.panes()}
+        session = self._new_session(order, runtime.name, directory, held)
         self._put(session)
-        folder = make_private(make_private(self._paths.sessions) / session.id)
         try:
-            launch = manifest.prepare(
-                runtime,
-                manifest.Facts(
-                    session_id=session.id,
-                    name=session.name,
-                    voice=session.voice,
-                    directory=directory,
-                    folder=folder,
-                    socket=self._paths.hub_socket,
-                    interpreter=Path(sys.executable),
-                    package_root=Path(clawmux.__file__).parent.parent,
-                    is_root=os.geteuid() == 0,
-                    skip_permissions=self._settings().agents_skip_permissions,
-                ),
-            )
-            pane = await self._tmux.spawn(session.id, launch.argv, directory, launch.environ)
+            pane = await self._start(session, runtime, directory)
         except BaseException as error:
+            self._leftovers.add(session.id)
             self._end(self._sessions[session.id], getattr(error, "text", "It could not be started."))
             self._journal.flush()
             raise
         started = replace(self._sessions[session.id], pane_id=pane.pane_id, pid=pane.pid)
         self._put(started)
         self._journal.flush()
+        if started.state is SessionState.DEAD:
+            await self._end_pane(started.id, pane)
+            raise ClawMuxError("conflict", f"{session.name} was ended while it was starting.", "Start it again.")
         return started
+
+    async def _start(self, session: Session, runtime: manifest.Runtime, directory: Path) -> Pane:
+        # Stored first: a hub that is killed from here on finds the agent again.
+        if (stored := self._journal.flush()) is not None:
+            await stored
+        folder = make_private(make_private(self._paths.sessions) / session.id)
+        launch = manifest.prepare(
+            runtime,
+            manifest.Facts(
+                session_id=session.id,
+                name=session.name,
+                voice=session.voice,
+                directory=directory,
+                folder=folder,
+                socket=self._paths.hub_socket,
+                interpreter=Path(sys.executable),
+                package_root=Path(clawmux.__file__).parent.parent,
+                is_root=os.geteuid() == 0,
+                skip_permissions=self._settings().agents_skip_permissions,
+            ),
+        )
+        return await self._tmux.spawn(session.id, launch.argv, directory, launch.environ)
 
     async def kill(self, session_id: str, reason: str) -> None:
         """End a session and everything its pane started."""
         session = self.get(session_id)
         self._end(session, reason)
         self._journal.flush()
+        self._leftovers.add(session_id)
         if pane := await self._pane(session):
-            await self._tmux.kill(pane)
+            await self._end_pane(session_id, pane)
 
     async def watch(self) -> None:
         """See what became of the panes, for ever. A tmux that does not answer is waited for, not mistaken for death."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            if not self.living:
+            if not self.living and not self._leftovers:
                 continue
             try:
                 await self.look()
             except ClawMuxError as error:
                 log.warning("watching the agents: %s", error.text)
+            except Exception:
+                # Whatever it was, the next look is for all the others.
+                log.exception("watching the agents failed")
 
     async def look(self) -> None:
         """One look at every pane: ended, come up, or idle for too long."""
         panes = {pane.session_id: pane for pane in await self._tmux.panes()}
         now = time.time()
-        for session in self.living:
-            if not session.pane_id:
+        self._forgive_a_jump(now)
+        for session_id in [s.id for s in self.living]:
+            # Anew each time: what is awaited below lets others end and change sessions.
+            session, pane = self._sessions[session_id], panes.get(session_id)
+            if session.state is SessionState.DEAD or not session.pane_id or (pane and pane.pane_id != session.pane_id):
                 continue
-            pane = panes.get(session.id)
             if pane is None or pane.dead:
                 self._end(session, _how_it_ended(pane))
+                self._journal.flush()
                 if pane is not None:
                     await self._tmux.kill(pane)
             else:
-                self._sessions[session.id] = session.seen(pane.last_output)
-                await self._attend(self._sessions[session.id], now)
+                self._sessions[session_id] = session.seen(pane.last_output)
+                await self._attend(self._sessions[session_id], now)
         self._journal.flush()
+        await self._clear_leftovers(panes)
 
     def tmux_lost(self) -> None:
         """The tmux server is gone, and every agent with it."""
@@ -223,11 +259,11 @@ class Agents:
 
     # -- inside --
 
-    def _new_session(self, order: Order, runtime: str, directory: Path) -> Session:
+    def _new_session(self, order: Order, runtime: str, directory: Path, held: set[str]) -> Session:
         living = self.living
         if order.name is not None and not _NAME.fullmatch(order.name):
             raise ClawMuxError("usage", f"field 'name' is {order.name!r}; expected up to 32 small letters, digits and hyphens.")
-        ids, names = {s.id for s in living}, {s.name for s in living}
+        ids, names = {s.id for s in living} | held, {s.name for s in living}
         if order.name in names:
             raise ClawMuxError("conflict", f"field 'name': a session {order.name!r} lives already.", "Choose another name.")
         voice = _voice(order.voice) if order.voice else next_voice(ids)
@@ -255,6 +291,25 @@ class Agents:
             raise ClawMuxError("missing_program", reason, "The runtime `demo` needs nothing: clawmux spawn --runtime demo")
         return runtimes[name]
 
+    async def _end_pane(self, session_id: str, pane: Pane) -> None:
+        await self._tmux.kill(pane)
+        self._leftovers.discard(session_id)
+
+    async def _clear_leftovers(self, panes: dict[str, Pane]) -> None:
+        """End the panes of sessions that have ended here; one that is not there any more is forgotten."""
+        for session_id in list(self._leftovers):
+            if self._sessions[session_id].state is not SessionState.DEAD or session_id not in panes:
+                self._leftovers.discard(session_id)
+            else:
+                await self._end_pane(session_id, panes[session_id])
+
+    def _forgive_a_jump(self, now: float) -> None:
+        """A machine that slept, or a clock that was set, has made nobody idle."""
+        (before, steady_before), steady = self._looked_at, time.monotonic()
+        self._looked_at = now, steady
+        if now - before - (steady - steady_before) > CLOCK_JUMP_SECONDS:
+            self._sessions.update({session.id: session.seen(now) for session in self.living})
+
     async def _pane(self, session: Session) -> Pane | None:
         return next((p for p in await self._tmux.panes() if p.pane_id == session.pane_id), None)
 
@@ -272,6 +327,8 @@ class Agents:
             return
         screen = await self._tmux.capture(session.pane_id)
         session = self._sessions[session.id]
+        if session.state is not SessionState.STARTING:
+            return
         if re.search(runtime.ready, screen, re.MULTILINE):
             self._put(session.moved(SessionState.READY))
         elif (reason := manifest.needs_user(runtime, screen, session.name) or "") != session.reason:
@@ -296,6 +353,8 @@ class Agents:
         self.on_changed(session)
 
     def _end(self, session: Session, reason: str) -> None:
+        if session.state is SessionState.DEAD:
+            return
         dead = session.moved(SessionState.DEAD, reason)
         self._stages.pop(session.id, None)
         self._put(dead)

@@ -47,14 +47,14 @@ async def converse(runtime: Runtime, call: Call, url: str) -> str:
     if (done := runtime.answered(call.id)) is not None:
         _check_owner(call, done[0])
         return _told(call.id, done[1], done[2], url)
-    question = runtime.conversation.questions.get(call.id)
-    if question is not None:
-        _check_owner(call, question.request.session_id)
+    asker = runtime.asker(call.id)
+    if asker is not None:
+        _check_owner(call, asker)
     elif call.resume:
         raise ClawMuxError("not_found", f"--resume: there is no open question {call.id!r}.", "Ask again with `clawmux converse`.")
     future = runtime.await_answer(call.id)
     try:
-        if question is not None:
+        if asker is not None:
             runtime.perform(runtime.conversation.attach(call.id))
         else:
             runtime.perform(runtime.conversation.request(_request(call), runtime.now))

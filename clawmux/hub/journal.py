@@ -19,8 +19,10 @@ from clawmux.wire.errors import ClawMuxError
 
 log = logging.getLogger(__name__)
 
-# A page that missed more than this fetches the history instead.
+# What is looked through for a text to speak again, and for words that were said already.
 RING_EVENTS = 2000
+# A page that missed more than this fetches the history instead; it must fit a page's outbox, with room for what is new.
+MISSED_EVENTS = 400
 
 
 class Journal:
@@ -89,11 +91,11 @@ class Journal:
         return [body for (body,) in self._store.rows("SELECT body FROM sessions ORDER BY rowid")]
 
     def since(self, last: int) -> list[dict[str, Any]] | None:
-        """Events after ``last``; None when they are no longer in the ring, or ``last`` is from another life."""
-        durable = self._ring[-1]["n"] if self._ring else 0
+        """Events after ``last``; None when they are too many or no longer here, or ``last`` is from another life."""
         if last > self._n or (self._ring and last < self._ring[0]["n"] - 1):
             return None
-        return [event for event in self._ring if event["n"] > last] if last < durable else []
+        missed = [event for event in self._ring if event["n"] > last]
+        return missed if len(missed) <= MISSED_EVENTS else None
 
     def _tell(self, event: dict[str, Any]) -> None:
         self._ring.append(event)

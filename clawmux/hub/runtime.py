@@ -69,6 +69,10 @@ class Runtime:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._answers: dict[str, list[asyncio.Future[tuple[str, str]]]] = {}
+        self._askers: dict[str, str] = {}
+        """Question -> session, from its beginning until its answer is stored."""
+        self._delivering: set[str] = set()
+        """Ids of words that are being typed to an agent."""
         self._speech_settled = asyncio.Event()
         self.pages.on_owner_came = self._owner_came
         self.pages.on_owner_gone = self._owner_gone
@@ -161,6 +165,7 @@ class Runtime:
         )
         for body, _stage, shown, spoken, parked in rows:
             request = asked.Request(**json.loads(body))
+            self._askers[request.id] = request.session_id
             self.conversation.restore(request, spoken=bool(spoken), shown=bool(shown), parked=bool(parked), now=self.now)
             if request.session_id not in {s.id for s in self.agents.living}:
                 self.perform(self.conversation.cancel(request.id, self.now))
@@ -181,6 +186,10 @@ class Runtime:
         """(session, code, text) of a question that has its answer."""
         rows = self.store.rows("SELECT session_id, code, answer FROM questions WHERE id = ? AND code IS NOT NULL", (question_id,))
         return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
+
+    def asker(self, question_id: str) -> str | None:
+        """The session of a question that is open, or whose answer is not stored yet."""
+        return self._askers.get(question_id)
 
     def await_answer(self, question_id: str) -> asyncio.Future[tuple[str, str]]:
         future: asyncio.Future[tuple[str, str]] = self._loop.create_future()
@@ -223,6 +232,9 @@ class Runtime:
         self.journal.event("user_text", effect.session_id, msg_id=effect.source_id, text=effect.text, via=effect.via)
 
     def _deliver(self, effect: asked.Deliver) -> None:
+        if effect.source_id in self._delivering:
+            return  # the page sent them again before it heard what became of them
+        self._delivering.add(effect.source_id)
         self.start_task(self.type_to_agent(effect), f"deliver {effect.source_id}")
 
     def _answer(self, effect: asked.Answer) -> None:
@@ -233,6 +245,7 @@ class Runtime:
         self.journal.then(lambda: self._release(effect))
 
     def _release(self, effect: asked.Answer) -> None:
+        self._askers.pop(effect.question_id, None)
         for future in self._answers.pop(effect.question_id, []):
             if not future.done():
                 future.set_result((effect.code, effect.text))
@@ -248,6 +261,7 @@ class Runtime:
 
     def _store_question(self, question: asked.Question) -> None:
         request = question.request
+        self._askers[request.id] = request.session_id
         self.journal.statement(
             "INSERT INTO questions (id, session_id, request, msg_id, created, stage, shown, spoken, parked)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -271,6 +285,8 @@ class Runtime:
         except ClawMuxError as error:
             self._not_delivered(effect, error)
             return
+        finally:
+            self._delivering.discard(effect.source_id)
         self.journal.event("user_text", effect.session_id, msg_id=effect.source_id, text=effect.text, via=effect.via)
         acknowledgment = {"type": "text_ack", "id": effect.source_id, "state": "delivered", "reason": ""}
         self.perform([], lambda: self.pages.broadcast(acknowledgment))
