@@ -20,6 +20,8 @@ const PRE_ROLL_MS = Object.freeze({ hold: 300, tap: 300, auto: 0, barge: 0 });
 const NOTE_MS = 6000;
 const LEVELS_KEPT = 34;
 const HISTORY_PAGE = 50;
+/** Ends of a turn that the person chose; the controls show them already. */
+const OWN_DOING = new Set(["discard", "mute"]);
 
 const params = new URLSearchParams(location.search);
 export const isTest = params.get("test") === "1";
@@ -193,7 +195,7 @@ const ON_MESSAGE = {
   turn_end: (m) => dispatch({ type: "turn_end", turn: m.turn }),
   turn_done: (m) => {
     dispatch({ type: "turn_done", turn: m.turn, text: m.text ?? null });
-    if (!m.text && m.reason !== "discard") tell(turnWords(m.reason));
+    if (!m.text && !OWN_DOING.has(m.reason)) tell(turnWords(m.reason));
   },
   text_ack: (m) => {
     if (m.state === "refused") tell(m.reason || "The agent cannot take text now", "warn");
@@ -275,13 +277,16 @@ export function dismiss(session_id) {
   link.say({ type: "cancel", session_id });
 }
 
-/** Ask the hub for something and show its refusal. @param {string} method @param {string} path @param {any} [body] */
-export async function ask(method, path, body) {
+/**
+ * Ask the hub for something and show its refusal: over the dock, or where the asker says.
+ * @param {string} method @param {string} path @param {any} [body] @param {(words: string) => void} [refused]
+ */
+export async function ask(method, path, body, refused = (words) => tell(words, "error")) {
   try {
     return await request(method, path, body);
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) store.link.value = "signed_out";
-    tell([error.message, error.remedy].filter(Boolean).join(" "), "error");
+    refused([error.message, error.remedy].filter(Boolean).join(" "));
     return null;
   }
 }

@@ -91,9 +91,8 @@ function megabytes(bytes) {
 const TURN_REASONS = {
   nothing_heard: "Nothing was heard",
   empty: "Nothing was heard",
-  discard: "Discarded",
+  timeout: "Nothing was heard",
   cancelled: "Cancelled",
-  mute: "Microphone muted",
   speech_down: "Speech recognition does not answer. Please type",
   lost: "The microphone was lost",
 };

@@ -5,14 +5,16 @@ import { ask, dismiss, dispatch, sendText, sound } from "../talk.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { freshId } from "../device.js";
 import { controls } from "../voice.js";
-import { MIC_WORDS, elapsed, nameOf, voiceName } from "../words.js";
+import { MIC_WORDS, elapsed, nameOf } from "../words.js";
 import { loadChoices } from "./new-agent.js";
-import { Icon } from "./parts.js";
+import { Icon, VoiceOptions } from "./parts.js";
 
 const BARS = 34;
 /** Speech seldom passes a fifth of full scale: this makes the bars use their height. */
 const BAR_GAIN = 5;
 const TICK_MS = 100;
+/** Stages of a question before its first sound. */
+const ABOUT_TO_SPEAK = new Set(["queued", "speaking"]);
 
 export function Dock() {
   const session = store.current.value;
@@ -54,9 +56,16 @@ function hint(voice, name, speaker) {
   if (session.state === "starting") return `${name} is starting. ${session.reason ?? ""}`;
   if (store.speech.value.state !== "ready") return `Speech is not ready. You can type to ${name}`;
   if (voice.mode === "muted") return "Muted. Agents still speak";
+  if (ABOUT_TO_SPEAK.has(session.question?.stage)) return `${name} is about to speak`;
   if (session.question) return html`${name} waits for your answer. <button class="link" onClick=${() => dismiss(session.id)}>Dismiss</button>`;
   if (voice.mode === "waiting") return `${name} has your words`;
+  if (isDeaf(session)) return `${name} hears you when it asks something`;
   return html`Tap the microphone<span class="desk">, or hold <kbd>Space</kbd>,</span> and talk to ${name}`;
+}
+
+/** Such an agent's program takes no words by itself: only a question of its own is answered. @param {any} session */
+function isDeaf(session) {
+  return session.accepts_text === false && !session.question;
 }
 
 function Recording({ since }) {
@@ -128,7 +137,7 @@ function Voice({ session }) {
     <span class="face" aria-hidden="true"><${Icon} name="volume-2" />Voice</span>
     <label for="voice">Voice</label>
     <select id="voice" value=${session.voice} onChange=${change}>
-      ${voices.map(({ id }) => html`<option key=${id} value=${id}>${voiceName(id)}</option>`)}
+      <${VoiceOptions} voices=${voices} />
     </select>
     <${Icon} name="chevron-down" size="s" />
   </div>`;
@@ -160,7 +169,8 @@ function TypeBox({ session, name }) {
     drafts.set(session.id, target.value);
     fit(target);
   };
-  const prompt = session.question ? `Or type your answer to ${name}` : `Or type to ${name}`;
+  const asked = session.question ? `Or type your answer to ${name}` : `Or type to ${name}`;
+  const prompt = isDeaf(session) ? `${name} takes words when it asks` : asked;
   return html`<form class="typebox" onSubmit=${send}>
     <textarea id="typebox" ref=${ref} rows="1" aria-label=${`Message to ${name}`} placeholder=${prompt} enterkeyhint="send" onKeyDown=${onKeyDown} onInput=${onInput}></textarea>
     <button class="ibtn" aria-label="Send message"><${Icon} name="send-horizontal" /></button>

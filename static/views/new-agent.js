@@ -2,17 +2,18 @@
 import * as store from "../store.js";
 import { ask, select } from "../talk.js";
 import { html, useEffect, useState } from "../vendor/ui.js";
-import { voiceName } from "../words.js";
-import { Modal } from "./parts.js";
+import { Modal, VoiceOptions } from "./parts.js";
 
 export function NewAgent() {
   const [busy, setBusy] = useState(false);
+  const [refusal, setRefusal] = useState("");
   const leave = () => (store.dialog.value = null);
   useEffect(() => void loadChoices(), []);
   const begin = async (event) => {
     event.preventDefault();
     setBusy(true);
-    const session = await ask("POST", "/api/sessions", wanted(new FormData(event.target)));
+    setRefusal("");
+    const session = await ask("POST", "/api/sessions", wanted(new FormData(event.target)), setRefusal);
     setBusy(false);
     if (!session) return;
     leave();
@@ -21,24 +22,22 @@ export function NewAgent() {
   };
   const taken = new Set(store.sessions.value.map(({ voice }) => voice));
   const runtimes = store.runtimes.value;
-  const usual = runtimes.find(({ name }) => name === store.settings.value.runtime)?.title;
+  const usual = runtimes.find(({ name }) => name === store.settings.value.runtime);
   return html`<${Modal} label="New agent" onClose=${leave}>
     <form onSubmit=${begin}>
       <h2>New agent</h2>
       <label class="field"><span>Voice</span>
         <select name="voice">
           <option value="">Next free voice</option>
-          ${store.voices.value.map(
-            ({ id }) => html`<option key=${id} value=${id} disabled=${taken.has(id)}>${voiceName(id)}${taken.has(id) ? " (in use)" : ""}</option>`,
-          )}
+          <${VoiceOptions} voices=${store.voices.value} taken=${taken} />
         </select>
       </label>
       <label class="field"><span>Name <small>optional</small></span>
-        <input name="name" maxlength="40" autocomplete="off" placeholder="As the voice" />
+        <input name="name" maxlength="32" autocomplete="off" autocapitalize="none" placeholder="As the voice" />
       </label>
       <label class="field"><span>Program</span>
         <select name="runtime">
-          <option value="">As in the settings${usual ? ` (${usual})` : ""}</option>
+          <option value="">As in the settings${usual ? ` (${usual.title}${usual.available ? "" : ", not installed"})` : ""}</option>
           ${runtimes.map(
             ({ name, title, available, reason }) =>
               html`<option key=${name} value=${name} disabled=${!available}>${title}${available ? "" : ` (${reason})`}</option>`,
@@ -48,6 +47,7 @@ export function NewAgent() {
       <label class="field"><span>Folder <small>optional</small></span>
         <input name="dir" autocomplete="off" spellcheck=${false} placeholder="A folder of ClawMux" />
       </label>
+      ${refusal && html`<p class="refusal" role="alert">${refusal}</p>`}
       <div class="modal-foot">
         <button type="button" class="btn" onClick=${leave}>Cancel</button>
         <button class="btn primary" disabled=${busy}>${busy ? "Starting…" : "Start agent"}</button>

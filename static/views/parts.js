@@ -1,5 +1,6 @@
 /** Small pieces that several views share: icon, dot, avatar, modal dialog. */
 import { html, useEffect, useRef } from "../vendor/ui.js";
+import { voiceName } from "../words.js";
 
 /** @param {{name: string, size?: ""|"s"|"l"}} props */
 export function Icon({ name, size = "" }) {
@@ -20,6 +21,17 @@ export function Avatar({ name, id }) {
   let sum = 0;
   for (const letter of id) sum = (sum * SPREAD + letter.charCodeAt(0)) % WRAP;
   return html`<span class="av c${sum % AVATAR_COLOURS}" aria-hidden="true">${name.charAt(0)}</span>`;
+}
+
+/** The voices by language, because several languages have a Santa. @param {{voices: any[], taken?: Set<string>}} props */
+export function VoiceOptions({ voices, taken = new Set() }) {
+  const languages = new Map();
+  for (const voice of voices) languages.set(voice.language, [...(languages.get(voice.language) ?? []), voice]);
+  const option = ({ id }) =>
+    html`<option key=${id} value=${id} disabled=${taken.has(id)}>${voiceName(id)}${taken.has(id) ? " (in use)" : ""}</option>`;
+  return [...languages].map(([language, those]) =>
+    language ? html`<optgroup key=${language} label=${language}>${those.map(option)}</optgroup>` : those.map(option),
+  );
 }
 
 /** A modal dialog; Escape and a click beside it close it. @param {{label: string, onClose: () => void, children?: any}} props */

@@ -44,6 +44,27 @@ async def test_an_agent_is_started_with_the_chosen_fields(hub: PageHub, open_pag
     assert await dialog.count() == 0
 
 
+async def test_a_refused_start_is_explained_in_the_dialog(hub: PageHub, open_page: OpenPage) -> None:
+    """A modal dialog covers the dock, and without an agent there is none."""
+    hub.sessions.clear()
+    hub.refuses_spawn = {"code": "missing_program", "text": "claude is not installed.", "remedy": "Install it."}
+    page = await open_page()
+    await page.get_by_role("button", name="New agent").first.click()
+    dialog = page.get_by_role("dialog", name="New agent")
+    await dialog.get_by_role("button", name="Start agent").click()
+    await dialog.get_by_role("alert").get_by_text("claude is not installed. Install it.").wait_for()
+    hub.refuses_spawn = {}
+    await dialog.get_by_role("button", name="Start agent").click()
+    await page.locator('[data-session="am_adam"]').wait_for()
+
+
+async def test_voices_stand_under_their_language(open_page: OpenPage) -> None:
+    page = await open_page()
+    british = page.locator("#voice optgroup[label='British English'] option")
+    await british.wait_for(state="attached")
+    assert await british.all_text_contents() == ["Fable"]
+
+
 async def test_closing_asks_first(hub: PageHub, open_page: OpenPage) -> None:
     page = await open_page()
     await page.locator(".agent").hover()
@@ -145,6 +166,29 @@ async def test_a_question_is_dismissed(hub: PageHub, open_page: OpenPage) -> Non
     await hub.status("af_sky", question={"id": "q", "text": "Now?", "stage": "waiting", "since": 0}, needs_you=True)
     await page.get_by_role("button", name="Dismiss").click()
     assert (await hub.expect("cancel"))["session_id"] == "af_sky"
+
+
+@pytest.mark.parametrize("stage", ["queued", "speaking"])
+async def test_a_question_not_yet_heard_waits_for_no_answer(hub: PageHub, open_page: OpenPage, stage: str) -> None:
+    page = await open_page()
+    await hub.status("af_sky", question={"id": "q", "text": "Now?", "stage": stage, "since": 0})
+    await page.locator(".now-line", has_text="Sky is about to speak").wait_for()
+
+
+async def test_a_program_that_takes_words_only_when_it_asks_says_so(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    await hub.status("af_sky", accepts_text=False)
+    await page.locator(".now-line", has_text="Sky hears you when it asks something").wait_for()
+    assert await page.get_by_placeholder("Sky takes words when it asks").count() == 1
+
+
+@pytest.mark.parametrize(("reason", "words"), [("timeout", "Nothing was heard"), ("mute", "Tap the microphone")])
+async def test_a_turn_without_words_is_explained(hub: PageHub, open_page: OpenPage, reason: str, words: str) -> None:
+    page = await open_page()
+    await hub.send({"type": "turn_done", "turn": "t", "text": None, "reason": reason})
+    await hub.status("af_sky", name="ann")
+    await page.locator(".head h1", has_text="Ann").wait_for()
+    assert words in await page.locator(".now-line").inner_text()
 
 
 async def test_refused_words_can_be_sent_again(hub: PageHub, open_page: OpenPage) -> None:

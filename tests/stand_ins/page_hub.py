@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import secrets
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from aiohttp import WSMsgType, web
 
 from clawmux.hub.guard import HEADERS
 from clawmux.wire.frames import FIRST, LAST, MICROPHONE, SPEECH, Frame, decode_frame, encode_frame
+from clawmux.wire.voices import VOICES
 
 STATIC = Path(__file__).parents[2] / "static"
 TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".svg": "image/svg+xml"}
@@ -75,6 +77,7 @@ class PageHub:
         self.refuses = False
         self.answers_pings = True
         self.refuses_text = ""
+        self.refuses_spawn: dict[str, str] = {}
         self._slots: dict[int, str] = {}
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -334,7 +337,7 @@ class PageHub:
         return web.json_response({"entries": entries[-limit:], "more": len(entries) > limit})
 
     async def _voices(self, _: web.Request) -> web.Response:
-        return web.json_response([{"id": name} for name in ("af_sky", "am_adam", "af_nova", "bm_fable")])
+        return web.json_response([dataclasses.asdict(VOICES[name]) for name in ("af_sky", "am_adam", "af_nova", "bm_fable")])
 
     async def _runtimes(self, _: web.Request) -> web.Response:
         claude = {"name": "claude", "title": "Claude Code", "available": False, "reason": "not installed"}
@@ -343,6 +346,8 @@ class PageHub:
     async def _spawn(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.requests.append(("POST", "/api/sessions", body))
+        if self.refuses_spawn:
+            return web.json_response(self.refuses_spawn, status=503)
         row = session(body.get("voice", "am_adam"), state="starting")
         self.sessions.append(row)
         return web.json_response(row, status=201)
