@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 # Ten minutes of PCM16 at 16 kHz: 19 MB.
 TURN_LIMIT_BYTES = 600 * MICROPHONE_RATE * 2
+# An open microphone sends 31 frames a second. A page that sends none for this long will send no more; one whose network
+# broke is known to be gone before (its heartbeat), and comes back with all of it.
+NO_FRAMES_SECONDS = 30.0
 PIECE_BYTES = 32000
 TRIES = 3
 # A service that died is noticed a moment after its connections broke; asked at once, it would seem to refuse us.
@@ -76,7 +79,9 @@ class Listener:
         speech_ready: Callable[[], Awaitable[bool]],
         hearer: Hearer,
         wishes: Callable[[], tuple[str, float]],
+        no_frames_seconds: float = NO_FRAMES_SECONDS,
     ) -> None:
+        self._no_frames_seconds = no_frames_seconds
         self._ear = ear
         self._speech_ready = speech_ready
         self._hearer = hearer
@@ -98,6 +103,7 @@ class Listener:
             self._turns[turn_id] = turn
             turn.task = asyncio.create_task(self._run(turn), name=f"turn {turn_id}")
         turn.page, turn.slot = page, slot
+        turn.changed.set()
         self._slots[page.client, slot] = turn_id
 
     def feed(self, page: Page, frame: Frame) -> None:
@@ -107,7 +113,7 @@ class Listener:
             self.dropped_frames += 1
             return
         if len(turn.pcm) + len(frame.payload) > TURN_LIMIT_BYTES:
-            self.close(turn.id)
+            self._end(turn)
             return
         turn.next_seq = frame.seq + 1
         turn.pcm += frame.payload
@@ -210,7 +216,14 @@ class Listener:
             if turn.closed or turn.ended:
                 await listening.end()
                 return
-            await turn.changed.wait()
+            try:
+                async with asyncio.timeout(self._no_frames_seconds):
+                    await turn.changed.wait()
+            except TimeoutError:
+                # A page whose connection broke comes back with all of it; one that is here has forgotten its microphone.
+                if turn.page is not None:
+                    log.warning("turn %s: no frames any more; taken as its end", turn.id)
+                    self._end(turn)
 
     def _take(self, turn: LiveTurn, event: dict[str, Any]) -> bool:
         """One event of the service. True when it was the last: the words."""

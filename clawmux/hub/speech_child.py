@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +24,11 @@ log = logging.getLogger(__name__)
 LOADING_POLL_SECONDS = 0.1
 STEADY_POLL_SECONDS = 2.0
 TERM_SECONDS = 3.0
+# Its loop answers within milliseconds also while its engines work, so one that is silent for this long hangs. Loading a
+# large module on a busy machine may hold it up for some seconds.
+HANGS_AFTER_SECONDS = 20.0
+# One question takes no longer; when it seems to, it was we who stood still.
+QUESTION_SECONDS = 6.0
 # Words of the service's /health -> ours.
 _STATES = {
     "ready": SpeechState.READY,
@@ -44,7 +50,9 @@ class SpeechChild:
         client: Health,
         on_report: Callable[[SpeechState, str], None],
         on_exit: Callable[[str], None],
+        hangs_after_seconds: float = HANGS_AFTER_SECONDS,
     ) -> None:
+        self._hangs_after_seconds = hangs_after_seconds
         self._socket = socket
         self._log_file = log_file
         self._client = client
@@ -75,7 +83,7 @@ class SpeechChild:
             self._on_exit(f"The speech service could not be started: {error}.")
             return
         self._process = process
-        watching = asyncio.create_task(self._watch(), name="speech health")
+        watching = asyncio.create_task(self._watch(process), name="speech health")
         try:
             status = await process.wait()
         except asyncio.CancelledError:
@@ -96,16 +104,25 @@ class SpeechChild:
         finally:
             os.close(descriptor)
 
-    async def _watch(self) -> None:
-        """Ask for its health: often while it loads, now and then afterwards."""
-        pause = LOADING_POLL_SECONDS
-        while True:
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """Ask for its health: often while it loads, now and then afterwards. One that hangs is killed: those who wait for it
+        are told, and the next one serves them."""
+        pause, silent = LOADING_POLL_SECONDS, 0.0
+        while silent < self._hangs_after_seconds:
+            began = time.monotonic()
             await asyncio.sleep(pause)
-            with contextlib.suppress(ClawMuxError):
+            try:
                 told = await self._client.health()
-                state = _STATES.get(str(told.get("state")), SpeechState.FAILED)
-                self._on_report(state, str(told.get("reason") or ""))
-                pause = STEADY_POLL_SECONDS if state is SpeechState.READY else LOADING_POLL_SECONDS * 5
+            except ClawMuxError:
+                silent += min(time.monotonic() - began, QUESTION_SECONDS)
+                continue
+            silent = 0.0
+            state = _STATES.get(str(told.get("state")), SpeechState.FAILED)
+            self._on_report(state, str(told.get("reason") or ""))
+            pause = STEADY_POLL_SECONDS if state is SpeechState.READY else LOADING_POLL_SECONDS * 5
+        log.warning("the speech service does not answer; killing it")
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
