@@ -4,6 +4,7 @@
  */
 import { batch, computed, signal } from "./vendor/ui.js";
 import { INITIAL } from "./voice.js";
+import { nameOf } from "./words.js";
 
 /** @type {{value: "boot"|"connecting"|"online"|"offline"|"signed_out"|"unreachable"}} */
 export const link = signal("boot");
@@ -26,6 +27,8 @@ export const later = signal({});
 export const note = signal(null);
 /** Notices that belong to no conversation. */
 export const notices = signal([]);
+/** Agents that the user closes on this page: their end is no news. @type {Set<string>} */
+export const closing = new Set();
 /** Typed words on their way: {id, session_id, text, state, reason}. */
 export const outgoing = signal([]);
 /** The entry whose speech sounds now. */
@@ -102,6 +105,13 @@ function append(event) {
   if (event.type === "user_text") outgoing.value = outgoing.value.filter((sent) => !isConfirmedBy(sent, event));
 }
 
+/** An agent that goes by itself takes its conversation off the screen: the user is told. @param {any} event */
+function tellEnd({ n, session_id, reason = "" }) {
+  const session = sessions.value.find(({ id }) => id === session_id);
+  if (!session || closing.has(session_id)) return;
+  notices.value = [...notices.value, { n, level: "info", text: `${nameOf(session)} has ended. ${reason}` }].slice(-3);
+}
+
 /** @param {any} sent @param {any} event */
 function isConfirmedBy(sent, event) {
   return event.msg_id === sent.id || (event.session_id === sent.session_id && event.text === sent.text);
@@ -124,6 +134,7 @@ const APPLY = {
   },
   session_terminated: (m) => {
     append(m);
+    tellEnd(m);
     remove(m.session_id);
   },
   assistant_text: append,

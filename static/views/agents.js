@@ -60,7 +60,9 @@ export function CloseAgent({ id }) {
   const name = nameOf(session);
   const close = async () => {
     leave();
+    store.closing.add(id);
     if (await ask("DELETE", `/api/sessions/${encodeURIComponent(id)}`)) store.remove(id);
+    store.closing.delete(id);
   };
   return html`<${Modal} label=${`Close ${name}`} onClose=${leave}>
     <h2>Close ${name}?</h2>

@@ -76,6 +76,15 @@ async def test_closing_asks_first(hub: PageHub, open_page: OpenPage) -> None:
     await page.locator('[data-do="close"]').click()
     await page.get_by_text("No agent yet").wait_for()
     assert hub.requests == [("DELETE", "/api/sessions/af_sky", None)]
+    assert await page.locator("[data-banner=notice]").count() == 0, "what the user did is no news"
+
+
+async def test_an_agent_that_ends_by_itself_is_reported(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    hub.sessions.clear()
+    await hub.send({"type": "session_terminated", "session_id": "af_sky", "reason": "Its program ended."})
+    await page.locator("[data-banner=notice]").get_by_text("Sky has ended. Its program ended.").wait_for()
+    await page.get_by_text("No agent yet").wait_for()
 
 
 async def test_the_voice_is_changed(hub: PageHub, open_page: OpenPage) -> None:

@@ -356,6 +356,7 @@ class PageHub:
         name = request.match_info["id"]
         self.requests.append(("DELETE", request.path, None))
         self.sessions = [row for row in self.sessions if row["id"] != name]
+        await self.send({"type": "session_terminated", "session_id": name, "reason": "The owner ended it."})
         await self.send({"type": "session_list", "sessions": self.sessions})
         return web.json_response({"id": name})
 
