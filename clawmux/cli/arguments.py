@@ -21,4 +21,5 @@ class Arguments(argparse.ArgumentParser):
         self.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
     def error(self, message: str) -> NoReturn:
-        raise ClawMuxError("usage", f"{self.prog}: {message}.", f"See `{self.prog} --help`.")
+        command = self.prog.removeprefix("clawmux ")  # the program's name stands before every error
+        raise ClawMuxError("usage", f"{command}: {message}.", f"See `{self.prog} --help`.")

@@ -16,6 +16,9 @@ from clawmux.cli.render import Result, Table
 from clawmux.paths import Paths, locate
 from clawmux.wire.errors import ClawMuxError
 
+NO_AGENT = "No agent runs. Start one on the page, or with `clawmux spawn --runtime demo`."
+_TIMES = ("created", "last_active")
+
 
 def start(argv: list[str]) -> Result:
     parser = Arguments(
@@ -54,10 +57,13 @@ def status(argv: list[str]) -> Result | int:
     chosen = parser.parse_args(argv)
     if chosen.name:
         session = owner.find_session(chosen.name)
-        return Result(session, text="\n".join(f"{key}: {_words(value)}" for key, value in session.items()))
+        return Result(session, text="\n".join(f"{key}: {_words(key, value)}" for key, value in session.items()))
     health = owner.call("GET", "/api/health")
     sessions = [s for s in owner.sessions() if chosen.all or s["state"] != "dead"]
-    return Result({"hub": health, "sessions": sessions}, text=_hub_line(health), table=_session_table(sessions))
+    found = {"hub": health, "sessions": sessions}
+    if not sessions:
+        return Result(found, text=_hub_line(health), note=NO_AGENT)
+    return Result(found, text=_hub_line(health), table=_session_table(sessions))
 
 
 def open_page(argv: list[str]) -> Result:
@@ -171,7 +177,8 @@ def _hub_line(health: dict[str, Any]) -> str:
     reason = f" ({speech['reason']})" if speech.get("reason") else ""
     up = time.strftime("%H:%M:%S", time.gmtime(health.get("uptime_seconds", 0) % 86400))
     days = int(health.get("uptime_seconds", 0) // 86400)
-    return f"hub {health.get('version', '?')} · up {f'{days} d ' if days else ''}{up} · speech {speech.get('state', '?')}{reason}"
+    state = str(speech.get("state", "?")).replace("_", " ")
+    return f"hub {health.get('version', '?')} · up {f'{days} d ' if days else ''}{up} · speech {state}{reason}"
 
 
 def _session_table(sessions: list[dict[str, Any]]) -> Table:
@@ -182,9 +189,13 @@ def _session_table(sessions: list[dict[str, Any]]) -> Table:
     return Table(("NAME", "VOICE", "RUNTIME", "STATE", "ACTIVITY", "FOLDER"), rows)
 
 
-def _words(value: Any) -> str:
-    if value is None:
+def _words(key: str, value: Any) -> str:
+    if value is None or value == "":
         return "-"
+    if key in _TIMES:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
+    if key == "question":
+        return f"{value['text']} ({value['stage']})"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

@@ -45,7 +45,8 @@ def call(method: str, path: str, body: Any = None, *, socket_file: Path | None =
         raise ClawMuxError("timeout", f"the hub did not answer within {timeout:g} s.", "See `clawmux logs`.") from None
     except (OSError, http.client.HTTPException) as error:
         where = socket_file or socket_path()
-        raise ClawMuxError("hub_not_running", f"the hub is not running ({where}: {error}).", START_HINT) from None
+        reason = getattr(error, "strerror", None) or error
+        raise ClawMuxError("hub_not_running", f"the hub is not running ({where}: {reason}).", START_HINT) from None
     finally:
         connection.close()
     return _decode(response.status, data)

@@ -8,6 +8,7 @@ import pty
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,35 @@ def test_status_shows_the_living(hub: CliHub, capsys: pytest.CaptureFixture[str]
 def test_status_of_one_agent_by_name_or_id(hub: CliHub, name: str, session_id: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", name]) == 0
     assert capsys.readouterr().out.startswith(f"id: {session_id}\nname: sky\n")
+
+
+def test_status_of_one_agent_is_for_people(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    question = {"id": "q", "text": "Shall I commit?", "stage": "waiting"}
+    asking = SKY | {"created": 1795229054.25, "reason": "", "question": question}
+    with CliHub(locate().hub_socket, lambda request: as_json([asking])):
+        assert main(["status", "sky"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1795229054.25))
+    assert {f"created: {at}", "reason: -", "question: Shall I commit? (waiting)"} <= set(shown)
+
+
+def test_status_without_agents_says_how_to_start_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    health = HEALTH | {"speech": {"state": "missing_models", "reason": "voices not installed"}}
+    with CliHub(locate().hub_socket, lambda request: as_json(health if request.path == "/api/health" else [])):
+        assert main(["status"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "hub 0.1.0 · up 1 d 01:01:01 · speech missing models (voices not installed)\n"
+    assert "clawmux spawn --runtime demo" in shown.err
+
+
+def test_a_hub_that_does_not_run_is_told_in_words(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status"]) == ERRORS["hub_not_running"].exit_code
+    assert f"({locate().hub_socket}: No such file or directory)" in capsys.readouterr().err
+
+
+def test_wrong_arguments_name_the_command_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["kill"]) == 2
+    assert capsys.readouterr().err.startswith("clawmux: kill: the following arguments are required: NAME.")
 
 
 @pytest.mark.parametrize("command", ["status", "kill", "attach"])
