@@ -117,8 +117,8 @@ class Agents:
         rows = self._journal.sessions()
         panes = {pane.session_id: pane for pane in await self._tmux.panes()}
         for body in rows:
-            session = Session(**{**json.loads(body), "state": SessionState(json.loads(body)["state"])})
-            if session.state is SessionState.DEAD:
+            session = _stored(body)
+            if session is None or session.state is SessionState.DEAD:
                 continue
             self._sessions[session.id] = session
             pane = panes.get(session.id)
@@ -375,6 +375,16 @@ class Agents:
             "first_n": session.first_n,
             "reason": session.reason,
         }
+
+
+def _stored(body: str) -> Session | None:
+    """The session of a row; one that cannot be read must not keep the hub from starting."""
+    try:
+        fields = json.loads(body)
+        return Session(**{**fields, "state": SessionState(fields["state"])})
+    except (TypeError, ValueError, KeyError):
+        log.exception("a stored session cannot be read; left as it is")
+        return None
 
 
 def _directory(text: str) -> Path:

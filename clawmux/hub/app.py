@@ -45,9 +45,11 @@ async def _leave(app: web.Application) -> None:
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:
-    await app[RUNTIME].start()
-    yield
-    await app[RUNTIME].stop()
+    """From here on, with the port bound: a start that is refused before leaves no tmux server behind."""
+    async with app[RUNTIME].tmux:
+        await app[RUNTIME].start()
+        yield
+        await app[RUNTIME].stop()
 
 
 async def serve(settings: Settings, paths: Paths, on_ready: Callable[[str], None], agents_umask: int = -1) -> None:
@@ -57,7 +59,7 @@ async def serve(settings: Settings, paths: Paths, on_ready: Callable[[str], None
     """
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(Store(paths.store_file))
-        tmux = await stack.enter_async_context(Tmux(paths.tmux_socket, agents_umask=agents_umask))
+        tmux = Tmux(paths.tmux_socket, agents_umask=agents_umask)
         app = build_app(Runtime(settings, paths, store, tmux))
         doors = await stack.enter_async_context(Doors(app, settings, paths))
         with _signals(app[STOPPING]):

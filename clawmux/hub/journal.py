@@ -34,6 +34,9 @@ class Journal:
         self._words: set[str] = {e["msg_id"] for e in self._ring if e["type"] == "user_text"}
         self._statements: list[Statement] = []
         self._then: list[Callable[[], None]] = []
+        self._last: asyncio.Future[None] | None = None
+        self._untold = 0
+        """Units of work whose acts have not run yet."""
 
     @property
     def next_n(self) -> int:
@@ -69,11 +72,13 @@ class Journal:
         """Commit what was collected. Acts run in order, also when the disk refuses: live voice goes on."""
         statements, self._statements = self._statements, []
         acts, self._then = self._then, []
-        if not statements:
-            for act in acts:
-                act()
+        # Without statements of its own it waits for those before: nobody is told of a thing before what led to it.
+        future = self._store.write(*statements) if statements else self._last
+        if future is None or (not statements and self._untold == 0):
+            self._run(acts)
             return None
-        future = self._store.write(*statements)
+        self._last = future
+        self._untold += 1
         future.add_done_callback(lambda done: self._durable(done, acts))
         return future
 
@@ -104,6 +109,11 @@ class Journal:
     def _durable(self, done: asyncio.Future[None], acts: list[Callable[[], None]]) -> None:
         if not done.cancelled() and (error := done.exception()):
             log.error("the store refused a write: %s", error)
+        self._untold -= 1
+        self._run(acts)
+
+    @staticmethod
+    def _run(acts: list[Callable[[], None]]) -> None:
         for act in acts:
             try:
                 act()

@@ -164,7 +164,11 @@ class Runtime:
             "SELECT request, stage, shown, spoken, parked FROM questions WHERE code IS NULL ORDER BY created, rowid"
         )
         for body, _stage, shown, spoken, parked in rows:
-            request = asked.Request(**json.loads(body))
+            try:
+                request = asked.Request(**json.loads(body))
+            except (TypeError, ValueError):
+                log.exception("a stored question cannot be read; left as it is")
+                continue
             self._askers[request.id] = request.session_id
             self.conversation.restore(request, spoken=bool(spoken), shown=bool(shown), parked=bool(parked), now=self.now)
             if request.session_id not in {s.id for s in self.agents.living}:

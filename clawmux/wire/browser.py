@@ -83,7 +83,7 @@ class AudioOwnerClaim:
     """This page wants to be the one that plays and records."""
 
     TYPE: ClassVar[str] = "audio_owner"
-    claim: bool
+    claim: Literal[True]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import shutil
 import socket
+import sqlite3
 import sys
 import time
+
+import pytest
 
 from clawmux.adapters.tmux import Tmux
 from tests.live_hub import ROOT, LiveHub, Said, said
@@ -144,3 +149,24 @@ async def test_files_of_agents_are_made_as_the_user_makes_them(hub: LiveHub) -> 
     user_umask = os.umask(0o022)
     os.umask(user_umask)
     assert made.stat().st_mode & 0o777 == 0o666 & ~user_umask
+
+
+async def test_rows_that_cannot_be_read_do_not_keep_the_hub_from_starting(hub: LiveHub) -> None:
+    sky = await hub.spawn()
+    await hub.stop()
+    with contextlib.closing(sqlite3.connect(hub.paths.store_file)) as store, store:
+        store.execute("INSERT INTO sessions (id, body) VALUES ('x', '{\"unknown\": 1}'), ('y', 'no json')")
+        store.execute(
+            "INSERT INTO questions (id, session_id, request, msg_id, created, stage, shown, spoken, parked)"
+            " VALUES ('q', 'x', '[]', 'q', 0, 'queued', 0, 0, 0)"
+        )
+    await hub.start()
+    assert [session["id"] for session in await hub.call("GET", "/api/sessions")] == [sky]
+
+
+async def test_a_refused_start_leaves_no_tmux_server_behind() -> None:
+    hub = LiveHub("none", hub_host="192.0.2.1")
+    with pytest.raises(AssertionError, match="did not start"):
+        await hub.start()
+    assert not hub.paths.tmux_socket.exists()
+    shutil.rmtree(hub.home)
