@@ -79,18 +79,28 @@ def install(place: Place, choices: plan.Choices) -> int:
     paths.make_private(place.program)
     with one_at_a_time(place.program / "install.lock"):
         renewed = not is_current(place)
-        perform(place, steps)
-    finish(place)
-    return start(place, renewed) if choices.start else 0
+        failure = perform(place, steps)
+    finish(place, choices.start)
+    started = start(place, renewed) if choices.start else 0
+    return started or (failure.exit_code if failure else 0)
 
 
-def perform(place: Place, steps: list[Step]) -> None:
-    """Do what is not done yet, and say both."""
+def perform(place: Place, steps: list[Step]) -> ClawMuxError | None:
+    """Do what is not done yet, and say both; the failure of a step that can be done without is said and returned."""
+    failure = None
     for number, step in enumerate(steps, 1):
         done = step.is_done(place)
         say(f"{number}/{len(steps)} {step.title}{': done already' if done else ''}")
-        if not done:
+        if done:
+            continue
+        try:
             step.perform(place)
+        except ClawMuxError as error:
+            if step.is_needed:
+                raise
+            failure = error
+            say(f"{error.text}\n{error.remedy}")
+    return failure
 
 
 def start(place: Place, renewed: bool) -> int:
@@ -103,8 +113,9 @@ def start(place: Place, renewed: bool) -> int:
     return subprocess.run([place.launcher, verb], check=False).returncode
 
 
-def finish(place: Place) -> None:
-    say(f"ClawMux is installed. Start it with: {place.launcher if not on_path(place.launcher.parent) else 'clawmux'} start")
+def finish(place: Place, starts: bool) -> None:
+    command = place.launcher if not on_path(place.launcher.parent) else "clawmux"
+    say("ClawMux is installed." if starts else f"ClawMux is installed. Start it with: {command} start")
     if not on_path(place.launcher.parent):
         say(f'To type only clawmux, add this line to your shell\'s start-up file:\n  export PATH="{place.launcher.parent}:$PATH"')
 

@@ -25,7 +25,7 @@ def make(place: Place, choices: Choices) -> list[Step]:
         Step(f"write the command {place.launcher}", steps.has_launcher, steps.write_launcher),
     ]
     if choices.models:
-        plan.append(
-            Step(f"fetch the smallest speech models into {place.data.models} (about 200 MB)", lambda _: False, steps.pull_models)
-        )
+        title = f"fetch the smallest speech models into {place.data.models} (about 200 MB)"
+        # Without them the page works in text, and the hub tries again by itself.
+        plan.append(Step(title, lambda _: False, steps.pull_models, is_needed=False))
     return plan

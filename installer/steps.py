@@ -27,6 +27,8 @@ class Step:
     title: str
     is_done: Callable[[Place], bool]
     perform: Callable[[Place], None]
+    is_needed: bool = True
+    """Without it nothing after it makes sense."""
 
 
 def check_programs(place: Place) -> None:

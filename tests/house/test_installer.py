@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from clawmux.wire.cli import VERBS
-from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.errors import ERRORS, ClawMuxError
 from installer import place, plan, programs, removal, steps
-from installer.__main__ import one_at_a_time
+from installer.__main__ import install, one_at_a_time
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,6 +43,23 @@ def test_models_are_a_step_of_their_own(checkout: Path, tmp_path: Path) -> None:
     titles = [step.title for step in plan.make(found, plan.Choices())]
     assert [step.title for step in plan.make(found, plan.Choices(models=False))] == titles[:-1]
     assert "speech models" in titles[-1]
+
+
+def test_missing_models_do_not_keep_the_hub_from_starting(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A network without the models' hosts: the page works in text until the hub has them."""
+    found = place.find(checkout, {"HOME": str(tmp_path)})
+    found.launcher.parent.mkdir(parents=True)
+    found.launcher.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\ntest "$1" = start\n', encoding="utf-8")
+    found.launcher.chmod(0o700)
+    models = plan.make(found, plan.Choices())[-1:]
+    monkeypatch.setattr(plan, "make", lambda place, choices: models)
+    assert install(found, plan.Choices(start=True)) == ERRORS["download_failed"].exit_code
+    assert (tmp_path / "calls").read_text(encoding="utf-8").splitlines() == ["models pull --set tiny", "status", "start"]
+    said = capsys.readouterr().err
+    assert "the speech models could not be fetched" in said
+    assert "Start it with" not in said
 
 
 @pytest.mark.parametrize(
