@@ -17,7 +17,7 @@ SETTINGS_HEAD = """\
 # Settings
 
 Strength grows in this order: default, `config.toml`, environment variable, command line.
-`clawmux settings list` shows the values in force and where each comes from; `clawmux settings set NAME VALUE` writes
+`clawmux settings list` shows the values in force beside their defaults; `clawmux settings set NAME VALUE` writes
 `config.toml` and leaves your other lines and comments as they are. In the file, `speech.speed` is the key `speed` in
 the table `[speech]`.
 

@@ -50,11 +50,12 @@ RESUME_EXIT = 9
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="clawmux.demo_agent", description="A small agent that talks and changes nothing.")
-    parser.add_argument("--name", default="the demo agent")
+    parser.add_argument("--name", type=str.capitalize, default="")
     parser.add_argument("--patience", type=float, default=1.0, help="factor on all waits; tests use a small one")
     options = parser.parse_args(argv)
-    log(f"demo agent {options.name}, folder {Path.cwd()}")
-    text = f"Hello, I am {options.name}. What shall I do?"
+    name = options.name or "the demo agent"
+    log(f"I am {name}, folder {Path.cwd()}")
+    text = f"Hello, I am {name}. What shall I do?"
     while True:
         words = hear(text, options.patience)
         text, ends = answer(words, Path.cwd())

@@ -59,19 +59,19 @@ def test_a_conversation(tmp_path: Path) -> None:
     played = play(tmp_path, "echo Nice to meet you.", "echo list your folder", "echo Goodbye", "")
     assert played.exit_code == 0
     assert played.told == [
-        "Hello, I am sky. What shall I do?",
+        "Hello, I am Sky. What shall I do?",
         "I heard: Nice to meet you. What else?",
         "My folder has 3 entries: answers, bin, told. What else?",
         "--goodbye Goodbye. It was nice to talk to you.",
     ]
-    assert "> Hello, I am sky." in played.log and "< Nice to meet you." in played.log
+    assert "> Hello, I am Sky." in played.log and "< Nice to meet you." in played.log
 
 
 @pytest.mark.parametrize("code", sorted(SETBACKS))
 def test_a_setback_is_waited_out(tmp_path: Path, code: int) -> None:
     played = play(tmp_path, f"echo why >&2; code={code}", f"code={code}", "echo bye", "")
     assert played.exit_code == 0
-    asked = SETBACKS[code].say or "Hello, I am sky. What shall I do?"
+    asked = SETBACKS[code].say or "Hello, I am Sky. What shall I do?"
     assert played.told[1:3] == [asked, asked]
     assert SETBACKS[code].log in played.log and "why" in played.log
 
