@@ -29,6 +29,8 @@ AHEAD_SECONDS = 5.0
 # English at normal speed; only shown and used as a first guess.
 CHARACTERS_PER_SECOND = 15.0
 DONE_GRACE_SECONDS = 5.0
+# A page that plays reports four times a second. One whose network broke is known to be gone before this (its heartbeat).
+STALLED_SECONDS = 30.0
 TRIES = 3
 # A day of speech; a page that claims to hold more is not ours.
 SAMPLES_LIMIT = 86400 * SPEECH_RATE
@@ -92,7 +94,9 @@ class Speaker:
         speech_ready: Callable[[], Awaitable[bool]],
         on_spoken: Callable[[str], None],
         on_not_spoken: Callable[[str, str], None],
+        stalled_seconds: float = STALLED_SECONDS,
     ) -> None:
+        self._stalled_seconds = stalled_seconds
         self._voice = voice
         self._speech_ready = speech_ready
         self._on_spoken = on_spoken
@@ -115,6 +119,9 @@ class Speaker:
             stream = Stream(says, self._slots)
             self._streams[says.id] = stream
             stream.making = asyncio.create_task(self._make(stream), name=f"speak {says.id}")
+        if held is None:
+            # New to this page, whose sound may be locked again after a reload.
+            stream.started = False
         offset = _samples(held) if held else stream.played
         # What the page holds was sent to it in step with its ear, perhaps before a restart of the hub: it need not say so again.
         stream.played = max(stream.played, offset - round(AHEAD_SECONDS * SPEECH_RATE))
@@ -152,6 +159,7 @@ class Speaker:
         if stream := self._streams.get(stream_id):
             heard = min(max(ms * SPEECH_RATE / 1000, 0.0), stream.samples)
             stream.played = max(stream.played, round(heard))
+            stream.started = True
             stream.grew.set()
 
     def playback_done(self, stream_id: str) -> None:
@@ -196,6 +204,11 @@ class Speaker:
                     stream.failed = error.text
                     break
                 await asyncio.sleep(PAUSE_SECONDS)
+            except Exception:
+                # Whatever it was, those who wait for the end of this sentence must not wait for ever.
+                log.exception("speaking %s failed", stream.id)
+                stream.failed = "It could not be made into sound."
+                break
         stream.complete = True
         stream.grew.set()
         if stream.failed or not stream.pcm:
@@ -221,7 +234,10 @@ class Speaker:
         at, seq = offset * 2, offset * 2 // FRAME_BYTES
         while True:
             await self._until(stream, lambda at=at: len(stream.pcm) - at >= FRAME_BYTES or stream.complete)  # type: ignore[misc]
-            await self._until(stream, lambda at=at: at / 2 <= stream.played + AHEAD_SECONDS * SPEECH_RATE)  # type: ignore[misc]
+            while at / 2 > stream.played + AHEAD_SECONDS * SPEECH_RATE:
+                if not await self._plays_on(stream, self._stalled_seconds):
+                    self._stalled(stream, page)
+                    return
             piece = bytes(stream.pcm[at : at + FRAME_BYTES])
             last = stream.complete and at + len(piece) >= len(stream.pcm)
             flags = (FIRST if seq == 0 else 0) | (LAST if last else 0)
@@ -233,19 +249,31 @@ class Speaker:
         await self._await_done(stream)
 
     async def _await_done(self, stream: Stream) -> None:
-        """The page says when it is heard. One that started to play and then says nothing more is not waited for.
+        """The page says when it is heard. One that started to play and then says nothing more is not waited for."""
+        while self._streams.get(stream.id) is stream:
+            if await self._plays_on(stream, (stream.samples - stream.played) / SPEECH_RATE + DONE_GRACE_SECONDS):
+                continue
+            log.warning("no playback_done for %s; going on", stream.id)
+            self.playback_done(stream.id)
+
+    async def _plays_on(self, stream: Stream, seconds: float) -> bool:
+        """Whether the user hears more of it within that time.
 
         A page whose sound is locked until the user touches it has not started: that may take as long as it takes.
         """
         await self._until(stream, lambda: stream.started)
-        while self._streams.get(stream.id) is stream:
-            before = stream.played
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout((stream.samples - stream.played) / SPEECH_RATE + DONE_GRACE_SECONDS):
-                    await self._until(stream, lambda before=before: stream.played > before)  # type: ignore[misc]
-                    continue
-            log.warning("no playback_done for %s; going on", stream.id)
-            self.playback_done(stream.id)
+        before = stream.played
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._until(stream, lambda: stream.played > before)
+                return True
+        return False
+
+    def _stalled(self, stream: Stream, page: Page) -> None:
+        """The page is there and stands still in the middle: the others have waited long enough."""
+        log.warning("the page stopped playing %s; going on", stream.id)
+        self.stop(stream.id, page, "timeout")
+        self._on_not_spoken(stream.id, "The page stopped playing it.")
 
     async def _carry_classic(self, stream: Stream, page: Page, offset: int) -> None:
         """The first protocol: the whole as one base64 MP3, then playback_done."""
