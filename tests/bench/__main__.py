@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -43,6 +44,10 @@ def main() -> int:
 
 async def _measure(name: str, rounds: int) -> Measured:
     print(f"measuring {name} …", file=sys.stderr)
+    task = asyncio.current_task()
+    assert task is not None
+    # Ended in any way, it leaves no hub behind.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     try:
         return Measured(name, await ROWS[name](rounds), os.getloadavg()[0])
     except Unmeasured as lacking:
