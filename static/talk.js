@@ -286,7 +286,7 @@ export async function ask(method, path, body, refused = (words) => tell(words, "
     return await request(method, path, body);
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) store.link.value = "signed_out";
-    refused([error.message, error.remedy].filter(Boolean).join(" "));
+    refused([error.message, error.remedy].filter(Boolean).join("\n"));
     return null;
   }
 }

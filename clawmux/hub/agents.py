@@ -409,6 +409,6 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 
 def _how_it_ended(pane: Pane | None) -> str:
-    if pane is None:
-        return "It ended."
-    return "It ended." if pane.exit_status in (0, None) else f"It ended with exit status {pane.exit_status}."
+    if pane is None or pane.exit_status in (0, None):
+        return "Its program ended."
+    return f"Its program ended with exit status {pane.exit_status}."
