@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -220,8 +221,10 @@ class PageSession:
         text = runtime.journal.text_of(message.session_id, message.msg_id)
         runtime.agents.get(message.session_id)
         self._runtime.pages.give_audio(self._page)
-        number = runtime.journal.next_n
-        request = Request(f"{message.msg_id}{REPLAY_MARK}{number}", message.session_id, text, listen=False, fleeting=True)
+        # A page plays no stream twice, so each replay is one of its own.
+        request = Request(
+            f"{message.msg_id}{REPLAY_MARK}{secrets.token_hex(4)}", message.session_id, text, listen=False, fleeting=True
+        )
         runtime.perform(runtime.conversation.request(request, runtime.now))
 
     def _mic_open(self, message: wire.MicOpen) -> None:

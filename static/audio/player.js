@@ -182,7 +182,8 @@ export class Player {
     if (this.running === id) this.running = null;
     const ms = why === "ended" ? this.lengthMs(stream) : this.heardMs(stream);
     const done = { session_id: stream.session_id, stream: id, ms: Math.round(ms), why, received: stream.received };
-    this.ended.set(id, done);
+    // Another page goes on with it; when the sound comes back here, so does the rest of the stream.
+    if (why !== "not_owner") this.ended.set(id, done);
     for (const old of [...this.ended.keys()].slice(0, -REMEMBERED)) this.ended.delete(old);
     this.handlers.onDone(done);
   }

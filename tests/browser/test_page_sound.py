@@ -123,6 +123,20 @@ async def test_a_cancelled_stream_stops_and_says_so_once(hub: PageHub, open_page
     await mode(page, "idle")
 
 
+async def test_a_stream_that_comes_back_from_another_page_is_played_on(hub: PageHub, open_page: OpenPage, speech: Signal) -> None:
+    await open_page()
+    stream = await hub.say("af_sky", "Hello.", pcm16(speech))
+    await hub.expect("playback_started")
+    mine = hub.owner
+    await hub.send({"type": "audio_owner", "client": "another", "device": "phone"})
+    assert (await hub.expect("playback_done"))["why"] == "not_owner"
+    await hub.send({"type": "audio_owner", "client": mine, "device": ""})
+    hub.speeches[stream].done = False
+    hub._carry(stream, 24000)
+    await hub.expect("playback_started", 2)
+    assert (await hub.expect("playback_done", 2))["why"] == "ended"
+
+
 async def test_a_slow_voice_is_heard_whole(hub: PageHub, open_page: OpenPage, speech: Signal) -> None:
     """Synthesis slower than speech: breaks between, but nothing lost and nothing twice."""
     page = await open_page()

@@ -150,6 +150,16 @@ async def test_words_sent_again_while_they_are_typed_are_typed_once(hub: LiveHub
         assert [line.rpartition(" ")[2] for line in typed.read_text().splitlines()] == ["hello", "bye"]
 
 
+async def test_an_entry_is_replayed_as_often_as_it_is_asked_for(hub: LiveHub) -> None:
+    async with StandInPage(hub.url, hub.token) as page:
+        sky = await hub.spawn()
+        assert (await hub.run(sky, "converse", "Again?", "--no-listen")).code == 0
+        (entry,) = [event for event in page.events if event["type"] == "assistant_text"]
+        for number in (2, 3):
+            await page.say({"type": "replay", "session_id": sky, "msg_id": entry["msg_id"]})
+            await page.until(lambda number=number: len(page.done) == number, 10)  # type: ignore[misc]
+
+
 async def test_agents_are_not_idle_because_the_hub_was_away() -> None:
     async with LiveHub("none", agents_idle_minutes="0.05") as hub:
         sky = await hub.spawn()
