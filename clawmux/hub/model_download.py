@@ -57,10 +57,17 @@ class ModelDownload:
             pass
         except ClawMuxError as error:
             log.warning("downloading models: %s", error.text)
-            self._failed_at = time.monotonic()
-            self._on_failed(error)
+            self._give_up(error)
+        except Exception:
+            # Without the pause it would be tried again twice a second, and nobody told.
+            log.exception("downloading models failed")
+            self._give_up(ClawMuxError("internal", "the download failed.", "See `clawmux logs`, or try `clawmux models pull`."))
         finally:
             self._on_progress(None)
+
+    def _give_up(self, error: ClawMuxError) -> None:
+        self._failed_at = time.monotonic()
+        self._on_failed(error)
 
     def _pull(self, model_set: str, mirror: str, loop: asyncio.AbstractEventLoop) -> None:
         # Imported here: a hub whose models are there never needs urllib, zipfile and their kin.
