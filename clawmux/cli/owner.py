@@ -53,7 +53,8 @@ def call(method: str, path: str, body: Any = None, *, socket_file: Path | None =
 
 
 def sessions() -> list[dict[str, Any]]:
-    listed: list[dict[str, Any]] = call("GET", "/api/sessions")
+    """Living and ended."""
+    listed: list[dict[str, Any]] = call("GET", "/api/sessions?all=true")
     return listed
 
 

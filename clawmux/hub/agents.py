@@ -77,6 +77,11 @@ class Agents:
     def living(self) -> list[Session]:
         return [s for s in self._sessions.values() if s.state is not SessionState.DEAD]
 
+    def ended(self) -> list[Session]:
+        """What is still known of sessions that have ended; an id that was given again belongs to its new session."""
+        stored = (_stored(body) for body in self._journal.sessions())
+        return [session for session in stored if session and session.state is SessionState.DEAD]
+
     def panes(self) -> dict[int, str]:
         """Process id of each pane -> session id, for telling who calls."""
         return {s.pid: s.id for s in self.living if s.pid}
@@ -94,6 +99,11 @@ class Agents:
             if name_or_id in (session.id, session.name):
                 return session
         return self.get(name_or_id)
+
+    def find_ever(self, name_or_id: str) -> Session:
+        """Living or ended: its conversation can be read in both cases."""
+        sessions = [*self.living, *self.ended()]
+        return next((s for s in sessions if name_or_id in (s.id, s.name)), None) or self.get(name_or_id)
 
     def runtimes(self) -> dict[str, manifest.Runtime]:
         """The runtimes as their files are now; the user may have dropped in one a moment ago. A broken one stands alone."""

@@ -63,7 +63,12 @@ def _health(request: web.Request) -> dict[str, Any]:
 
 
 async def list_sessions(request: web.Request) -> web.Response:
-    return web.json_response(request.app[RUNTIME].session_list()["sessions"])
+    """The living sessions; with ``?all=true`` those that have ended, too."""
+    runtime = request.app[RUNTIME]
+    sessions = list(runtime.session_list()["sessions"])
+    if request.query.get("all") == "true":
+        sessions += [runtime.session_view(session) for session in runtime.agents.ended()]
+    return web.json_response(sessions)
 
 
 async def spawn(request: web.Request) -> web.Response:
@@ -91,7 +96,7 @@ async def set_voice(request: web.Request) -> web.Response:
 async def history(request: web.Request) -> web.Response:
     """A session's entries before number ``before``, the newest ``limit`` of them, oldest first."""
     runtime = request.app[RUNTIME]
-    session = runtime.agents.find(request.query.get("session_id", ""))
+    session = runtime.agents.find_ever(request.query.get("session_id", ""))
     before = _number(request, "before", runtime.journal.next_n, 0)
     limit = _number(request, "limit", 50, 1, HISTORY_ENTRIES)
     entries = runtime.store.events_before(session.id, session.first_n, before, limit + 1)

@@ -37,7 +37,7 @@ OLD_SKY = {**SKY, "id": "af_sky-1", "state": "dead", "needs_you": False}
 HEALTH = {"version": "0.1.0", "uptime_seconds": 90061, "speech": {"state": "ready", "reason": ""}}
 ROWS = [{"name": "hub.port", "value": 3460, "default": 3460, "help": "Port."}]
 ANSWERS: dict[tuple[str, str], Any] = {
-    ("GET", "/api/sessions"): [OLD_SKY, SKY],
+    ("GET", "/api/sessions?all=true"): [OLD_SKY, SKY],
     ("GET", "/api/health"): HEALTH,
     ("POST", "/api/sessions"): SKY,
     ("DELETE", "/api/sessions/af_sky"): {"id": "af_sky"},

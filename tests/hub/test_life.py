@@ -170,3 +170,17 @@ async def test_a_refused_start_leaves_no_tmux_server_behind() -> None:
         await hub.start()
     assert not hub.paths.tmux_socket.exists()
     shutil.rmtree(hub.home)
+
+
+async def test_an_ended_session_is_still_listed_and_its_conversation_can_be_read(hub: LiveHub) -> None:
+    async with StandInPage(hub.url, hub.token):
+        sky = await hub.spawn()
+        await hub.run(sky, "converse", "Remember this.", "--no-listen")
+        await hub.call("DELETE", f"/api/sessions/{sky}")
+    assert await hub.call("GET", "/api/sessions") == []
+    (ended,) = await hub.call("GET", "/api/sessions?all=true")
+    assert (ended["id"], ended["state"], ended["reason"]) == (sky, "dead", "You ended it.")
+    entries = (await hub.call("GET", f"/api/history?session_id={sky}"))["entries"]
+    assert [entry["text"] for entry in entries if entry["type"] == "assistant_text"] == ["Remember this."]
+    assert "sky" not in (await clawmux(hub, "status")).out
+    assert "dead" in (await clawmux(hub, "status", "--all")).out
