@@ -25,6 +25,9 @@ TURN_LIMIT_BYTES = 600 * MICROPHONE_RATE * 2
 # An open microphone sends 31 frames a second. A page that sends none for this long will send no more; one whose network
 # broke is known to be gone before (its heartbeat), and comes back with all of it.
 NO_FRAMES_SECONDS = 30.0
+# Besides as long as the turn itself: the slowest tier takes 6 s an utterance on two cores (measured). An engine that
+# hangs behind a healthy service must not keep an agent waiting for ever.
+WORDS_SECONDS = 60.0
 PIECE_BYTES = 32000
 TRIES = 3
 # A service that died is noticed a moment after its connections broke; asked at once, it would seem to refuse us.
@@ -80,8 +83,10 @@ class Listener:
         hearer: Hearer,
         wishes: Callable[[], tuple[str, float]],
         no_frames_seconds: float = NO_FRAMES_SECONDS,
+        words_seconds: float = WORDS_SECONDS,
     ) -> None:
         self._no_frames_seconds = no_frames_seconds
+        self._words_seconds = words_seconds
         self._ear = ear
         self._speech_ready = speech_ready
         self._hearer = hearer
@@ -182,6 +187,8 @@ class Listener:
                 reason = "The speech service ended without an answer."
             except ClawMuxError as error:
                 reason = error.text
+            except TimeoutError:
+                reason = "Recognition took too long."
             except Exception:
                 log.exception("turn %s failed", turn.id)
                 reason = "Recognition failed."
@@ -194,8 +201,8 @@ class Listener:
         language, silence_seconds = self._wishes()
         # The end that an earlier service decided stands, whatever a new one would say.
         mode = "manual" if turn.ended else turn.mode
-        async with self._ear.listen(language, mode, silence_seconds) as listening:
-            feeding = asyncio.create_task(self._feed_service(turn, listening), name=f"feed {turn.id}")
+        async with asyncio.timeout(None) as limit, self._ear.listen(language, mode, silence_seconds) as listening:
+            feeding = asyncio.create_task(self._feed_service(turn, listening, limit), name=f"feed {turn.id}")
             try:
                 async for event in listening:
                     if self._take(turn, event):
@@ -205,7 +212,8 @@ class Listener:
                 await asyncio.gather(feeding, return_exceptions=True)
         return False
 
-    async def _feed_service(self, turn: LiveTurn, listening: Listening) -> None:
+    async def _feed_service(self, turn: LiveTurn, listening: Listening, limit: asyncio.Timeout) -> None:
+        """Every sample as it comes, then the end; from there on the words are awaited for a limited time."""
         at = 0
         while True:
             turn.changed.clear()
@@ -215,6 +223,8 @@ class Listener:
                 at += len(piece)
             if turn.closed or turn.ended:
                 await listening.end()
+                audio_seconds = len(turn.pcm) / (2 * MICROPHONE_RATE)
+                limit.reschedule(asyncio.get_running_loop().time() + self._words_seconds + audio_seconds)
                 return
             try:
                 async with asyncio.timeout(self._no_frames_seconds):

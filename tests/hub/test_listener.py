@@ -47,7 +47,9 @@ class Hearer:
         self.told.append(text)
         self.has_heard.set()
 
-    def turn_failed(self, turn_id: str, reason: str) -> None: ...
+    def turn_failed(self, turn_id: str, reason: str) -> None:
+        self.told.append(reason)
+        self.has_heard.set()
 
 
 class NotingPage:
@@ -104,4 +106,21 @@ async def test_a_turn_at_its_limit_tells_the_page_to_stop() -> None:
         feed(listener, page, seq, 1_000_000)
     await asyncio.wait_for(hearer.has_heard.wait(), 5)
     assert page.told == ["turn_end"] and ear.given <= TURN_LIMIT_BYTES
+    await listener.stop()
+
+
+async def test_an_engine_that_hangs_ends_the_turn_with_a_reason() -> None:
+    class DeafEar(Ear):
+        async def end(self) -> None:
+            pass
+
+    async def is_ready() -> bool:
+        return True
+
+    hearer, page = Hearer(), NotingPage()
+    listener = Listener(DeafEar(), is_ready, hearer, lambda: ("en", 1.2), words_seconds=0.05)
+    open_turn(listener, page)
+    listener.close("t1")
+    await asyncio.wait_for(hearer.has_heard.wait(), 10)
+    assert hearer.told == ["closed", "Recognition took too long."]
     await listener.stop()
