@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from clawmux.wire.words import SpeechState
 
-# A crash of a child that served this long says nothing about the next one.
+# A crash of a child that was ready for so long, or that served anybody, says nothing about the next one.
 USEFUL_SECONDS = 3.0
 CRASHES_IN_A_ROW = 3
 PAUSE_AFTER_CRASHES_SECONDS = 30.0
@@ -38,6 +38,7 @@ class Engine:
     reason: str = ""
     crashes: int = 0
     _ready_since: float | None = None
+    _has_served: bool = False
     _start_at: float | None = field(default=None)
 
     def want(self, now: float) -> list[Effect]:
@@ -54,11 +55,17 @@ class Engine:
             self._ready_since = now
         return self._become(state, reason)
 
+    def served(self) -> list[Effect]:
+        """The child has spoken or understood something: whatever ends it now, it was not of no use."""
+        self._has_served = True
+        return []
+
     def exited(self, reason: str, now: float) -> list[Effect]:
         """The child is gone, for whatever reason."""
         if self.state is SpeechState.OFF:
             return []
-        useful = self._ready_since is not None and now - self._ready_since >= USEFUL_SECONDS
+        lasted = self._ready_since is not None and now - self._ready_since >= USEFUL_SECONDS
+        useful, self._has_served = lasted or self._has_served, False
         self.crashes = 1 if useful else self.crashes + 1
         self._ready_since = None
         if self.crashes < CRASHES_IN_A_ROW:

@@ -339,6 +339,7 @@ class Runtime:
         self.pages.broadcast(self.speech_view())
 
     def _spoken(self, question_id: str) -> None:
+        self.engine.served()
         self.perform(self.conversation.spoken(question_id, self.now))
 
     def _not_spoken(self, question_id: str, reason: str) -> None:
@@ -355,6 +356,7 @@ class Runtime:
         self.perform(self.conversation.turn_closed(turn_id, self.now))
 
     def heard(self, turn_id: str, text: str, stt_ms: float) -> None:
+        self.engine.served()
         settle = lambda: self.listener.settle(turn_id, text or None, "" if text else "nothing_heard")  # noqa: E731
         self.perform(self.conversation.heard(turn_id, text, self.now), settle)
 

@@ -42,6 +42,7 @@ EVENTS: dict[str, Event] = {
     "loading": lambda engine: engine.reported(STARTING, "", 1.0),
     "no models": lambda engine: engine.reported(MISSING, "no files", 1.0),
     "says failed": lambda engine: engine.reported(FAILED, "no memory", 1.0),
+    "serves": lambda engine: engine.served(),
     "exits": lambda engine: engine.exited("killed", 1.0),
     "stop": lambda engine: engine.stop(),
     "early tick": lambda engine: engine.tick(1.0),
@@ -119,6 +120,15 @@ def test_a_child_that_is_ready_and_dies_at_once_is_not_useful() -> None:
         engine.exited("killed", USEFUL_SECONDS - 0.1)
     engine.reported(READY, "", 0.0)
     assert engine.exited("killed", USEFUL_SECONDS - 0.1) == [Notify(FAILED, "killed")]
+
+
+def test_a_child_that_served_somebody_is_started_again_however_soon_it_dies() -> None:
+    """Or three kills in a row, a few seconds apart, would leave the user without a voice for half a minute."""
+    engine = reached(READY)
+    for _ in range(20):
+        engine.served()
+        assert engine.exited("killed", USEFUL_SECONDS - 0.1) == STARTED
+        engine.reported(READY, "", 0.0)
 
 
 def test_after_crashes_in_a_row_it_is_left_alone_for_a_while_and_tried_again() -> None:
