@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 
 import pytest
 
+from clawmux.wire.errors import ClawMuxError
 from tests.live_hub import LiveHub, said
 from tests.stand_ins.page import StandInPage
 from tests.stand_ins.speech_service import WORDS, tone
@@ -230,8 +230,6 @@ async def test_stop_leaves_the_agent_alive_and_start_finds_it(hub: LiveHub) -> N
 
 @pytest.mark.parametrize("order", [{"voice": "nobody"}, {"runtime": "nothing"}, {"dir": "/does/not/exist"}, {"name": "Not OK"}])
 async def test_an_order_that_cannot_be_met_names_its_field(hub: LiveHub, order: dict[str, str]) -> None:
-    from clawmux.wire.errors import ClawMuxError
-
     with pytest.raises(ClawMuxError) as refused:
         await hub.call("POST", "/api/sessions", {"runtime": "quiet", **order})
     assert next(iter(order)) in refused.value.text
@@ -246,4 +244,3 @@ async def test_an_agent_that_ends_is_dead_and_its_question_cancelled(hub: LiveHu
         await hub.call("DELETE", f"/api/sessions/{sky}")
         assert (await said(asking)).code == 7
         await page.until(lambda: any(e["type"] == "session_terminated" for e in page.events))
-    await asyncio.sleep(0)
