@@ -1,8 +1,8 @@
 """What this machine is, as one frozen value. Reads; decides nothing, changes nothing, never raises.
 
-    probe()      look at this machine
-    to_json()    the facts as one JSON object; ``clawmux doctor --json`` prints it, tests/hardware/ keeps such files
-    from_json()  and back
+probe()      look at this machine
+to_json()    the facts as one JSON object; ``clawmux doctor --json`` prints it, tests/hardware/ keeps such files
+from_json()  and back
 """
 
 from __future__ import annotations
