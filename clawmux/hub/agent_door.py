@@ -198,7 +198,7 @@ def _status_text(runtime: Runtime, session_id: str) -> str:
         f"{view['name']}: {view['state']}, {view['activity'].replace('_', ' ')}",
         f"voice: {view['voice']}",
         f"page: {'connected' if pages else 'none connected'}",
-        f"speech: {runtime.speech_view()['state'].replace('_', ' ')}",
+        f"speech: {runtime.speech.view()['state'].replace('_', ' ')}",
     ]
     return "\n".join(lines) + "\n"
 

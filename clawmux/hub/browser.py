@@ -154,7 +154,7 @@ class PageSession:
                     "speed": settings.speech_speed,
                     "runtime": settings.agents_runtime,
                 },
-                "speech": runtime.speech_view(),
+                "speech": runtime.speech.view(),
             }
         )
         missed = runtime.journal.since(last) if last is not None else []

@@ -107,9 +107,9 @@ class ClassicPage(Page):
         runtime = self._runtime
         text = ""
         try:
-            if not await runtime.speech_ready():
+            if not await runtime.speech.ready():
                 raise ClawMuxError("speech_down", "The speech service is not available.")
-            text = await runtime.speech.transcribe(data, "application/octet-stream", runtime.settings.speech_language)
+            text = await runtime.speech.client.transcribe(data, "application/octet-stream", runtime.settings.speech_language)
             if not text:
                 runtime.nothing_heard(turn)
         except ClawMuxError as error:

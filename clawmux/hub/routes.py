@@ -50,7 +50,7 @@ async def status(request: web.Request) -> web.Response:
 
 def _health(request: web.Request) -> dict[str, Any]:
     runtime = request.app[RUNTIME]
-    speech = runtime.speech_view()
+    speech = runtime.speech.view()
     return {
         "ok": True,
         "version": __version__,

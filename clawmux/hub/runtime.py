@@ -15,30 +15,24 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from clawmux.adapters.screen import with_header
-from clawmux.adapters.speech.client import SpeechClient
 from clawmux.adapters.store import Store
 from clawmux.adapters.tmux import Tmux
-from clawmux.core import engine as engines
 from clawmux.core import questions as asked
 from clawmux.core.conversation import Conversation
-from clawmux.core.engine import Engine
 from clawmux.core.session import Session, activity
 from clawmux.hub.agents import Agents
 from clawmux.hub.journal import Journal
 from clawmux.hub.listener import Listener
-from clawmux.hub.model_download import ModelDownload
 from clawmux.hub.pages import Page, Pages
 from clawmux.hub.speaker import Speaker, Utterance
-from clawmux.hub.speech_child import SpeechChild
+from clawmux.hub.speech import Speech
 from clawmux.paths import Paths
 from clawmux.settings import DECLARATIONS, Settings
 from clawmux.wire.errors import ClawMuxError
-from clawmux.wire.words import SpeechState, Stage
+from clawmux.wire.words import Stage
 
 log = logging.getLogger(__name__)
 
-# How long a turn or a sentence waits for a speech service that is just starting again.
-SPEECH_WAIT_SECONDS = 30.0
 _NEEDS_YOU = (Stage.LISTENING, Stage.WAITING)
 
 
@@ -51,20 +45,22 @@ class Runtime:
         self.pages = Pages()
         self.journal = Journal(store, self.pages.broadcast)
         self.conversation = Conversation(settings.speech_answer_minutes * 60, settings.speech_listen_seconds)
-        self.engine = Engine()
         self.agents = Agents(paths, lambda: self.settings, self.journal, tmux)
         self.tmux = tmux
-        self.speech = SpeechClient(paths.speech_socket)
-        self.child = SpeechChild(paths.speech_socket, paths.speech_log, self.speech, self._reported, self._exited)
-        self.speaker = Speaker(self.speech, self.speech_ready, self._spoken, self._not_spoken)
+        self.speech = Speech(
+            paths,
+            lambda: self.settings,
+            self.perform,
+            lambda: self.pages.broadcast(self.speech.view()),
+            lambda e: self.notice(None, "error", f"Models: {e.text}", e.remedy),
+        )
+        self.speaker = Speaker(self.speech.client, self.speech.ready, self._spoken, self._not_spoken)
         self.listener = Listener(
-            self.speech, self.speech_ready, self, lambda: (self.settings.speech_language, self.settings.speech_silence_seconds)
+            self.speech.client,
+            self.speech.ready,
+            self,
+            lambda: (self.settings.speech_language, self.settings.speech_silence_seconds),
         )
-        self.download = ModelDownload(
-            paths.models, self._progressed, lambda e: self.notice(None, "error", f"Models: {e.text}", e.remedy)
-        )
-        self.progress: dict[str, Any] | None = None
-        """Of a model download under way, for the pages."""
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -73,7 +69,6 @@ class Runtime:
         """Question -> session, from its beginning until its answer is stored."""
         self._delivering: set[str] = set()
         """Ids of words that are being typed to an agent."""
-        self._speech_settled = asyncio.Event()
         self.pages.on_owner_came = self._owner_came
         self.pages.on_owner_gone = self._owner_gone
         self.agents.on_changed = self._session_changed
@@ -89,8 +84,7 @@ class Runtime:
             asked.Deliver: self._deliver,
             asked.Answer: self._answer,
             asked.Changed: self._changed,
-            engines.StartService: lambda e: self.child.start(),
-            engines.Notify: self._speech_state,
+            **self.speech.performers,
         }
 
     # -- the loop --
@@ -109,13 +103,13 @@ class Runtime:
         self._arm()
 
     def _arm(self) -> None:
-        times = [t for t in (self.conversation.deadline(), self.engine.deadline()) if t is not None]
+        times = [t for t in (self.conversation.deadline(), self.speech.engine.deadline()) if t is not None]
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(max(min(times), self.now + 0.001), self._tick) if times else None
 
     def _tick(self) -> None:
-        self.perform([*self.conversation.tick(self.now), *self.engine.tick(self.now)])
+        self.perform([*self.conversation.tick(self.now), *self.speech.engine.tick(self.now)])
 
     def start_task(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -136,12 +130,11 @@ class Runtime:
         if self.store.quarantined:
             self.notice(None, "error", f"The store was broken; it was put aside as {self.store.quarantined}.")
         self.start_task(self.agents.watch(), "watch agents")
-        self.perform(self.engine.want(self.now))
+        self.speech.start()
 
     def leave(self) -> None:
         """Let go of pages and waiting commands; both come back by themselves when there is a hub again."""
-        self.perform(self.engine.stop())
-        self.child.terminate()
+        self.speech.leave()
         for page in self.pages:
             page.close()
         for waiting in self._answers.values():
@@ -156,8 +149,7 @@ class Runtime:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.download.stop()
-        await self.child.stop()
+        await self.speech.stop()
 
     def _restore_questions(self) -> None:
         rows = self.store.rows(
@@ -308,38 +300,8 @@ class Runtime:
 
     # -- speech --
 
-    async def speech_ready(self) -> bool:
-        """Whether speech can be used, waiting for a service that is just starting."""
-        try:
-            async with asyncio.timeout(SPEECH_WAIT_SECONDS):
-                while self.engine.state is SpeechState.STARTING:
-                    await self._speech_settled.wait()
-        except TimeoutError:
-            return False
-        return self.engine.state is SpeechState.READY
-
-    def _reported(self, state: SpeechState, reason: str) -> None:
-        if state is SpeechState.MISSING_MODELS and self.settings.models_download:
-            self.download.start(self.settings.speech_quality, self.settings.models_mirror)
-        self.perform(self.engine.reported(state, reason, self.now))
-
-    def _progressed(self, progress: dict[str, Any] | None) -> None:
-        self.progress = progress
-        self.pages.broadcast(self.speech_view())
-
-    def _exited(self, reason: str) -> None:
-        log.warning("%s", reason)
-        self.perform(self.engine.exited(reason, self.now))
-
-    def _speech_state(self, effect: engines.Notify) -> None:
-        if effect.state is SpeechState.STARTING:
-            self._speech_settled.clear()
-        else:
-            self._speech_settled.set()
-        self.pages.broadcast(self.speech_view())
-
     def _spoken(self, question_id: str) -> None:
-        self.engine.served()
+        self.speech.served()
         self.perform(self.conversation.spoken(question_id, self.now))
 
     def _not_spoken(self, question_id: str, reason: str) -> None:
@@ -356,7 +318,7 @@ class Runtime:
         self.perform(self.conversation.turn_closed(turn_id, self.now))
 
     def heard(self, turn_id: str, text: str, stt_ms: float) -> None:
-        self.engine.served()
+        self.speech.served()
         settle = lambda: self.listener.settle(turn_id, text or None, "" if text else "nothing_heard")  # noqa: E731
         self.perform(self.conversation.heard(turn_id, text, self.now), settle)
 
@@ -416,7 +378,3 @@ class Runtime:
 
     def session_list(self) -> dict[str, Any]:
         return {"type": "session_list", "sessions": [self.session_view(s) for s in self.agents.living]}
-
-    def speech_view(self) -> dict[str, Any]:
-        state = SpeechState.DOWNLOADING if self.progress else self.engine.state
-        return {"type": "speech_state", "state": state.value, "reason": self.engine.reason, "progress": self.progress}
