@@ -13,7 +13,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "requirements"
 # Each lock with the extras of pyproject.toml that it serves.
-EXTRAS_OF = {"hub": [], "cpu": ["speech"], "mcp": ["mcp"], "test": ["speech", "mcp", "test"]}
+EXTRAS_OF = {"hub": ["mcp"], "cpu": ["speech", "mcp"], "apple": ["speech", "mcp"], "test": ["speech", "mcp", "test"]}
+# Locks that stand by themselves: what builds, and what an NVIDIA GPU needs beside the program.
+OTHERS = {"bootstrap", "nvidia", "nvidia-blackwell"}
 LOCKS = sorted(path.stem for path in FOLDER.glob("*.txt"))
 
 
@@ -39,7 +41,7 @@ def read_entry(line: str) -> Entry:
 
 
 def test_the_locks_are_the_known_ones() -> None:
-    assert set(LOCKS) == {*EXTRAS_OF, "bootstrap"}
+    assert set(LOCKS) == {*EXTRAS_OF, *OTHERS}
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -73,6 +75,20 @@ def test_pyproject_ranges_hold(name: str) -> None:
 def test_a_package_has_one_version_in_every_set(name: str) -> None:
     everything = {(entry.name, entry.version) for entry in read_lock("test")}
     assert {(entry.name, entry.version) for entry in read_lock(name)} <= everything
+
+
+def test_a_larger_set_holds_all_of_a_smaller_one() -> None:
+    hub, cpu, apple = ({(entry.name, entry.version) for entry in read_lock(name)} for name in ("hub", "cpu", "apple"))
+    assert hub < cpu < apple
+
+
+def test_the_overlays_bring_cuda_and_nothing_of_the_program() -> None:
+    everything = {entry.name for entry in read_lock("test")}
+    for name in ("nvidia", "nvidia-blackwell"):
+        names = {entry.name for entry in read_lock(name)}
+        assert "nvidia-cublas-cu12" in names and not names & everything
+    [cublas] = [entry.version for entry in read_lock("nvidia-blackwell") if entry.name == "nvidia-cublas-cu12"]
+    assert (12, 8) <= tuple(map(int, cublas.split(".")[:2])) < (13, 0)
 
 
 def test_the_hub_set_stays_free_of_engines() -> None:
