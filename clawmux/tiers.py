@@ -1,6 +1,10 @@
 """Which quality fits which machine: the table of tiers, and the one function that judges. Pure: reads a Hardware value only.
 
 Installer, doctor, hub and settings page all ask here, so that all of them say the same.
+
+TIERS        what each tier needs
+recommend()  what should be installed and run on a machine, with the reasons in words
+fit()        one tier on a machine
 """
 
 from __future__ import annotations
@@ -8,7 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from clawmux.hardware import Gpu, Hardware
+from clawmux.machine import cards, delays
 from clawmux.wire.words import Tier
+
+GB = 1 << 30
+MB = 1 << 20
 
 
 class Mode(StrEnum):
@@ -43,6 +52,8 @@ class Engine:
     """Name in clawmux.catalog.MODELS; empty for remote."""
     memory_bytes: int
     """Of the device, at work."""
+    threads: int = 0
+    """Of the processor; 0 where it is not the processor that computes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +96,233 @@ class Recommendation:
     """Every tier, best first."""
     reasons: tuple[str, ...]
     """Sentences for the user, the weightiest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one tier takes."""
+
+    title: str
+    model: str
+    processor_bytes: int
+    """Memory at work in int8, measured."""
+    card_bytes: int
+    """The card's memory at work in float16; an estimate from the size of the weights."""
+    card_free_bytes: int
+    """A card is used when so much of it is free: other programs need some, and what is free changes."""
+    unified_bytes: int
+    """Apple: the machine's memory, which system, agents and browser share."""
+
+
+# Best first.
+TIERS: dict[Tier, Need] = {
+    Tier.HIGH: Need("Best", "whisper-large-v3-turbo", 1636 * MB, 2600 * MB, 6 * GB, 16 * GB),
+    Tier.MEDIUM: Need("Good", "whisper-medium", 1545 * MB, 2400 * MB, int(3.3 * GB), 12 * GB),
+    Tier.LOW: Need("Fast", "whisper-small", 610 * MB, 1100 * MB, int(1.8 * GB), 8 * GB),
+    Tier.TINY: Need("Smallest", "whisper-tiny.en", 250 * MB, 500 * MB, 1 * GB, 0),
+}
+
+# Kokoro at work, a sentence at a time, measured.
+_KOKORO_BYTES, _KOKORO_INT8_BYTES = 690 * MB, 415 * MB
+# Hub, system and one agent beside the engines.
+_REST_BYTES = 512 * MB
+# Below this the smaller Kokoro leaves more for the agents.
+_SHORT_OF_MEMORY_BYTES = 6 * GB
+# Kokoro in int8 is up to twice as slow on ARM as in float32, so there only little memory speaks for it.
+_SHORT_OF_MEMORY_ON_ARM_BYTES = int(3.5 * GB)
+# On the processor more than the tiny tier is worth its delay only here.
+_CORES_FOR_LOW = 8
+_REMOTE = Engine("remote", "", "", "", 0)
+
+
+def recommend(hardware: Hardware, wishes: Wishes = Wishes()) -> Recommendation:
+    """What to install and run here. Always an answer: where no engine runs, the rest of ClawMux does."""
+    fits = tuple(fit(hardware, tier) for tier in TIERS)
+    lacking = why_no_engines(hardware)
+    if not lacking and not any(each.fits for each in fits):
+        lacking = fits[-1].reason
+    mode, reasons = _mode(lacking, wishes)
+    tier, why = _tier(hardware, fits, wishes)
+    if mode is not Mode.LOCAL:
+        return Recommendation(mode, tier, Packages.HUB, _REMOTE, _REMOTE, (), fits, tuple(reasons))
+    chosen = next(each for each in fits if each.tier is tier)
+    models = (chosen.recogniser.model, chosen.speaker.model, "voices")
+    reasons += [*why, *_remarks(hardware, chosen)]
+    return Recommendation(
+        mode, tier, _packages(hardware), chosen.recogniser, chosen.speaker, models, fits, tuple(dict.fromkeys(reasons))
+    )
+
+
+def fit(hardware: Hardware, tier: Tier) -> Fit:
+    """Where this tier would run, how fast, and whether there is room for it."""
+    if lacking := why_no_engines(hardware):
+        recogniser, speaker = _on_processor(hardware, tier), _speaker(hardware, tier)
+        return Fit(tier, False, recogniser, speaker, delays.on_processor(hardware, tier), False, lacking)
+    if uses_metal(hardware):
+        return _fit_apple(hardware, tier)
+    card = cards.best(hardware)
+    if card is not None and (card.free_bytes or 0) >= _card_need(card, tier):
+        return _fit_card(hardware, card, tier)
+    return _fit_processor(hardware, tier, card)
+
+
+def why_no_engines(hardware: Hardware) -> str:
+    """Why no speech engine can be installed here, in one sentence; empty where they can."""
+    if hardware.system not in ("linux", "darwin"):
+        return "ClawMux needs tmux, which this system does not have; on Windows, install it inside WSL2."
+    if hardware.architecture not in ("x86_64", "arm64"):
+        return f"The speech engines are not built for {hardware.architecture or 'this kind of'} processors."
+    if hardware.libc.startswith("musl"):
+        return "The speech engines are not built for musl, the C library of this system (Alpine and others)."
+    if (glibc := _version(hardware.libc.removeprefix("glibc "))) and glibc < (2, 28):
+        return f"The speech engines need glibc 2.28 or newer, and this system has {hardware.libc.removeprefix('glibc ')}."
+    oldest = (14,) if hardware.architecture == "arm64" else (13,)
+    if hardware.system == "darwin" and (macos := _version(hardware.release)) and macos < oldest:
+        return f"The speech engines need macOS {oldest[0]} or newer, and this is {hardware.release}."
+    if hardware.python != (0, 0) and not (3, 11) <= hardware.python <= (3, 13):
+        return f"The speech engines are built for Python 3.11 to 3.13, and this is {hardware.python[0]}.{hardware.python[1]}."
+    return ""
+
+
+def uses_metal(hardware: Hardware) -> bool:
+    return hardware.apple is not None and any(gpu.vendor == "apple" and not gpu.unusable for gpu in hardware.gpus)
+
+
+def amount(size: int) -> str:
+    """``5.5 GB``, ``900 MB``."""
+    return f"{size / GB:.1f} GB".replace(".0 GB", " GB") if size >= GB else f"{size / MB:.0f} MB"
+
+
+def _mode(lacking: str, wishes: Wishes) -> tuple[Mode, list[str]]:
+    if wishes.mode is Mode.THIN or (lacking and wishes.server_url and wishes.mode is None):
+        server = f" of {wishes.server_url}" if wishes.server_url else ""
+        why = f"{lacking} So this machine" if lacking else "As you asked, this machine"
+        return Mode.THIN, [f"{why} only shows the page{server}."]
+    if wishes.mode is Mode.SPLIT or (wishes.speech_url and wishes.mode is None):
+        url = wishes.speech_url or "another machine"
+        return Mode.SPLIT, [f"Hub and agents run here; speech is recognised and spoken by {url}."]
+    if lacking:
+        hint = "Text works. For speech, name another machine's engines with --speech-url, or its hub with --server."
+        return Mode.SPLIT, [lacking, hint]
+    return Mode.LOCAL, []
+
+
+def _tier(hardware: Hardware, fits: tuple[Fit, ...], wishes: Wishes) -> tuple[Tier, list[str]]:
+    """The best tier that answers soon enough, or what the user wishes as far as there is room."""
+    room = [each for each in fits if each.fits]
+    if not room:
+        return wishes.tier or Tier.TINY, []
+    quick = [each for each in room if _is_quick(hardware, each)] or room[-1:]
+    if wishes.tier is None:
+        return quick[0].tier, [quick[0].reason]
+    wished = next(each for each in fits if each.tier is wishes.tier)
+    if wished.fits:
+        return wished.tier, [f"As you asked, {wished.tier}. {wished.reason}"]
+    order = list(TIERS)
+    below = [each for each in room if order.index(each.tier) > order.index(wished.tier)] or room[-1:]
+    return below[0].tier, [f"{wished.tier.capitalize()} has no room here, so {below[0].tier} is taken. {wished.reason}"]
+
+
+def _is_quick(hardware: Hardware, each: Fit) -> bool:
+    if each.recogniser.device != "cpu" or each.tier is Tier.TINY:
+        return True
+    has_vectors = bool(hardware.cpu_features & {"avx2", "neon"})
+    return each.tier is Tier.LOW and hardware.cores >= _CORES_FOR_LOW and has_vectors
+
+
+def _fit_card(hardware: Hardware, card: Gpu, tier: Tier) -> Fit:
+    need, free = TIERS[tier], card.free_bytes or 0
+    precision = cards.precision_of(card, is_short=free < TIERS[Tier.HIGH].card_free_bytes)
+    size = int(need.card_bytes * _RELATIVE_SIZE[precision])
+    recogniser = Engine("faster-whisper", f"cuda:{card.number}", precision, need.model, size)
+    reason = f"{card.name} has {amount(free)} free, and {tier} needs {amount(_card_need(card, tier))}."
+    return Fit(tier, True, recogniser, _speaker(hardware, tier), delays.ON_NVIDIA[tier], False, reason)
+
+
+# Of float16.
+_RELATIVE_SIZE = {"float16": 1.0, "int8_float16": 0.6, "int8": 0.6, "float32": 1.8}
+
+
+def _card_need(card: Gpu, tier: Tier) -> int:
+    need = TIERS[tier].card_free_bytes
+    return need if cards.is_fast(card) else int(need * max(1.0, _RELATIVE_SIZE[cards.precision_of(card, True)]))
+
+
+def _fit_apple(hardware: Hardware, tier: Tier) -> Fit:
+    assert hardware.apple is not None
+    need, memory = TIERS[tier], hardware.memory_bytes
+    fits = not memory or memory >= need.unified_bytes
+    recogniser = Engine("mlx-whisper", "metal", "float16", need.model, need.card_bytes)
+    speaker = Engine("mlx-audio", "metal", "float32", "kokoro", _KOKORO_BYTES)
+    compared = f"{tier} is for {amount(need.unified_bytes)} and more" if need.unified_bytes else f"{tier} runs on any"
+    reason = f"{hardware.cpu_name or 'This Mac'} has {amount(memory)} of memory, and {compared}."
+    return Fit(tier, fits, recogniser, speaker, delays.on_apple(hardware.apple, tier), False, reason)
+
+
+def _fit_processor(hardware: Hardware, tier: Tier, card: Gpu | None) -> Fit:
+    recogniser, speaker = _on_processor(hardware, tier), _speaker(hardware, tier)
+    needed = recogniser.memory_bytes + speaker.memory_bytes + _REST_BYTES
+    delay, is_measured = delays.on_processor(hardware, tier), delays.is_measured_on_processor(hardware)
+    if hardware.memory_bytes and hardware.memory_bytes < needed:
+        reason = (
+            f"{tier.capitalize()} needs {amount(needed)} of memory, and only {amount(hardware.memory_bytes)} are there for us."
+        )
+        return Fit(tier, False, recogniser, speaker, delay, is_measured, reason)
+    return Fit(tier, True, recogniser, speaker, delay, is_measured, _processor_reason(hardware, tier, card, delay))
+
+
+def _processor_reason(hardware: Hardware, tier: Tier, card: Gpu | None, delay: float) -> str:
+    cores = f"{hardware.cores:g} processor{'s' if hardware.cores != 1 else ''}"
+    said = f"On {cores} {tier} takes about {delay:.2g} s for an utterance"
+    if tier is Tier.HIGH:
+        said += f", longer than medium ({delays.on_processor(hardware, Tier.MEDIUM):.2g} s): it is made for graphics cards"
+    if card is None:
+        return f"{said}."
+    return f"{card.name} has only {amount(card.free_bytes or 0)} free, and {tier} needs {amount(_card_need(card, tier))}. {said}."
+
+
+def _on_processor(hardware: Hardware, tier: Tier) -> Engine:
+    need = TIERS[tier]
+    return Engine("faster-whisper", "cpu", "int8", need.model, need.processor_bytes, delays.threads_of(hardware.cores))
+
+
+def _speaker(hardware: Hardware, tier: Tier) -> Engine:
+    """Kokoro stays on the processor beside an NVIDIA card, too: its engine would want a second set of CUDA libraries."""
+    threads = delays.threads_of(hardware.cores)
+    is_arm = hardware.architecture == "arm64"
+    least = _SHORT_OF_MEMORY_ON_ARM_BYTES if is_arm else _SHORT_OF_MEMORY_BYTES
+    is_short = 0 < hardware.memory_bytes < least
+    if is_short or (tier is Tier.TINY and not is_arm):
+        return Engine("kokoro-onnx", "cpu", "int8", "kokoro-int8", _KOKORO_INT8_BYTES, threads)
+    return Engine("kokoro-onnx", "cpu", "float32", "kokoro", _KOKORO_BYTES, threads)
+
+
+def _packages(hardware: Hardware) -> Packages:
+    if uses_metal(hardware):
+        return Packages.APPLE
+    card = cards.best(hardware)
+    # By all of its memory: a card that is busy now serves later.
+    is_worth_it = card is not None and (card.memory_bytes or 0) >= _card_need(card, Tier.LOW)
+    return Packages.NVIDIA if is_worth_it else Packages.CPU
+
+
+def _remarks(hardware: Hardware, chosen: Fit) -> list[str]:
+    """What else the user should know, the weightiest first."""
+    said = []
+    for gpu in hardware.gpus:
+        if gpu.vendor != "apple" and (why := cards.why_not(hardware, gpu)):
+            said.append(f"{gpu.name} is not used: {why}")
+    said += [f"{note.reason} {note.remedy}".strip() for note in hardware.notes if note.what in ("nvidia", "rosetta")]
+    if chosen.recogniser.device == "cpu" and not hardware.cpu_features & {"avx2", "neon"}:
+        said.append("This processor has neither AVX2 nor NEON, so speech is slow.")
+    if hardware.memory_bytes and hardware.memory_bytes < hardware.memory_of_host_bytes:
+        said.append(f"Of the machine's {amount(hardware.memory_of_host_bytes)} only {amount(hardware.memory_bytes)} are for us.")
+    if chosen.speaker.model == "kokoro-int8":
+        said.append("The smaller Kokoro speaks, which needs less memory and a smaller download.")
+    return said
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """``2.36`` as numbers; nothing for what is no version."""
+    parts = text.split(".")
+    return tuple(int(part) for part in parts[:2]) if all(part.isdigit() for part in parts[:2]) else ()
