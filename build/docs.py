@@ -16,10 +16,27 @@ from clawmux.wire.errors import ERRORS  # noqa: E402
 SETTINGS_HEAD = """\
 # Settings
 
-Strength grows in this order: default, `config.toml`, environment variable, command line.
-`clawmux settings list` shows the values in force beside their defaults; `clawmux settings set NAME VALUE` writes
-`config.toml` and leaves your other lines and comments as they are. In the file, `speech.speed` is the key `speed` in
-the table `[speech]`.
+Strength grows in this order: default, `config.toml`, environment variable, command line, and for the few settings marked
+*per project* the project's `clawmux.toml`. `clawmux settings` shows the values in force with where each comes from;
+`clawmux settings set NAME VALUE` writes `config.toml` and leaves your other lines and comments as they are;
+`clawmux settings unset NAME` takes the line out again. In the file, `speech.speed` is the key `speed` in the table
+`[speech]`. The page has the same settings behind the gear, or the key `,`.
+
+## Per project
+
+A `clawmux.toml` with the same tables, in the agent's folder or above it up to the root of its repository (without one, up
+to your home folder; outside of both, only in the folder itself). The nearest one counts. `clawmux settings set NAME VALUE
+--project` writes it for the folder you are in.
+
+It stands above the environment and the command line: those belong to the hub, which serves all projects and was started
+some time ago from some shell, while the file lies beside the work that is being talked about.
+
+Because it may come with a repository that a stranger wrote, only settings that can do no harm are taken from it, those
+marked below. Anything else in it, such as a command, an address or a permission, is refused by name in a notice and never
+obeyed, and a file that cannot be read is named with its line; your own settings serve then. `speech.auto_listen` can only
+close a microphone there: where the page is set to manual, or the microphone is muted, no project opens it.
+
+## All of them
 
 """
 
@@ -52,13 +69,15 @@ def settings_page() -> str:
 def _setting(declaration: Declaration, default: object) -> str:
     shown = str(default).lower() if isinstance(default, bool) else str(default)
     variables = " ".join(f"`{name}`" for name in declaration.environment)
-    later = "" if declaration.live else " Takes effect at the next start of the hub."
+    more = ("" if declaration.live else " Takes effect at the next start of the hub.") + (
+        " *Per project.*" if declaration.project else ""
+    )
     cells = [
         f"`{declaration.name}`",
         shown or "(empty)",
         _values(declaration, default),
         variables,
-        _plain(declaration.help) + later,
+        _plain(declaration.help) + more,
     ]
     return "| " + " | ".join(cells) + " |\n"
 
@@ -69,6 +88,8 @@ def _plain(text: str) -> str:
 
 
 def _values(declaration: Declaration, default: object) -> str:
+    if len(declaration.choices) > 20:
+        return "one of " + " ".join(declaration.choices)
     if declaration.choices:
         return ", ".join(declaration.choices)
     if declaration.low is not None and declaration.high is not None:

@@ -1,6 +1,7 @@
 """Settings, declared once: name, type, default, help, limits. The page, the docs and ``settings list`` derive from here.
 
-Strength grows in this order: default, config.toml, environment, command line.
+Strength grows in this order: default, config.toml, environment, command line, and for the few settings that a project
+may decide, its clawmux.toml: it is the nearest to what is being talked about, and it has no power that could do harm.
 """
 
 from __future__ import annotations
@@ -9,14 +10,21 @@ import dataclasses
 import math
 import os
 import re
-import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from clawmux import project_file, toml_lines
 from clawmux.wire.errors import ClawMuxError
+
+# What Whisper knows, by its own codes, and "auto": whatever it hears.
+LANGUAGES = tuple(
+    "auto af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it"
+    " ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq"
+    " sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,8 @@ class Declaration:
 
     name: str
     """Dotted name: table and key in config.toml."""
+    title: str
+    """What the page calls it."""
     help: str
     older_names: tuple[str, ...] = ()
     """Environment variables accepted besides ``CLAWMUX_<TABLE>_<KEY>``."""
@@ -33,88 +43,146 @@ class Declaration:
     choices: tuple[str, ...] = ()
     live: bool = True
     """False: takes effect at the next start of the hub."""
+    project: bool = False
+    """A project's clawmux.toml may decide it. Only what can do no harm: such a file comes with strangers' repositories."""
 
     @property
     def environment(self) -> tuple[str, ...]:
         return ("CLAWMUX_" + self.name.upper().replace(".", "_"), *self.older_names)
 
 
-def _declare(default: Any, name: str, help: str, **facts: Any) -> Any:
-    return field(default=default, metadata={"declaration": Declaration(name, help, **facts)})
+def _declare(default: Any, name: str, title: str, help: str, **facts: Any) -> Any:
+    return field(default=default, metadata={"declaration": Declaration(name, title, help, **facts)})
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The values in force. Frozen: a change makes a new value."""
 
-    hub_host: str = _declare("127.0.0.1", "hub.host", "Address the page is served on; beyond loopback needs TLS.", live=False)
+    hub_host: str = _declare(
+        "127.0.0.1", "hub.host", "Address", "Address the page is served on; beyond loopback needs TLS.", live=False
+    )
     hub_port: int = _declare(
         3460,
         "hub.port",
+        "Port",
         "Port the page is served on; 0 picks a free one.",
         low=0,
         high=65535,
         live=False,
         older_names=("VOICE_CHAT_HUB_PORT",),
     )
-    hub_public_url: str = _declare("", "hub.public_url", "Further https address under which a proxy shows the page.", live=False)
-    hub_tls_certificate: str = _declare(
-        "", "hub.tls_certificate", "PEM file with the certificate chain, for hosts beyond loopback.", live=False
+    hub_public_url: str = _declare(
+        "", "hub.public_url", "Public address", "Further https address under which a proxy shows the page.", live=False
     )
-    hub_tls_key: str = _declare("", "hub.tls_key", "PEM file with the private key of hub.tls_certificate.", live=False)
+    hub_tls_certificate: str = _declare(
+        "", "hub.tls_certificate", "Certificate", "PEM file with the certificate chain, for hosts beyond loopback.", live=False
+    )
+    hub_tls_key: str = _declare(
+        "", "hub.tls_key", "Key of the certificate", "PEM file with the private key of hub.tls_certificate.", live=False
+    )
 
-    agents_runtime: str = _declare("claude", "agents.runtime", "Runtime of a new agent when none is named.")
+    agents_runtime: str = _declare(
+        "claude", "agents.runtime", "Program of a new agent", "Runtime of a new agent when none is named."
+    )
     agents_idle_minutes: float = _declare(
         30.0,
         "agents.idle_minutes",
+        "End idle agents after",
         "Minutes without any activity after which a session ends; 0 = never.",
         low=0,
         high=100000,
         older_names=("VOICE_CHAT_TIMEOUT",),
     )
     agents_skip_permissions: bool = _declare(
-        True, "agents.skip_permissions", "Start agents without permission questions where the runtime can."
+        True,
+        "agents.skip_permissions",
+        "Start without permission questions",
+        "Start agents without permission questions where the runtime can.",
     )
 
     speech_quality: str = _declare(
-        "tiny", "speech.quality", "Recognition quality: high, medium, low or tiny.", choices=("high", "medium", "low", "tiny")
+        "tiny",
+        "speech.quality",
+        "Quality",
+        "Recognition quality: high, medium, low or tiny.",
+        choices=("high", "medium", "low", "tiny"),
+        project=True,
     )
-    speech_language: str = _declare("en", "speech.language", "Language spoken to the microphone, as an ISO 639-1 code.")
+    speech_language: str = _declare(
+        "en",
+        "speech.language",
+        "Language you speak",
+        "Language spoken to the microphone, as an ISO 639-1 code; auto: whatever is heard.",
+        choices=LANGUAGES,
+        project=True,
+    )
     speech_silence_seconds: float = _declare(
-        1.2, "speech.silence_seconds", "Silence that ends your turn in auto mode.", low=0.5, high=3.0
+        1.2,
+        "speech.silence_seconds",
+        "Pause before sending",
+        "Seconds of silence that end your turn in auto mode.",
+        low=0.5,
+        high=3.0,
+        project=True,
     )
-    speech_auto_listen: bool = _declare(True, "speech.auto_listen", "Open the microphone when an agent has asked something.")
+    speech_auto_listen: bool = _declare(
+        True,
+        "speech.auto_listen",
+        "Listen by itself after a question",
+        "Open the microphone when an agent has asked something.",
+        project=True,
+    )
     speech_listen_seconds: float = _declare(
         60.0,
         "speech.listen_seconds",
-        "Auto mode closes a microphone that heard nothing for so long; the question stays open.",
+        "Close a microphone that hears nothing after",
+        "Seconds after which auto mode closes a microphone that heard nothing; the question stays open.",
         low=5,
         high=3600,
+        project=True,
     )
     speech_answer_minutes: float = _declare(
         60.0,
         "speech.answer_minutes",
+        "Keep a question open for",
         "Minutes a question stays open before the agent is told that nothing was heard.",
         low=0.1,
         high=1440,
     )
-    speech_speed: float = _declare(1.0, "speech.speed", "Speaking speed.", low=0.5, high=2.0)
+    speech_speed: float = _declare(
+        1.0,
+        "speech.speed",
+        "Speaking speed",
+        "How fast agents speak; 1 is the voice's own speed.",
+        low=0.5,
+        high=2.0,
+        project=True,
+    )
     speech_whisper_url: str = _declare(
         "",
         "speech.whisper_url",
+        "Recognition on another server",
         "Recognition on another server: its base URL, ours or any with the OpenAI endpoints.",
         older_names=("WHISPER_URL",),
     )
     speech_kokoro_url: str = _declare(
         "",
         "speech.kokoro_url",
+        "Speaking on another server",
         "Speaking on another server: its base URL, ours or any with the OpenAI endpoints.",
         older_names=("KOKORO_URL",),
     )
-    speech_token_file: str = _declare("", "speech.token_file", "File with the bearer token of those servers.")
+    speech_token_file: str = _declare(
+        "", "speech.token_file", "Token for those servers", "File with the bearer token of those servers."
+    )
 
-    models_download: bool = _declare(True, "models.download", "Fetch missing model files when the hub finds them missing.")
-    models_mirror: str = _declare("", "models.mirror", "Base URL tried first for model files: <mirror>/<sha256>.")
+    models_download: bool = _declare(
+        True, "models.download", "Fetch missing speech models", "Fetch missing model files when the hub finds them missing."
+    )
+    models_mirror: str = _declare(
+        "", "models.mirror", "Mirror of the models", "Base URL tried first for model files: <mirror>/<sha256>."
+    )
 
 
 DECLARATIONS: dict[str, Declaration] = {
@@ -140,8 +208,11 @@ def load(file: Path, environ: Mapping[str, str] = os.environ, overrides: Mapping
     return Settings(**values)
 
 
-def check(name: str, value: Any, source: str = "settings", code: str = "usage") -> Any:
-    """The value in its declared type. Texts are read as their type, so that every source is checked alike."""
+def check(name: str, value: Any, source: str = "settings", code: str = "usage", choices: Sequence[str] = ()) -> Any:
+    """The value in its declared type. Texts are read as their type, so that every source is checked alike.
+
+    ``choices``: those that there are on this machine, for a setting whose declaration cannot know them.
+    """
     if name not in FIELD_OF:
         raise ClawMuxError(code, f"{source}: there is no setting {_short(name)}.", "See `clawmux settings list` for the names.")
     declaration = DECLARATIONS[FIELD_OF[name]]
@@ -151,10 +222,10 @@ def check(name: str, value: Any, source: str = "settings", code: str = "usage") 
     except (TypeError, ValueError, OverflowError):
         wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text of one line"}[type(default)]
         raise ClawMuxError(code, f"{source}: {name} = {_short(value)} is not {wanted}.", declaration.help) from None
-    if declaration.choices and value not in declaration.choices:
-        raise ClawMuxError(
-            code, f"{source}: {name} = {_short(value)} is not one of {', '.join(declaration.choices)}.", declaration.help
-        )
+    choices = choices or declaration.choices
+    if choices and value not in choices:
+        those = ", ".join(choices) if len(choices) <= _TOLD else f"the {len(choices)} that there are, such as en"
+        raise ClawMuxError(code, f"{source}: {name} = {_short(value)} is not one of {those}.", declaration.help)
     if (declaration.low is not None and value < declaration.low) or (declaration.high is not None and value > declaration.high):
         raise ClawMuxError(
             code, f"{source}: {name} = {_short(value)} is outside {declaration.low:g} to {declaration.high:g}.", declaration.help
@@ -162,25 +233,88 @@ def check(name: str, value: Any, source: str = "settings", code: str = "usage") 
     return value
 
 
+def sources(file: Path, in_force: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """For each setting, by its dotted name, where its value in force comes from, in words."""
+    try:
+        stored = _read_file(file)
+    except ClawMuxError:
+        stored = {}
+    return {d.name: _source(d, getattr(in_force, field_name), stored, environ) for field_name, d in DECLARATIONS.items()}
+
+
+def _source(declaration: Declaration, value: Any, stored: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    """The strongest that has this value: what was changed since the hub started may hide a stronger one until the next start."""
+    name = declaration.name
+    said = [(f"environment {v}", environ[v]) for v in declaration.environment if environ.get(v)]
+    said += [("config.toml", stored[name])] if name in stored else []
+    said.append(("default", _default(FIELD_OF[name])))
+    return next((source for source, text in said if check(name, text) == value), "start of the hub")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What the clawmux.toml of a project decides."""
+
+    file: Path | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """By field; only settings that a project may decide."""
+    notes: tuple[str, ...] = ()
+    """What was refused, in sentences for the user."""
+
+
+def project(folder: Path, home: Path | None = None) -> Project:
+    """The clawmux.toml in force for a folder, what it decides and what of it was refused. Never raises."""
+    file = project_file.find(folder, home)
+    if file is None:
+        return Project()
+    contents = project_file.read(file)
+    if contents.fault:
+        return Project(file, notes=(f"{file} is not used: {contents.fault}.",))
+    values: dict[str, Any] = {}
+    notes, strangers = [], []
+    for name, value in contents.entries:
+        if name not in FIELD_OF or not DECLARATIONS[FIELD_OF[name]].project:
+            strangers.append(name if _PLAIN.fullmatch(name) else _short(name))
+            continue
+        try:
+            values[FIELD_OF[name]] = check(name, value, source=str(file), code="bad_file")
+        except ClawMuxError as error:
+            notes.append(error.text)
+    if strangers:
+        notes.insert(0, f"{file}: not for a project to decide, and not obeyed: {_listed(strangers)}.")
+    return Project(file, values, tuple(notes))
+
+
+def for_project(settings: Settings, folder: Path, home: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
+    """These settings as the project of that folder has them, and what is to be said about its clawmux.toml."""
+    found = project(folder, home)
+    return (dataclasses.replace(settings, **found.values) if found.values else settings), found.notes
+
+
 def save(file: Path, name: str, value: Any) -> None:
     """Set one value in config.toml; other lines, comments included, stay as the user wrote them."""
     save_all(file, {name: value})
 
 
-def save_all(file: Path, values: Mapping[str, Any]) -> None:
-    """Set all of these values, or none of them."""
-    values = {name: check(name, value) for name, value in values.items()}
+def save_all(file: Path, values: Mapping[str, Any], new_mode: int = 0o600) -> None:
+    """Set all of these values, or none of them. None takes a setting out of the file."""
+    wanted = {name: None if value is None else check(name, value) for name, value in values.items()}
     text = _read_text(file)
-    lines = text.removesuffix("\n").split("\n") if text else []
-    for name, value in values.items():
+    before = _parse(text, file)
+    changed = text
+    for name, value in wanted.items():
         table, key = name.split(".", 1)
-        lines = _with_line(lines, table, key, f"{key} = {_toml(value)}")
-    changed = "\n".join(lines) + "\n"
+        if value is not None:
+            changed = toml_lines.with_value(changed, table, key, value)
+        elif name in before:
+            changed = toml_lines.without_key(changed, table, key)
+    after = {name: value for name, value in {**before, **wanted}.items() if value is not None}
     # TOML can be written in ways that a change of lines does not do justice to: then the file stays as it is.
-    if not _says(changed, {**_parse(text, file), **values}):
+    if not _says(changed, after):
         names = ", ".join(values)
         raise ClawMuxError("bad_file", f"{file} is written in a way in which {names} cannot be changed.", "Edit it by hand.")
-    _replace(file, changed)
+    if changed != text:
+        toml_lines.replace(file, changed, new_mode)
 
 
 def _says(text: str, wanted: dict[str, Any]) -> bool:
@@ -188,34 +322,6 @@ def _says(text: str, wanted: dict[str, Any]) -> bool:
         return _parse(text, Path()) == wanted
     except ClawMuxError:
         return False
-
-
-def _replace(file: Path, text: str) -> None:
-    """Whole or not at all, with its mode; where it is a link, the file that it leads to."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    target = file.resolve()
-    temporary = target.with_name(target.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as out:
-        temporary.chmod(stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o600)
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    temporary.replace(target)
-
-
-def _with_line(lines: list[str], table: str, key: str, line: str) -> list[str]:
-    inside, insert_at = False, None
-    for number, existing in enumerate(lines):
-        bare = existing.split("#")[0].strip()
-        if bare.startswith("["):
-            inside = bare == f"[{table}]"
-        elif inside and bare.split("=")[0].strip() == key:
-            return [*lines[:number], line, *lines[number + 1 :]]
-        if inside and bare:
-            insert_at = number + 1
-    if insert_at is not None:
-        return [*lines[:insert_at], line, *lines[insert_at:]]
-    return [*lines, *([""] if lines else []), f"[{table}]", line]
 
 
 def _read_file(file: Path) -> dict[str, Any]:
@@ -276,18 +382,21 @@ def _as_type(value: Any, wanted: type) -> Any:
 _UNSPEAKABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
+# As settings are called; a stranger's file may have names that would do mischief on a terminal.
+_PLAIN = re.compile("[a-z0-9_.-]{1,60}", re.ASCII)
+_LISTED = 8
+_TOLD = 40
+
+
 def _short(value: Any) -> str:
     """As it stands in an error: enough to recognise it."""
     return f"{value!r:.80}"
 
 
+def _listed(names: list[str]) -> str:
+    """The first few: a hostile file may hold thousands."""
+    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+
+
 def _refuse() -> Any:
     raise ValueError
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return repr(value)

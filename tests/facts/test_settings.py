@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawmux.settings import DECLARATIONS, FIELD_OF, Settings, check, load, save
+from clawmux.settings import DECLARATIONS, FIELD_OF, Settings, check, load, save, save_all, sources
 from clawmux.wire.errors import ClawMuxError
 
 
@@ -81,6 +81,31 @@ def test_every_setting_can_come_from_file_and_environment(file: Path, field: str
         assert getattr(load(file.parent / "none.toml", {variable: str(other)}), field) == other
 
 
+def test_every_value_tells_where_it_comes_from(file: Path) -> None:
+    write(file, '[hub]\nport = 1001\n[speech]\nspeed = 1.5\nlanguage = "de"\n')
+    environ = {OLD: "1002", "CLAWMUX_SPEECH_SPEED": "0.8"}
+    in_force = load(file, environ, {"hub.host": "::1"})
+    found = sources(file, in_force, environ)
+    told = {name: source for name, source in found.items() if source != "default"}
+    assert told == {
+        "hub.host": "start of the hub",
+        "hub.port": f"environment {OLD}",
+        "speech.speed": "environment CLAWMUX_SPEECH_SPEED",
+        "speech.language": "config.toml",
+    }
+    assert list(found) == list(FIELD_OF)
+
+
+def test_what_was_changed_since_the_start_is_told_as_it_is_in_force(file: Path) -> None:
+    environ = {"CLAWMUX_SPEECH_SPEED": "0.8"}
+    write(file, "[hub]\nport = 1001\n[speech]\nspeed = 1.5\n")
+    in_force = dataclasses.replace(Settings(), speech_speed=1.5)
+    assert sources(file, in_force, environ)["speech.speed"] == "config.toml"
+    assert sources(file, in_force, environ)["hub.port"] == "default", "the port of the file waits for the next start"
+    write(file, "[hub\n")
+    assert sources(file, in_force, environ)["speech.speed"] == "start of the hub"
+
+
 # -- what is refused --
 
 WRONG_VALUES: list[tuple[str, Any, str]] = [
@@ -103,6 +128,8 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("speech.speed", 2.1, "0.5 to 2"),
     ("speech.speed", 0.4, "0.5 to 2"),
     ("speech.quality", "best", "high, medium, low, tiny"),
+    ("speech.language", "klingon", "such as en"),
+    ("speech.language", "", "such as en"),
     ("speech.quality", 1, "a text"),
     ("speech.auto_listen", "maybe", "true or false"),
     ("speech.auto_listen", 1, "true or false"),
@@ -259,6 +286,33 @@ def test_any_text_that_is_taken_comes_back_as_it_was(tmp_path_factory: pytest.Te
     except ClawMuxError:
         return
     assert load(file, {}).speech_whisper_url == text
+
+
+def test_a_setting_is_taken_out_of_the_file_again(file: Path) -> None:
+    write(file, USERS_OWN)
+    save_all(file, {"hub.port": None, "speech.language": None, "speech.speed": 1.5})
+    assert file.read_text() == USERS_OWN.replace("port = 4000   # not 3460: taken\n", "").replace("speed = 1.1", "speed = 1.5")
+    save_all(file, {"speech.speed": None})
+    assert load(file, {}) == Settings()
+
+
+def test_taking_out_what_is_not_there_writes_nothing(file: Path) -> None:
+    save_all(file, {"hub.port": None})
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(("text", "name"), [row[1:3] for row in TRICKY], ids=[row[0] for row in TRICKY])
+def test_taking_out_of_an_unusual_file_either_works_or_is_refused_with_the_file_untouched(
+    file: Path, text: str, name: str
+) -> None:
+    before = write(file, text).read_bytes()
+    try:
+        save_all(file, {name: None})
+    except ClawMuxError as refused:
+        assert refused.code == "bad_file" and name in refused.text
+        assert file.read_bytes() == before
+    else:
+        assert getattr(load(file, {}), FIELD_OF[name]) == getattr(Settings(), FIELD_OF[name])
 
 
 def test_a_wrong_value_is_not_saved(file: Path) -> None:
