@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import NamedTuple
 
 
-class Command(NamedTuple):
-    module: str
-    function: str
-    """Takes the arguments after the command's name; returns a clawmux.cli.render.Result or an exit code."""
-    arguments: str
-    help: str
+class Command:
+    """A plain class: a NamedTuple or a dataclass would take longer to import than all of ``clawmux --version``."""
+
+    __slots__ = ("arguments", "function", "help", "module")
+
+    def __init__(self, module: str, function: str, arguments: str, help: str) -> None:
+        self.module = module
+        self.function = function
+        """Takes the arguments after the command's name; returns a clawmux.cli.render.Result or an exit code."""
+        self.arguments = arguments
+        self.help = help
 
 
 COMMANDS: dict[str, Command] = {
