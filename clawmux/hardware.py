@@ -74,7 +74,7 @@ class Hardware:
     """``glibc 2.36``, ``musl``; empty elsewhere."""
     cpu_name: str
     cpu_features: frozenset[str]
-    """Those of avx2, avx512f, avx512_vnni, neon that it has."""
+    """Those that it has of sse2, sse4_1, avx2, avx_vnni, avx512f, avx512_vnni, neon."""
     cores: float
     """Really available: after affinity and the limits of all control groups above us. May be a fraction."""
     cores_of_host: int
@@ -113,11 +113,14 @@ def probe(root: Path = Path("/"), environ: Mapping[str, str] = os.environ, deep:
 def probe_from(sources: Sources, deep: bool = False) -> Hardware:
     """The machine that these sources tell of."""
     from clawmux.machine import darwin, elsewhere, linux
+    from clawmux.machine import deep as more
 
     notes: list[Note] = []
     systems = {"linux": linux.read, "darwin": darwin.read}
     try:
         found = systems.get(sources.system, elsewhere.read)(sources, notes)
+        if deep or (sources.is_live and not found.cpu_name and not found.cpu_features):
+            found = more.add(sources, notes, found)
     except Exception as error:
         # Each reading answers for itself; this is for what nobody has thought of. Something must be told in any case.
         notes.append(Note("hardware", f"This machine could not be read: {type(error).__name__}: {error}."))

@@ -96,6 +96,8 @@ class Recommendation:
     """Every tier, best first."""
     reasons: tuple[str, ...]
     """Sentences for the user, the weightiest first."""
+    overlay: str = ""
+    """The set of build/requirements with CUDA libraries that lies beside the packages; empty without an NVIDIA card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +150,9 @@ def recommend(hardware: Hardware, wishes: Wishes = Wishes()) -> Recommendation:
     chosen = next(each for each in fits if each.tier is tier)
     models = (chosen.recogniser.model, chosen.speaker.model, "voices")
     reasons += [*why, *_remarks(hardware, chosen)]
-    return Recommendation(
-        mode, tier, _packages(hardware), chosen.recogniser, chosen.speaker, models, fits, tuple(dict.fromkeys(reasons))
-    )
+    packages, overlay = _packages(hardware)
+    said = tuple(dict.fromkeys(reasons))
+    return Recommendation(mode, tier, packages, chosen.recogniser, chosen.speaker, models, fits, said, overlay)
 
 
 def fit(hardware: Hardware, tier: Tier) -> Fit:
@@ -172,6 +174,10 @@ def why_no_engines(hardware: Hardware) -> str:
         return "ClawMux needs tmux, which this system does not have; on Windows, install it inside WSL2."
     if hardware.architecture not in ("x86_64", "arm64"):
         return f"The speech engines are not built for {hardware.architecture or 'this kind of'} processors."
+    if "sse2" in hardware.cpu_features and "sse4_1" not in hardware.cpu_features:
+        return (
+            "The speech engines need SSE4.1, which this processor lacks; for a virtual machine, choose the processor type host."
+        )
     if hardware.libc.startswith("musl"):
         return "The speech engines are not built for musl, the C library of this system (Alpine and others)."
     if (glibc := _version(hardware.libc.removeprefix("glibc "))) and glibc < (2, 28):
@@ -252,8 +258,7 @@ def _fit_apple(hardware: Hardware, tier: Tier) -> Fit:
     assert hardware.apple is not None
     need, memory = TIERS[tier], hardware.memory_bytes
     fits = not memory or memory >= need.unified_bytes
-    recogniser = Engine("mlx-whisper", "metal", "float16", need.model, need.card_bytes)
-    speaker = Engine("mlx-audio", "metal", "float32", "kokoro", _KOKORO_BYTES)
+    recogniser, speaker = Engine("pywhispercpp", "metal", "float16", need.model, need.card_bytes), _speaker(hardware, tier)
     compared = f"{tier} is for {amount(need.unified_bytes)} and more" if need.unified_bytes else f"{tier} runs on any"
     reason = f"{hardware.cpu_name or 'This Mac'} has {amount(memory)} of memory, and {compared}."
     return Fit(tier, fits, recogniser, speaker, delays.on_apple(hardware.apple, tier), False, reason)
@@ -297,13 +302,15 @@ def _speaker(hardware: Hardware, tier: Tier) -> Engine:
     return Engine("kokoro-onnx", "cpu", "float32", "kokoro", _KOKORO_BYTES, threads)
 
 
-def _packages(hardware: Hardware) -> Packages:
+def _packages(hardware: Hardware) -> tuple[Packages, str]:
+    """The set, and the overlay beside it."""
     if uses_metal(hardware):
-        return Packages.APPLE
+        return Packages.APPLE, ""
     card = cards.best(hardware)
     # By all of its memory: a card that is busy now serves later.
-    is_worth_it = card is not None and (card.memory_bytes or 0) >= _card_need(card, Tier.LOW)
-    return Packages.NVIDIA if is_worth_it else Packages.CPU
+    if card is not None and (card.memory_bytes or 0) >= _card_need(card, Tier.LOW):
+        return Packages.NVIDIA, cards.overlay_of(card)
+    return Packages.CPU, ""
 
 
 def _remarks(hardware: Hardware, chosen: Fit) -> list[str]:
@@ -312,8 +319,10 @@ def _remarks(hardware: Hardware, chosen: Fit) -> list[str]:
     for gpu in hardware.gpus:
         if gpu.vendor != "apple" and (why := cards.why_not(hardware, gpu)):
             said.append(f"{gpu.name} is not used: {why}")
+    if (card := cards.best(hardware)) is not None and cards.is_translated(card) and chosen.recogniser.device != "cpu":
+        said.append(f"The first start takes longer: the driver has to translate the recogniser's code for {card.name}.")
     said += [f"{note.reason} {note.remedy}".strip() for note in hardware.notes if note.what in ("nvidia", "rosetta")]
-    if chosen.recogniser.device == "cpu" and not hardware.cpu_features & {"avx2", "neon"}:
+    if chosen.recogniser.device == "cpu" and hardware.cpu_features and not hardware.cpu_features & {"avx2", "neon"}:
         said.append("This processor has neither AVX2 nor NEON, so speech is slow.")
     if hardware.memory_bytes and hardware.memory_bytes < hardware.memory_of_host_bytes:
         said.append(f"Of the machine's {amount(hardware.memory_of_host_bytes)} only {amount(hardware.memory_bytes)} are for us.")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from clawmux.hardware import Gpu, Hardware
 
-# The CUDA libraries that are fetched are of version 12; they leave out what is older than Maxwell.
-_OLDEST_CAPABILITY = (5, 0)
+# What the Linux wheel of CTranslate2 4.8.5 carries, read from its code sections: ready code for 6.0 to 8.9, and for anything
+# newer an intermediate form that the driver translates at the first use if it serves CUDA 12.8.
+_OLDEST_CAPABILITY = (6, 0)
+_READY_CODE_BELOW = (9, 0)
 _OLDEST_CUDA = (12, 0)
-# From Blackwell on, cuBLAS 12.8 and a driver that serves it are needed.
-BLACKWELL = (10, 0)
-_BLACKWELL_CUDA = (12, 8)
+_OLDEST_CUDA_TO_TRANSLATE = (12, 8)
+
+# From here on cuBLAS 12.8 is needed, which is 200 MB more to fetch than 12.4.
+_BLACKWELL = (10, 0)
 
 # CTranslate2: half precision and 8 bits together need tensor cores; 6.1 alone of the older ones computes with 8 bits.
 _TENSOR_CORES = (7, 0)
@@ -26,6 +29,16 @@ def is_fast(gpu: Gpu) -> bool:
     return gpu.compute_capability is not None and gpu.compute_capability >= _TENSOR_CORES
 
 
+def is_translated(gpu: Gpu) -> bool:
+    """The driver has to translate the recogniser's code for it once, which takes a while."""
+    return gpu.compute_capability is not None and gpu.compute_capability >= _READY_CODE_BELOW
+
+
+def overlay_of(gpu: Gpu) -> str:
+    """The set of build/requirements with the CUDA libraries for it."""
+    return "nvidia-blackwell" if gpu.compute_capability is not None and gpu.compute_capability >= _BLACKWELL else "nvidia"
+
+
 def why_not(hardware: Hardware, gpu: Gpu) -> str:
     """One sentence, or nothing for a card that can be used."""
     if gpu.unusable:
@@ -38,7 +51,7 @@ def why_not(hardware: Hardware, gpu: Gpu) -> str:
     capability = gpu.compute_capability
     if capability is not None and capability < _OLDEST_CAPABILITY:
         return f"It is too old: its compute capability is {_version(capability)}, and {_version(_OLDEST_CAPABILITY)} is needed."
-    needed = _BLACKWELL_CUDA if capability is not None and capability >= BLACKWELL else _OLDEST_CUDA
+    needed = _OLDEST_CUDA_TO_TRANSLATE if is_translated(gpu) else _OLDEST_CUDA
     if hardware.cuda is not None and hardware.cuda < needed:
         return f"Its driver {hardware.driver} serves CUDA {_version(hardware.cuda)}, and {_version(needed)} is needed; update it."
     return ""

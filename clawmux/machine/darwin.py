@@ -22,6 +22,8 @@ _KEYS = (
     "kern.osproductversion",
     "kern.hv_vmm_present",
 )
+# Every Mac that runs a macOS of the last ten years has the first two.
+_ALWAYS = frozenset({"sse2", "sse4_1"})
 _FEATURES = {"hw.optional.avx2_0": "avx2", "hw.optional.avx512f": "avx512f", "hw.optional.avx512vnni": "avx512_vnni"}
 
 

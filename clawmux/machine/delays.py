@@ -23,6 +23,8 @@ _VARIANTS = {"": 1.0, "Pro": 0.75, "Max": 0.5, "Ultra": 0.45}
 # Times what AVX-512 VNNI takes. int8 without any of them is computed one number at a time.
 _INSTRUCTIONS = (("avx512_vnni", 1.0), ("avx_vnni", 1.1), ("avx512f", 1.2), ("avx2", 1.5), ("neon", 1.6))
 _NO_INSTRUCTIONS = 4.0
+# Nobody told what it has: most of those in use have AVX2 or NEON.
+_UNKNOWN = 2.0
 # Small boards' processors: half and less of a server's clock, and narrow.
 _SLOW = {"Cortex-A76": 2.5, "Cortex-A72": 5.0, "Cortex-A57": 6.0, "Cortex-A55": 8.0, "Cortex-A53": 10.0}
 
@@ -62,4 +64,5 @@ def _slowness(hardware: Hardware) -> float:
     slow = next((factor for name, factor in _SLOW.items() if name in hardware.cpu_name), None)
     if slow is not None:
         return slow
-    return next((factor for word, factor in _INSTRUCTIONS if word in hardware.cpu_features), _NO_INSTRUCTIONS)
+    otherwise = _NO_INSTRUCTIONS if hardware.cpu_features else _UNKNOWN
+    return next((factor for word, factor in _INSTRUCTIONS if word in hardware.cpu_features), otherwise)

@@ -10,7 +10,7 @@ from clawmux.machine.sources import Sources
 
 
 def read(sources: Sources, notes: list[Note]) -> Hardware:
-    total, free = attempt(notes, "memory", _memory, (0, 0))
+    total, free = attempt(notes, "memory", memory, (0, 0))
     cores = os.cpu_count() or 1
     return Hardware(
         system=sources.system,
@@ -27,7 +27,8 @@ def read(sources: Sources, notes: list[Note]) -> Hardware:
     )
 
 
-def _memory() -> tuple[int, int]:
+def memory() -> tuple[int, int]:
+    """In all, and what is free."""
     try:
         import psutil
     except ImportError:

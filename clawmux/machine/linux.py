@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from clawmux.hardware import Gpu, Hardware, Note, architecture_of
-from clawmux.machine import limits, nvidia, pci, processor
+from clawmux.machine import elsewhere, limits, nvidia, pci, processor
 from clawmux.machine.attempt import attempt
 from clawmux.machine.sources import Sources
 
@@ -19,13 +19,15 @@ def read(sources: Sources, notes: list[Note]) -> Hardware:
     board = sources.text_or_nothing("/proc/device-tree/model")
     limit = attempt(notes, "limits", lambda: limits.read_limits(sources), limits.Limits())
     total, free = attempt(notes, "memory", lambda: _memory(sources), (0, 0))
+    if not total and sources.is_live:
+        total, free = attempt(notes, "memory", elsewhere.memory, (0, 0))
     host_cores = _host_cores(sources, cpuinfo)
     wsl = _wsl(sources.release)
     jetson = _jetson(sources, board)
     name = processor.name_of(cpuinfo, board)
     if cpuinfo and "VirtualApple" in name:
         notes.append(Note("processor", "This Linux runs translated on Apple Silicon; a native arm64 one would be much faster."))
-    found = nvidia.read(sources, notes, total, free)
+    found = attempt(notes, "nvidia", lambda: nvidia.read(sources, notes, total, free), nvidia.Found())
     none: tuple[Gpu, ...] = ()
     gpus = (*found.gpus, *attempt(notes, "graphics cards", lambda: _others(sources, found, wsl), none))
     return Hardware(

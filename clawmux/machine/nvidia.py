@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -81,14 +81,45 @@ def read(sources: Sources, notes: list[Note], memory_bytes: int, free_bytes: int
     for told in _lines(done.out):
         driver = str(told.get("driver", driver))
         if version := told.get("cuda"):
+            # 12040 is 12.4.
             cuda = (int(version) // 1000, int(version) % 1000 // 10)
-        if "gpu" in told:
-            gpus.append(_gpu(told["gpu"], memory_bytes, free_bytes))
+        if "card" in told:
+            gpus.append(_gpu(told["card"], memory_bytes, free_bytes))
         if "code" in told:
             notes.append(_note(told))
     if (note := _ending(done, sources.driver_seconds)) is not None:
         notes.append(note)
-    return Found(_visible(tuple(gpus), sources, notes), driver, cuda)
+    return Found(numbered(gpus, sources.environ.get("CUDA_VISIBLE_DEVICES")), driver, cuda)
+
+
+def numbered(gpus: list[Gpu], chosen: str | None) -> tuple[Gpu, ...]:
+    """With CUDA's numbers, and those marked that CUDA will not show; chosen is CUDA_VISIBLE_DEVICES."""
+    # A divided card is known by its slices only, and of all slices CUDA shows a program one.
+    shown = [gpu for gpu in gpus if not gpu.unusable]
+    if chosen is None:
+        first = next((gpu for gpu in shown if gpu.is_mig_slice), None)
+        order = [gpu for gpu in shown if not gpu.is_mig_slice or gpu is first]
+        hidden = "CUDA shows a program only the first slice; CUDA_VISIBLE_DEVICES can name another one."
+    else:
+        order = _chosen(gpus, chosen)
+        hidden = "The variable CUDA_VISIBLE_DEVICES hides it."
+    return tuple(
+        replace(gpu, number=order.index(gpu)) if gpu in order else replace(gpu, unusable=gpu.unusable or hidden) for gpu in gpus
+    )
+
+
+def _chosen(gpus: list[Gpu], chosen: str) -> list[Gpu]:
+    """CUDA C programming guide, CUDA_VISIBLE_DEVICES: numbers or beginnings of UUIDs; what follows a wrong one is hidden."""
+    cards = [gpu for gpu in gpus if not gpu.is_mig_slice]
+    order: list[Gpu] = []
+    for word in (part.strip() for part in chosen.split(",")):
+        found = [cards[int(word)]] if word.isdigit() and int(word) < len(cards) else []
+        if word.startswith(("GPU-", "MIG-")):
+            found = [gpu for gpu in gpus if gpu.uuid.startswith(word)]
+        if len(found) != 1 or found[0] in order:
+            break
+        order += found
+    return order
 
 
 def _command() -> list[str]:
@@ -131,8 +162,8 @@ def _gpu(told: dict[str, Any], memory_bytes: int, free_bytes: int) -> Gpu:
         free,
         (int(capability[0]), int(capability[1])) if capability else None,
         is_unified,
-        bool(told.get("is_mig")),
-        str(told.get("unusable", "")),
+        bool(told.get("is_mig_slice")),
+        "It is divided into slices (MIG), and only those can be used." if told.get("is_divided") else "",
         str(told.get("uuid", "")),
     )
 
@@ -156,8 +187,3 @@ def _ending(done: Finished, seconds: float) -> Note | None:
         )
     last = done.err.strip().rpartition("\n")[2][:200]
     return Note("nvidia", f"The NVIDIA driver could not be asked: {last or f'exit code {done.code}'}.")
-
-
-def _visible(gpus: tuple[Gpu, ...], sources: Sources, notes: list[Note]) -> tuple[Gpu, ...]:
-    """Only those that CUDA will see, numbered as it will number them."""
-    return gpus

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 # As Linux spells them on x86 and on ARM, where asimd is the name of NEON in 64 bits.
-FEATURES = {
-    "avx2": "avx2",
-    "avx512f": "avx512f",
-    "avx512_vnni": "avx512_vnni",
-    "avx_vnni": "avx_vnni",
-    "asimd": "neon",
-    "neon": "neon",
-}
+_X86 = ("sse2", "sse4_1", "avx2", "avx_vnni", "avx512f", "avx512_vnni")
+FEATURES = {**{word: word for word in _X86}, "asimd": "neon", "neon": "neon"}
 
 # Linux gives numbers where other systems give names: implementer and part, as in the register MIDR_EL1.
 _ARM_PARTS = {
