@@ -162,4 +162,15 @@ def run_self() -> list[str]:
     """The argv that runs this same ClawMux again, for children of the hub."""
     if launcher := os.environ.get("CLAWMUX_LAUNCHER"):
         return [launcher]
-    return [sys.executable, "-m", "clawmux"]
+    return [sys.executable, *isolation(), str(start_file())]
+
+
+def start_file() -> Path:
+    """Started as a script, the whole command line, from wherever the package lies."""
+    return Path(__file__).parent / "cli" / "start.py"
+
+
+def isolation() -> list[str]:
+    """Options for a Python that runs the same package: of ours, those that keep other packages out."""
+    options = (("-I", sys.flags.isolated), ("-S", sys.flags.no_site))
+    return [option for option, is_set in options if is_set]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -214,4 +215,5 @@ def test_we_run_ourselves_through_the_launcher_that_ran_us(monkeypatch: pytest.M
     monkeypatch.setenv("CLAWMUX_LAUNCHER", "/opt/clawmux/bin/clawmux")
     assert run_self() == ["/opt/clawmux/bin/clawmux"]
     monkeypatch.delenv("CLAWMUX_LAUNCHER")
-    assert run_self()[1:] == ["-m", "clawmux"]
+    python, start = run_self()
+    assert python == sys.executable and Path(start).parts[-3:] == ("clawmux", "cli", "start.py") and Path(start).is_file()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from clawmux.adapters.runtimes import manifest
+from clawmux.adapters.runtimes.launcher import write_launcher
 from clawmux.adapters.runtimes.manifest import Facts, Launch, Runtime, available, load_runtime, load_runtimes, needs_user, prepare
 from clawmux.wire.errors import ClawMuxError
 
@@ -181,5 +182,22 @@ def test_the_launcher_names_interpreter_and_client_and_passes_words_on(tmp_path:
         return done.stdout.splitlines()
 
     assert run("converse", "a  b", "") == ["x", "-I", "-S", "/opt/claw mux/clawmux/cli/start_client.py", "converse", "a  b", ""]
-    assert run("spawn", "$x") == ["/opt/claw mux:x", "-P", "-m", "clawmux", "spawn", "$x"]
-    assert run() == ["/opt/claw mux:x", "-P", "-m", "clawmux"]
+    assert run("spawn", "$x") == ["x", "/opt/claw mux/clawmux/cli/start.py", "spawn", "$x"]
+    assert run() == ["x", "/opt/claw mux/clawmux/cli/start.py"]
+
+
+@pytest.mark.parametrize("gone", ["python", "client", ""])
+def test_an_agent_that_outlives_its_version_uses_the_installed_command(gone: str, tmp_path: Path) -> None:
+    python, installed, root = tmp_path / "python", tmp_path / "in stalled", tmp_path / "version"
+    client = root / "clawmux" / "cli" / "start_client.py"
+    client.parent.mkdir(parents=True)
+    client.touch()
+    for program in (python, installed):
+        program.write_text(f'#!/bin/sh\nprintf "%s\\n" "{program.name}" "$@"\n')
+        program.chmod(0o755)
+    launcher = write_launcher(tmp_path, python, root, {"CLAWMUX_LAUNCHER": str(installed)})
+    if gone:
+        {"python": python, "client": client}[gone].unlink()
+    done = subprocess.run([launcher, "converse", "a  b"], capture_output=True, text=True, check=True)
+    expected = ["in stalled"] if gone else ["python", "-I", "-S", str(client)]
+    assert done.stdout.splitlines() == [*expected, "converse", "a  b"]

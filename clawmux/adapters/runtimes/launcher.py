@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+
+from clawmux.paths import isolation
 
 # Answered by the small client that imports nothing: an agent may run these hundreds of times.
 AGENT_VERBS = ("converse", "status", "cancel-converse")
@@ -12,23 +15,28 @@ AGENT_VERBS = ("converse", "status", "cancel-converse")
 _SCRIPT = """\
 #!/bin/sh
 # Written by ClawMux for one agent session; written anew when the session starts.
-case "${{1-}}" in
+{otherwise}case "${{1-}}" in
 {verbs}) exec {python} -I -S {client} "$@" ;;
 esac
-PYTHONPATH={root}${{PYTHONPATH:+:$PYTHONPATH}}
-export PYTHONPATH
-exec {python} -P -m clawmux "$@"
+exec {program} "$@"
+"""
+# An agent may live longer than the version that started it; the installed command goes on through upgrades.
+_OTHERWISE = """\
+[ -x {python} ] && [ -f {client} ] || exec {launcher} "$@"
 """
 
 
-def write_launcher(folder: Path, interpreter: Path, package_root: Path) -> Path:
+def write_launcher(folder: Path, interpreter: Path, package_root: Path, environ: Mapping[str, str] = os.environ) -> Path:
     """``folder``/bin/clawmux, for the package that lies in ``package_root``/clawmux."""
-    script = _SCRIPT.format(
-        verbs=" | ".join(AGENT_VERBS),
-        python=shlex.quote(os.fspath(interpreter)),
-        client=shlex.quote(os.fspath(package_root / "clawmux" / "cli" / "start_client.py")),
-        root=shlex.quote(os.fspath(package_root)),
-    )
+    cli = package_root / "clawmux" / "cli"
+    words = {
+        "python": shlex.quote(os.fspath(interpreter)),
+        "client": shlex.quote(os.fspath(cli / "start_client.py")),
+        "program": shlex.join([os.fspath(interpreter), *isolation(), os.fspath(cli / "start.py")]),
+        "launcher": shlex.quote(environ.get("CLAWMUX_LAUNCHER", "")),
+    }
+    otherwise = _OTHERWISE.format(**words) if environ.get("CLAWMUX_LAUNCHER") else ""
+    script = _SCRIPT.format(verbs=" | ".join(AGENT_VERBS), otherwise=otherwise, **words)
     target = folder / "bin" / "clawmux"
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(target, script, mode=0o700)
