@@ -3,9 +3,10 @@
 # What agents say goes to a client that starts as fast as Python itself; everything else to the whole program.
 python=@PYTHON@
 client=@CLIENT@
+start=@START@
 CLAWMUX_LAUNCHER=@LAUNCHER@
 export CLAWMUX_LAUNCHER
 case "${1-}" in
     converse | cancel-converse) exec "$python" -I -S "$client" "$@" ;;
-    *) exec "$python" -I -m clawmux "$@" ;;
+    *) exec "$python" -I -S "$start" "$@" ;;
 esac
