@@ -48,7 +48,6 @@ class Conversation:
     """The questions of all sessions and the floor between them."""
 
     answer_seconds: float = 3600.0
-    listen_seconds: float = 60.0
     questions: dict[str, Question] = field(default_factory=dict)
     turns: dict[str, Turn] = field(default_factory=dict)
     page: Page = field(default_factory=Page)
@@ -148,10 +147,10 @@ class Conversation:
 
     # -- listening --
 
-    def turn_opened(self, turn_id: str, session_id: str, now: float, auto: bool = False) -> list[Effect]:
+    def turn_opened(self, turn_id: str, session_id: str, now: float, listen_seconds: float | None = None) -> list[Effect]:
         """The microphone is open for this session. The same turn announced again changes nothing.
 
-        One that opened by itself (``auto``) closes again when nobody speaks for ``listen_seconds``.
+        One that opened by itself has ``listen_seconds``: it closes again when nobody speaks for so long.
         """
         if turn_id in self.turns:
             return []
@@ -161,7 +160,7 @@ class Conversation:
             question.spoken = True
             effects += self._move(question, Stage.LISTENING)
         self.turns[turn_id] = Turn(turn_id, session_id, question.request.id if question else None)
-        self.floor_by = now + self.listen_seconds if auto else None
+        self.floor_by = None if listen_seconds is None else now + listen_seconds
         return effects
 
     def speech_started(self, turn_id: str) -> list[Effect]:
@@ -336,7 +335,7 @@ class Conversation:
             return self._finish(question, "ok", "", now)
         if self.page.muted:
             return self._finish(question, "muted", "", now)
-        auto = self.page.auto
+        auto = self.page.auto and request.auto
         listen = Listen(request.id, request.session_id, auto)
         if not auto:
             return [*self._move(question, Stage.WAITING), listen, *self._release_floor(request.id, now)]

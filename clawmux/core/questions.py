@@ -100,6 +100,8 @@ class Request:
     goodbye: bool = False
     timeout_seconds: float = 0.0
     """Answer time limit of this question; 0 = the setting's."""
+    auto: bool = True
+    """The microphone may open by itself for the answer, when the page's switch says so, too."""
     fleeting: bool = False
     """A replay: spoken and forgotten, never stored, never answered to anybody."""
 

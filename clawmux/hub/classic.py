@@ -109,7 +109,8 @@ class ClassicPage(Page):
         try:
             if not await runtime.speech.ready():
                 raise ClawMuxError("speech_down", "The speech service is not available.")
-            text = await runtime.speech.client.transcribe(data, "application/octet-stream", runtime.settings.speech_language)
+            language = runtime.projects.settings_of(session_id).speech_language
+            text = await runtime.speech.client.transcribe(data, "application/octet-stream", language)
             if not text:
                 runtime.nothing_heard(turn)
         except ClawMuxError as error:

@@ -57,7 +57,7 @@ async def converse(runtime: Runtime, call: Call, url: str) -> str:
         if asker is not None:
             runtime.perform(runtime.conversation.attach(call.id))
         else:
-            runtime.perform(runtime.conversation.request(_request(call), runtime.now))
+            runtime.perform(runtime.conversation.request(_request(runtime, call), runtime.now))
         code, text = await _wait(runtime, call, future)
     except asyncio.CancelledError:
         if runtime.forget_waiter(call.id, future):
@@ -83,7 +83,7 @@ async def _wait(runtime: Runtime, call: Call, future: asyncio.Future[tuple[str, 
         ) from None
 
 
-def _request(call: Call) -> Request:
+def _request(runtime: Runtime, call: Call) -> Request:
     return Request(
         id=call.id,
         session_id=call.session_id,
@@ -91,6 +91,7 @@ def _request(call: Call) -> Request:
         listen=call.listen and not call.goodbye,
         goodbye=call.goodbye,
         timeout_seconds=call.timeout_seconds,
+        auto=runtime.projects.listens_by_itself(call.session_id),
     )
 
 

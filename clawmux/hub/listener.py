@@ -81,7 +81,7 @@ class Listener:
         ear: Ear,
         speech_ready: Callable[[], Awaitable[bool]],
         hearer: Hearer,
-        wishes: Callable[[], tuple[str, float]],
+        wishes: Callable[[str], tuple[str, float]],
         no_frames_seconds: float = NO_FRAMES_SECONDS,
         words_seconds: float = WORDS_SECONDS,
     ) -> None:
@@ -91,7 +91,7 @@ class Listener:
         self._speech_ready = speech_ready
         self._hearer = hearer
         self._wishes = wishes
-        """Language and silence_seconds in force."""
+        """Language and silence_seconds in force for a session."""
         self._turns: dict[str, LiveTurn] = {}
         self._slots: dict[tuple[str, int], str] = {}
         """(client, slot) -> turn."""
@@ -198,7 +198,7 @@ class Listener:
 
     async def _listen(self, turn: LiveTurn) -> bool:
         """One connection to the service, given the turn from its first sample. True when it brought the words."""
-        language, silence_seconds = self._wishes()
+        language, silence_seconds = self._wishes(turn.session_id)
         # The end that an earlier service decided stands, whatever a new one would say.
         mode = "manual" if turn.ended else turn.mode
         async with asyncio.timeout(None) as limit, self._ear.listen(language, mode, silence_seconds) as listening:

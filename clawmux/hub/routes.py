@@ -75,6 +75,7 @@ async def spawn(request: web.Request) -> web.Response:
     runtime = request.app[RUNTIME]
     order = decode_as(Order, await read_json(request), "the new session")
     session = await runtime.agents.spawn(order)
+    runtime.projects.settings_of(session.id)  # so that what is wrong with the project's file is told at once
     runtime.pages.broadcast(runtime.session_list())
     return web.json_response(runtime.session_view(session), status=201)
 

@@ -24,6 +24,7 @@ from clawmux.hub.agents import Agents
 from clawmux.hub.journal import Journal
 from clawmux.hub.listener import Listener
 from clawmux.hub.pages import Page, Pages
+from clawmux.hub.projects import Projects
 from clawmux.hub.speaker import Speaker, Utterance
 from clawmux.hub.speech import Speech
 from clawmux.paths import Paths
@@ -44,8 +45,9 @@ class Runtime:
         self.store = store
         self.pages = Pages()
         self.journal = Journal(store, self.pages.broadcast)
-        self.conversation = Conversation(settings.speech_answer_minutes * 60, settings.speech_listen_seconds)
+        self.conversation = Conversation(settings.speech_answer_minutes * 60)
         self.agents = Agents(paths, lambda: self.settings, self.journal, tmux)
+        self.projects = Projects(lambda: self.settings, self.agents, self.notice)
         self.tmux = tmux
         self.speech = Speech(
             paths,
@@ -59,7 +61,7 @@ class Runtime:
             self.speech.client,
             self.speech.ready,
             self,
-            lambda: (self.settings.speech_language, self.settings.speech_silence_seconds),
+            self._wishes,
         )
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -174,7 +176,6 @@ class Runtime:
         live = {name: value for name, value in values.items() if DECLARATIONS[name].live}
         self.settings = dataclasses.replace(self.settings, **live)
         self.conversation.answer_seconds = self.settings.speech_answer_minutes * 60
-        self.conversation.listen_seconds = self.settings.speech_listen_seconds
 
     # -- converse calls --
 
@@ -216,9 +217,12 @@ class Runtime:
         if page is None:
             return
         session = self.agents.get(request.session_id)
-        self.speaker.speak(
-            Utterance(request.id, request.session_id, request.text, session.voice, self.settings.speech_speed), page
-        )
+        speed = self.projects.settings_of(session.id).speech_speed
+        self.speaker.speak(Utterance(request.id, session.id, request.text, session.voice, speed), page)
+
+    def _wishes(self, session_id: str) -> tuple[str, float]:
+        settings = self.projects.settings_of(session_id)
+        return settings.speech_language, settings.speech_silence_seconds
 
     def _listen(self, effect: asked.Listen) -> None:
         if self.pages.owner is not None:

@@ -49,7 +49,7 @@ def test_a_question_is_shown_spoken_listened_for_and_answered() -> None:
     c = with_page()
     assert ask(c) == [Show("q1"), Speak("q1")]
     assert essential(c.spoken("q1", 1.0)) == [Listen("q1", SKY, auto=True)]
-    assert essential(c.turn_opened("t1", SKY, 2.0, auto=True)) == []
+    assert essential(c.turn_opened("t1", SKY, 2.0, listen_seconds=60.0)) == []
     assert stage_of(c, "q1") == "listening"
     assert essential(c.turn_closed("t1", 3.0)) == []
     assert stage_of(c, "q1") == "transcribing"
@@ -220,16 +220,29 @@ def test_an_automatic_microphone_that_hears_nothing_closes_and_the_question_stay
     c = with_page()
     ask(c)
     c.spoken("q1", 1.0)
-    c.turn_opened("t1", SKY, 2.0, auto=True)
+    c.turn_opened("t1", SKY, 2.0, listen_seconds=60.0)
     assert essential(c.tick(62.0)) == [EndTurn("t1", "timeout")]
     assert c.questions["q1"].stage is Stage.WAITING
+
+
+def test_an_agent_whose_project_wants_no_open_microphone_waits_for_a_tap() -> None:
+    """Whatever the page's switch says; and a switch that is off is not overruled."""
+    c = with_page()
+    c.request(Request("q1", SKY, "hm", auto=False), 0.0)
+    assert essential(c.spoken("q1", 1.0)) == [Listen("q1", SKY, auto=False)]
+    c.request(Request("q2", ADAM, "and you?"), 1.0)
+    assert essential(c.spoken("q2", 2.0)) == [Listen("q2", ADAM, auto=True)]
+    c = with_page()
+    c.prefs(False, False, 0.0)
+    c.request(Request("q3", SKY, "hm"), 0.0)
+    assert essential(c.spoken("q3", 1.0)) == [Listen("q3", SKY, auto=False)]
 
 
 def test_a_microphone_in_which_somebody_speaks_stays_open() -> None:
     c = with_page()
     ask(c)
     c.spoken("q1", 1.0)
-    c.turn_opened("t1", SKY, 2.0, auto=True)
+    c.turn_opened("t1", SKY, 2.0, listen_seconds=60.0)
     c.speech_started("t1")
     assert essential(c.tick(100.0)) == []
 
@@ -258,7 +271,7 @@ def test_no_answer_in_time_is_told() -> None:
     c = with_page()
     c.request(Request("q1", SKY, "hm", timeout_seconds=8.0), 0.0)
     c.spoken("q1", 1.0)
-    c.turn_opened("t1", SKY, 2.0, auto=True)
+    c.turn_opened("t1", SKY, 2.0, listen_seconds=60.0)
     assert c.deadline() == 8.0
     assert essential(c.tick(8.0)) == [EndTurn("t1", "timeout"), Answer("q1", "nothing_heard", "")]
 
@@ -273,7 +286,7 @@ INPUTS: dict[str, Callable[[Conversation, str, float], list[Effect]]] = {
     "spoken": lambda c, q, now: c.spoken(q, now),
     "not_spoken": lambda c, q, now: c.not_spoken(q, now),
     "interrupt": lambda c, q, now: c.interrupt(q, now),
-    "turn_opened": lambda c, q, now: c.turn_opened("t" + q, SKY if q == "q1" else ADAM, now, auto=True),
+    "turn_opened": lambda c, q, now: c.turn_opened("t" + q, SKY if q == "q1" else ADAM, now, listen_seconds=60.0),
     "turn_closed": lambda c, q, now: c.turn_closed("t" + q, now),
     "turn_discarded": lambda c, q, now: c.turn_discarded("t" + q, now),
     "turn_failed": lambda c, q, now: c.turn_failed("t" + q, now),

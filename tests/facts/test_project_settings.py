@@ -172,7 +172,7 @@ def test_what_is_no_plain_file_is_not_opened(home: Path) -> None:
 
 
 def test_an_odd_folder_is_no_project() -> None:
-    for folder in ("\0", "/" + "x" * 5000, "/proc/self/root/nowhere"):
+    for folder in ("\0", "/" + "x" * 5000, "/proc/self/fd/nowhere"):
         assert for_project(MINE, Path(folder)) == (MINE, ())
 
 

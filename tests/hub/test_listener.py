@@ -67,7 +67,7 @@ def listening(no_frames_seconds: float = 60.0) -> tuple[Listener, Hearer, Noting
         return True
 
     ear, hearer = Ear(), Hearer()
-    return Listener(ear, is_ready, hearer, lambda: ("en", 1.2), no_frames_seconds), hearer, NotingPage(), ear
+    return Listener(ear, is_ready, hearer, lambda session_id: ("en", 1.2), no_frames_seconds), hearer, NotingPage(), ear
 
 
 def open_turn(listener: Listener, page: NotingPage) -> None:
@@ -118,7 +118,7 @@ async def test_an_engine_that_hangs_ends_the_turn_with_a_reason() -> None:
         return True
 
     hearer, page = Hearer(), NotingPage()
-    listener = Listener(DeafEar(), is_ready, hearer, lambda: ("en", 1.2), words_seconds=0.05)
+    listener = Listener(DeafEar(), is_ready, hearer, lambda session_id: ("en", 1.2), words_seconds=0.05)
     open_turn(listener, page)
     listener.close("t1")
     await asyncio.wait_for(hearer.has_heard.wait(), 10)

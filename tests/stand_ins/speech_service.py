@@ -1,6 +1,7 @@
 """The speech service with nothing inside: tones for speech, the words of a fixed answer for any sound.
 
 Run in place of ``clawmux speech``. Speaks 20 ms of tone a character; a turn in which any sample is loud has WORDS.
+It notes language and silence of each turn in the file ``asked`` beside its socket.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import os
 import struct
 import time
 import zlib
+from pathlib import Path
 
 from aiohttp import WSMsgType, web
 
 WORDS = "the answer"
 RATE = 24000
 LOUD = 1000
+NOTES = web.AppKey("notes", Path)
 
 
 def tone(voice: str, begin: int, end: int) -> bytes:
@@ -34,7 +37,7 @@ async def speech(request: web.Request) -> web.StreamResponse:
     body = await request.json()
     response = web.StreamResponse()
     await response.prepare(request)
-    samples = RATE // 50 * len(body["input"])
+    samples = round(RATE // 50 * len(body["input"]) / body.get("speed", 1.0))
     for start in range(0, samples, RATE // 10):
         await response.write(tone(body["voice"], start, min(start + RATE // 10, samples)))
     await response.write_eof()
@@ -50,6 +53,8 @@ async def listen(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse(max_msg_size=0)
     await socket.prepare(request)
     start = await socket.receive_json()
+    with request.app[NOTES].open("a") as notes:
+        notes.write(f"{start['language']} {start['silence_seconds']}\n")
     await socket.send_json({"type": "ready"})
     heard, quiet, told = False, 0.0, False
     async for message in socket:
@@ -71,6 +76,7 @@ async def listen(request: web.Request) -> web.WebSocketResponse:
 
 async def serve(socket: str) -> None:
     app = web.Application()
+    app[NOTES] = Path(socket).with_name("asked")
     app.add_routes(
         [
             web.get("/health", health),
