@@ -122,6 +122,11 @@ class ModelStore:
         with self._writing(progress):
             return self._check(names, progress)
 
+    def examine(self, *what: str, progress: Report = _silent) -> list[Broken]:
+        """As ``verify``, and changes nothing: no lock is taken, what is broken keeps its name."""
+        names = self.names(*what) if what else list(self._models)
+        return [Broken(model.name, file.name, path) for model, file, path in self._wrong(names, progress)]
+
     def remove(self, name: str, progress: Report = _silent) -> int:
         """Take a model away, with the contents that no other model needs; the bytes freed."""
         model = self._model(name)
@@ -157,19 +162,24 @@ class ModelStore:
         return freed
 
     def _check(self, names: Sequence[str], progress: Report) -> list[Broken]:
+        broken = []
+        for model, file, path in self._wrong(names, progress):
+            broken.append(self._quarantine(model, file, path))
+            text = f"{path} is broken; it is now {_corrupt(path).name}."
+            progress(Progress("notice", f"{model.name}/{file.name}", text=text))
+        return broken
+
+    def _wrong(self, names: Sequence[str], progress: Report) -> Iterator[tuple[Model, ModelFile, Path]]:
+        """Reads every file that is there and gives those that are not what the catalogue says."""
         pairs = [(self._models[name], file) for name in names for file in self._models[name].files]
         total = sum(file.size for _, file in pairs)
         done = 0
-        broken = []
         for model, file in pairs:
-            label = f"{model.name}/{file.name}"
             for path in self._copies(model, file):
-                progress(Progress("checking", label, done, total))
+                progress(Progress("checking", f"{model.name}/{file.name}", done, total))
                 if path.stat().st_size != file.size or sha256_of(path) != file.sha256:
-                    broken.append(self._quarantine(model, file, path))
-                    progress(Progress("notice", label, done, total, f"{path} is broken; it is now {_corrupt(path).name}."))
+                    yield model, file, path
             done += file.size
-        return broken
 
     def _copies(self, model: Model, file: ModelFile) -> list[Path]:
         """Where the content lies: once when the two names are one file, as hard links are."""

@@ -1,4 +1,4 @@
-"""Ending everything an agent has started. Knows process ids only, no panes.
+"""Ending everything an agent has started, and who holds a port. Knows process ids only, no panes.
 
 Closing a terminal is not enough: some agents ignore SIGHUP, and their shell tools run commands in process sessions of their own.
 """
@@ -35,6 +35,19 @@ def end_session(leader: int, leader_is_dead: bool = False, session_id: str | Non
         with contextlib.suppress(psutil.Error):
             process.kill()
     psutil.wait_procs([*alive, *late], timeout=TERM_SECONDS)
+
+
+def port_owner(port: int) -> str:
+    """``pid 12 (node)``, as far as this system lets us see it; else empty."""
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                return f"pid {connection.pid} ({psutil.Process(connection.pid).name()})"
+    except (OSError, psutil.Error):
+        pass  # macOS shows other programs' connections to root only
+    return ""
 
 
 def _members(leader: int, leader_is_dead: bool, session_id: str | None) -> list[psutil.Process]:

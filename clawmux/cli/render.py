@@ -37,6 +37,8 @@ class Result:
     """A remark for stderr."""
     error: ClawMuxError | None = None
     """Something was answered all the same: shown, and its exit code used."""
+    exit_code: int = 0
+    """Where there is no error and yet something to tell a script."""
 
 
 def run(command: str, function: Callable[[list[str]], Result | int], argv: list[str]) -> int:
@@ -68,7 +70,7 @@ def _show(command: str, result: Result, as_json: bool) -> int:
             print(result.note, file=sys.stderr)
         if result.error:
             sys.stderr.write(error_text(result.error))
-    return result.error.exit_code if result.error else 0
+    return result.error.exit_code if result.error else result.exit_code
 
 
 def _show_error(command: str, error: ClawMuxError, as_json: bool) -> int:

@@ -17,7 +17,7 @@ OURS = {"clawmux", "installer", "build", "tests", "static"}
 ENGINES = {"ctranslate2", "faster_whisper", "kokoro_onnx", "onnxruntime", "numpy", "av", "tokenizers"}
 # yarl is the part of aiohttp that holds addresses.
 AIOHTTP = frozenset({"aiohttp", "yarl"})
-EVERYTHING = {"wire", "core", "facts", "adapters", "hub", "cli", "doctor", "mcp_server", "demo_agent"}
+EVERYTHING = {"wire", "core", "facts", "adapters", "hub", "cli", "checks", "doctor", "mcp_server", "demo_agent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ ROOMS = {
     "adapters": Room(frozenset({"facts", "wire"})),
     "hub": Room(frozenset({"wire", "core", "facts", "adapters"}), AIOHTTP),
     "cli": Room(frozenset({"wire", "facts"}), inside_functions=frozenset(EVERYTHING)),
-    "doctor": Room(frozenset({"facts", "wire", "adapters"})),
+    "checks": Room(frozenset({"facts", "wire", "adapters"})),
+    "doctor": Room(frozenset({"facts", "wire", "adapters", "checks"})),
     "mcp_server": Room(frozenset({"facts", "wire"}), inside_functions=frozenset({"cli"})),
     # It plays a stranger's program: it talks to ClawMux through the command line alone.
     "demo_agent": Room(frozenset()),

@@ -1,0 +1,178 @@
+"""All checks at once: each in a thread of its own, with a time limit, and with one boundary that nothing passes.
+
+CHECKS      every check there is, in the order in which people read them
+examine()   runs them; tells who is still at work
+Report      what came of it
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from clawmux import hardware, tiers
+from clawmux.checks import files, machine, program, reach, remote, runtimes, speech, terminal
+from clawmux.checks.scene import Check, Scene
+from clawmux.finding import Finding, Verdict
+from clawmux.hardware import Hardware
+from clawmux.tiers import Recommendation, Wishes
+from clawmux.wire.errors import ClawMuxError
+
+MACHINE, PROGRAM, AGENTS, FILES, REACH, SPEECH = (
+    "Machine", "Program", "Agents and their terminal", "Files", "Hub and page", "Speech",
+)  # fmt: skip
+
+CHECKS: tuple[Check, ...] = (
+    Check("hardware", MACHINE, machine.notes),
+    Check("disk", MACHINE, files.disk),
+    Check("clock", MACHINE, files.clock),
+    Check("Python", PROGRAM, program.interpreter),
+    Check("installation", PROGRAM, program.installation),
+    Check("settings", PROGRAM, program.settings),
+    Check("service", PROGRAM, reach.service),
+    Check("tmux", AGENTS, terminal.tmux_version),
+    Check("typing", AGENTS, terminal.typing, only_deep=True, seconds=60.0),
+    Check("agent programs", AGENTS, runtimes.runtimes, seconds=30.0),
+    Check("private files", FILES, files.modes),
+    Check("hub", REACH, reach.hub),
+    Check("port", REACH, reach.port),
+    Check("page", REACH, reach.page),
+    Check("phone", REACH, reach.phone),
+    Check("quality", SPEECH, speech.quality),
+    Check("engine packages", SPEECH, speech.packages),
+    Check("models", SPEECH, speech.models, seconds=600.0),
+    Check("remote speech", SPEECH, remote.servers, seconds=30.0),
+    Check("speech round trip", SPEECH, speech.speaking, only_deep=True, alone=True, seconds=300.0),
+)
+
+DEEP_ONLY = "Only looked at by `clawmux doctor --deep`."
+# Who waits this long wants to know for what.
+TELL_SECONDS = 1.0
+
+T = TypeVar("T")
+Tell = Callable[[Sequence[str]], None]
+"""Called with the names of the checks that are still at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    group: str
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    hardware: Hardware
+    recommendation: Recommendation | None
+    findings: tuple[Grouped, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return exit_code([row.finding for row in self.findings])
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "hardware": hardware.to_json(self.hardware),
+            "recommendation": dataclasses.asdict(self.recommendation) if self.recommendation else None,
+            "findings": [{"group": row.group, **dataclasses.asdict(row.finding)} for row in self.findings],
+        }
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """0 fine, 1 something to know, 2 something broken."""
+    verdicts = {finding.verdict for finding in findings}
+    return 2 if Verdict.FAIL in verdicts else 1 if Verdict.WARN in verdicts else 0
+
+
+def examine(scene: Scene, tell: Tell, checks: Sequence[Check] = CHECKS) -> Report:
+    """``scene.hardware`` is what everybody waits for who needs it; it is asked here too, for the card."""
+    chosen = [check for check in checks if scene.deep or not check.only_deep]
+    found = _run([check for check in chosen if not check.alone], scene, tell)
+    found |= _run([check for check in chosen if check.alone], scene, tell)
+    machine = scene.hardware()
+    recommendation, faults = _recommend(scene, machine)
+    rows = [
+        Grouped(check.group, finding)
+        for check in checks
+        for finding in found.get(check.name, [Finding(Verdict.SKIP, check.name, DEEP_ONLY)])
+    ]
+    return Report(machine, recommendation, (*rows, *(Grouped(MACHINE, fault) for fault in faults)))
+
+
+def beside(work: Callable[[], T]) -> Callable[[], T]:
+    """Begins at once in a thread; what is returned waits for it, as often as it is asked. A daemon: nobody waits at the end."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future.result
+
+
+def wishes_of(scene: Scene) -> Wishes:
+    """What the settings say about where speech is made. The quality is left open: that is what is recommended."""
+    return Wishes(speech_url=scene.settings.speech_whisper_url or scene.settings.speech_kokoro_url)
+
+
+def _recommend(scene: Scene, machine: Hardware) -> tuple[Recommendation | None, list[Finding]]:
+    try:
+        return tiers.recommend(machine, wishes_of(scene)), []
+    except Exception as error:
+        return None, [_fault("recommendation", error)]
+
+
+def _run(checks: Sequence[Check], scene: Scene, tell: Tell) -> dict[str, list[Finding]]:
+    began = time.monotonic()
+    done: queue.SimpleQueue[tuple[str, list[Finding]]] = queue.SimpleQueue()
+    for check in checks:
+        threading.Thread(target=lambda check: done.put((check.name, look(check, scene))), args=(check,), daemon=True).start()
+    waiting = {check.name: check for check in checks}
+    found: dict[str, list[Finding]] = {}
+    told: tuple[str, ...] = ()
+    while waiting:
+        now = time.monotonic() - began
+        for name in [name for name, check in waiting.items() if now >= check.seconds]:
+            found[name] = [_too_slow(waiting.pop(name))]
+        if now >= TELL_SECONDS and told != tuple(waiting):
+            told = tuple(waiting)
+            tell(told)
+        ends = [check.seconds for check in waiting.values()] + ([TELL_SECONDS] if now < TELL_SECONDS else [])
+        try:
+            name, findings = done.get(timeout=max(0.0, min(ends) - now))
+        except queue.Empty:
+            continue
+        if waiting.pop(name, None):
+            found[name] = findings
+    if told:
+        tell(())
+    return found
+
+
+def look(check: Check, scene: Scene) -> list[Finding]:
+    """The boundary: whatever goes wrong inside a check becomes its finding."""
+    try:
+        return list(check.look(scene))
+    except Exception as error:
+        return [_fault(check.name, error)]
+
+
+def _fault(what: str, error: Exception) -> Finding:
+    if isinstance(error, ClawMuxError):
+        return Finding(Verdict.FAIL, what, f"{error.text[:1].upper()}{error.text[1:]}", error.remedy)
+    remedy = "Report this with the output of `clawmux doctor --json`."
+    return Finding(Verdict.FAIL, what, f"It could not be looked at: {type(error).__name__}: {error}.", remedy)
+
+
+def _too_slow(check: Check) -> Finding:
+    remedy = "Try again when the machine is less busy; if it stays so, report it."
+    return Finding(Verdict.FAIL, check.name, f"Looking at it did not end within {check.seconds:.0f} s.", remedy)
