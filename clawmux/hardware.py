@@ -8,6 +8,7 @@ from_json()  and back
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -134,7 +135,9 @@ def architecture_of(machine: str) -> str:
 
 
 def to_json(hardware: Hardware) -> dict[str, Any]:
-    return {**dataclasses.asdict(hardware), "cpu_features": sorted(hardware.cpu_features)}
+    """Made of what JSON itself has: lists, and no tuples."""
+    facts = {**dataclasses.asdict(hardware), "cpu_features": sorted(hardware.cpu_features)}
+    return dict(json.loads(json.dumps(facts)))
 
 
 def from_json(told: Mapping[str, Any]) -> Hardware:

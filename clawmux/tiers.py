@@ -273,17 +273,22 @@ def _fit_processor(hardware: Hardware, tier: Tier, card: Gpu | None) -> Fit:
             f"{tier.capitalize()} needs {amount(needed)} of memory, and only {amount(hardware.memory_bytes)} are there for us."
         )
         return Fit(tier, False, recogniser, speaker, delay, is_measured, reason)
-    return Fit(tier, True, recogniser, speaker, delay, is_measured, _processor_reason(hardware, tier, card, delay))
+    return Fit(tier, True, recogniser, speaker, delay, is_measured, _processor_reason(hardware, tier, card))
 
 
-def _processor_reason(hardware: Hardware, tier: Tier, card: Gpu | None, delay: float) -> str:
+def _processor_reason(hardware: Hardware, tier: Tier, card: Gpu | None) -> str:
     cores = f"{hardware.cores:g} processor{'s' if hardware.cores != 1 else ''}"
-    said = f"On {cores} {tier} takes about {delay:.2g} s for an utterance"
+    said = f"On {cores} {tier} takes {_seconds(hardware, tier)} for an utterance"
     if tier is Tier.HIGH:
-        said += f", longer than medium ({delays.on_processor(hardware, Tier.MEDIUM):.2g} s): it is made for graphics cards"
+        said += f", longer than medium with {_seconds(hardware, Tier.MEDIUM)}: it is made for graphics cards"
     if card is None:
         return f"{said}."
     return f"{card.name} has only {amount(card.free_bytes or 0)} free, and {tier} needs {amount(_card_need(card, tier))}. {said}."
+
+
+def _seconds(hardware: Hardware, tier: Tier) -> str:
+    about = "" if delays.is_measured_on_processor(hardware) else "about "
+    return f"{about}{delays.on_processor(hardware, tier):.2g} s"
 
 
 def _on_processor(hardware: Hardware, tier: Tier) -> Engine:
@@ -315,19 +320,46 @@ def _packages(hardware: Hardware) -> tuple[Packages, str]:
 
 def _remarks(hardware: Hardware, chosen: Fit) -> list[str]:
     """What else the user should know, the weightiest first."""
+    cores_alone = chosen.recogniser.device == "cpu"
+    said = [] if not cores_alone else [_about_better(hardware)]
+    said += _about_cards(hardware, chosen)
+    said += [f"{note.reason} {note.remedy}".strip() for note in hardware.notes if note.what in _NOTES_TO_TELL]
+    if cores_alone and hardware.cpu_features and not hardware.cpu_features & {"avx2", "neon"}:
+        said.append("This processor has neither AVX2 nor NEON, so speech is slow.")
+    if delays.is_slow_board(hardware):
+        said.append("This is a slow board: engines on another machine (--speech-url) would answer sooner.")
+    if hardware.memory_bytes and hardware.memory_bytes < hardware.memory_of_host_bytes:
+        said.append(f"Of the machine's {amount(hardware.memory_of_host_bytes)} only {amount(hardware.memory_bytes)} are for us.")
+    needed = chosen.speaker.memory_bytes + (chosen.recogniser.memory_bytes if cores_alone else 0)
+    if 0 < hardware.memory_free_bytes < needed <= hardware.memory_bytes:
+        said.append(f"Only {amount(hardware.memory_free_bytes)} of memory are free just now, and speech takes {amount(needed)}.")
+    if chosen.speaker.model == "kokoro-int8":
+        said.append("The smaller Kokoro speaks, which needs less memory and a smaller download.")
+    return said
+
+
+_NOTES_TO_TELL = ("nvidia", "rosetta", "wsl")
+
+
+def _about_better(hardware: Hardware) -> str:
+    """Why not the best, where it would run on the processor."""
+    high, medium = (_seconds(hardware, tier) for tier in (Tier.HIGH, Tier.MEDIUM))
+    return f"High would take {high}, longer than medium with {medium}: both are made for graphics cards."
+
+
+def _about_cards(hardware: Hardware, chosen: Fit) -> list[str]:
     said = []
     for gpu in hardware.gpus:
         if gpu.vendor != "apple" and (why := cards.why_not(hardware, gpu)):
             said.append(f"{gpu.name} is not used: {why}")
-    if (card := cards.best(hardware)) is not None and cards.is_translated(card) and chosen.recogniser.device != "cpu":
+    card = cards.best(hardware)
+    if card is None or card.memory_bytes is None or card.free_bytes is None:
+        return said
+    if chosen.tier is not Tier.HIGH and card.free_bytes < TIERS[Tier.HIGH].card_free_bytes <= card.memory_bytes:
+        held = amount(card.memory_bytes - card.free_bytes)
+        said.insert(0, f"Other programs hold {held} of {card.name}; when they end, a better tier fits.")
+    if cards.is_translated(card) and chosen.recogniser.device != "cpu":
         said.append(f"The first start takes longer: the driver has to translate the recogniser's code for {card.name}.")
-    said += [f"{note.reason} {note.remedy}".strip() for note in hardware.notes if note.what in ("nvidia", "rosetta")]
-    if chosen.recogniser.device == "cpu" and hardware.cpu_features and not hardware.cpu_features & {"avx2", "neon"}:
-        said.append("This processor has neither AVX2 nor NEON, so speech is slow.")
-    if hardware.memory_bytes and hardware.memory_bytes < hardware.memory_of_host_bytes:
-        said.append(f"Of the machine's {amount(hardware.memory_of_host_bytes)} only {amount(hardware.memory_bytes)} are for us.")
-    if chosen.speaker.model == "kokoro-int8":
-        said.append("The smaller Kokoro speaks, which needs less memory and a smaller download.")
     return said
 
 

@@ -12,7 +12,7 @@
 set -eu
 
 # Program and the Debian package that brings it; alsa-utils also bring recorded voices.
-packages='tmux:tmux chromium:chromium git:git node:nodejs npm:npm aplay:alsa-utils'
+packages='tmux:tmux chromium:chromium git:git node:nodejs npm:npm aplay:alsa-utils cc:gcc'
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -49,6 +49,8 @@ need_programs() {
     done
     [ -n "$missing" ] || return 0
     if may_install; then
+        # The compiler alone builds nothing: the C library's headers are a package of their own.
+        case $missing in *gcc*) missing="$missing libc6-dev" ;; esac
         case $missing in *chromium*) missing="$missing fonts-dejavu-core" ;; esac
         # shellcheck disable=SC2086
         apt_install $missing

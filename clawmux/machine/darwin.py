@@ -46,7 +46,7 @@ def read(sources: Sources, notes: list[Note]) -> Hardware:
             Note(
                 "rosetta",
                 "This Python is an Intel program that runs translated (Rosetta) on Apple Silicon.",
-                "Install from a native shell: arch -arm64 zsh",
+                "Install from a native shell, which arch -arm64 zsh starts.",
             )
         )
     apple = _apple(name, _number(told, "hw.perflevel0.physicalcpu"), is_translated) if is_arm else None
@@ -63,7 +63,7 @@ def read(sources: Sources, notes: list[Note]) -> Hardware:
         cpu_name=name,
         cpu_features=frozenset({"neon"})
         if is_arm
-        else frozenset(word for key, word in _FEATURES.items() if told.get(key) == "1"),
+        else _ALWAYS | {word for key, word in _FEATURES.items() if told.get(key) == "1"},
         cores=cores,
         cores_of_host=cores,
         memory_bytes=memory,

@@ -27,6 +27,7 @@ _NO_INSTRUCTIONS = 4.0
 _UNKNOWN = 2.0
 # Small boards' processors: half and less of a server's clock, and narrow.
 _SLOW = {"Cortex-A76": 2.5, "Cortex-A72": 5.0, "Cortex-A57": 6.0, "Cortex-A55": 8.0, "Cortex-A53": 10.0}
+_SLOW_BOARD = 5.0
 
 # Encoding is one large product of matrices: more threads help, less and less.
 _THREADS_EXPONENT = 0.8
@@ -56,6 +57,10 @@ def is_measured_on_processor(hardware: Hardware) -> bool:
 def on_apple(apple: Apple, tier: Tier) -> float:
     generation = _GENERATIONS.get(apple.generation, 1.0 if apple.generation else max(_GENERATIONS.values()))
     return round(ON_APPLE[tier] * generation * _VARIANTS.get(apple.variant, 1.0), 2)
+
+
+def is_slow_board(hardware: Hardware) -> bool:
+    return any(name in hardware.cpu_name for name, factor in _SLOW.items() if factor >= _SLOW_BOARD)
 
 
 def _slowness(hardware: Hardware) -> float:

@@ -27,6 +27,14 @@ def read(sources: Sources, notes: list[Note]) -> Hardware:
     name = processor.name_of(cpuinfo, board)
     if cpuinfo and "VirtualApple" in name:
         notes.append(Note("processor", "This Linux runs translated on Apple Silicon; a native arm64 one would be much faster."))
+    if wsl == 1:
+        notes.append(
+            Note(
+                "wsl",
+                "This is WSL1, which is slow and knows no graphics card.",
+                "In Windows, wsl --set-version NAME 2 makes it WSL2.",
+            )
+        )
     found = attempt(notes, "nvidia", lambda: nvidia.read(sources, notes, total, free), nvidia.Found())
     none: tuple[Gpu, ...] = ()
     gpus = (*found.gpus, *attempt(notes, "graphics cards", lambda: _others(sources, found, wsl), none))
@@ -106,6 +114,6 @@ def _others(sources: Sources, found: nvidia.Found, wsl: int) -> tuple[Gpu, ...]:
     cards = pci.read(sources)
     others = tuple(card for card in cards if card.vendor != "nvidia")
     if wsl == 2 and sources.has("/dev/dxg") and not found.gpus and not others:
-        return (Gpu("other", "the graphics card of Windows", unusable="Windows passes it on, but it is not one of NVIDIA's."),)
+        return (Gpu("other", "The graphics card of Windows", unusable="Windows passes it on, but it is not one of NVIDIA's."),)
     # The bus shows a card of NVIDIA's even where its driver does not answer.
     return others if found.gpus else cards

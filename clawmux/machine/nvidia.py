@@ -42,21 +42,24 @@ class _Failure:
 # nvml.h, nvmlReturn_t: what each means for the person in front of the machine.
 FAILURES = {
     3: _Failure("The driver cannot tell this for the card."),
-    4: _Failure("This user may not ask the NVIDIA driver.", "Add yourself to the group that owns /dev/nvidia0 (often video)."),
+    4: _Failure("This user may not ask the NVIDIA driver.", "Add yourself to the group that owns /dev/nvidia0, often video."),
     9: _Failure("The NVIDIA driver is installed but not loaded.", "Run: sudo modprobe nvidia, or restart the machine."),
     12: _Failure(
         "An NVIDIA card is there, but not its driver's library libnvidia-ml.so.1.",
-        "Install NVIDIA's driver; in a container, start it with the card (docker run --gpus all).",
+        "Install NVIDIA's driver; in a container, start it with the card, as docker run --gpus all does.",
     ),
     13: _Failure("The NVIDIA driver is too old to tell this.", "Install a newer driver."),
     15: _Failure("The card has dropped off the bus.", "Restart the machine; if that happens again, look at its power and seat."),
     16: _Failure("The card needs a reset before it can be used.", "Restart the machine."),
     17: _Failure(
-        "The system keeps the NVIDIA driver from the card.", "In a container, start it with the card (docker run --gpus all)."
+        "The system keeps the NVIDIA driver from the card.",
+        "In a container, start it with the card, as docker run --gpus all does.",
     ),
     18: _Failure("The NVIDIA driver was updated but the old one is still loaded.", "Restart the machine."),
     20: _Failure("The NVIDIA driver has no memory left.", "Restart the machine."),
-    999: _Failure("The NVIDIA driver answers with an error that it does not explain.", "Restart the machine; see: sudo dmesg"),
+    999: _Failure(
+        "The NVIDIA driver answers with an error that it does not explain.", "Restart the machine; sudo dmesg may tell more."
+    ),
 }
 
 
@@ -178,7 +181,9 @@ def _ending(done: Finished, seconds: float) -> Note | None:
     if done.code == 0:
         return None
     if done.code is None:
-        return Note("nvidia", f"The NVIDIA driver has not answered for {seconds:g} s.", "Restart the machine; see: sudo dmesg")
+        return Note(
+            "nvidia", f"The NVIDIA driver has not answered for {seconds:g} s.", "Restart the machine; sudo dmesg may tell more."
+        )
     if done.code < 0:
         number = -done.code
         name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
