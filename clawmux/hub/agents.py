@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
-import json
 import logging
 import os
 import re
@@ -18,18 +16,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import clawmux
 from clawmux.adapters.runtimes import manifest
+from clawmux.adapters.runtimes.manifest import Runtime
 from clawmux.adapters.tmux import Pane, Tmux
-from clawmux.core.session import Session, idle_deadline, with_question
+from clawmux.core.session import Session, idle_deadline
 from clawmux.hub.journal import Journal
+from clawmux.hub.roster import Roster
+from clawmux.hub.runtimes import Runtimes
 from clawmux.paths import Paths, make_private
 from clawmux.settings import Settings
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.voices import VOICES, free_id, name_of, next_voice
-from clawmux.wire.words import SessionState, Stage
+from clawmux.wire.words import SessionState
 
 log = logging.getLogger(__name__)
 
@@ -52,83 +52,31 @@ class Order:
     name: str | None = None
 
 
-class Agents:
+class Agents(Roster):
     def __init__(self, paths: Paths, settings: Callable[[], Settings], journal: Journal, tmux: Tmux) -> None:
+        super().__init__(journal)
         self._paths = paths
         self._settings = settings
-        self._journal = journal
         self._tmux = tmux
-        self._sessions: dict[str, Session] = {}
-        self._stages: dict[str, Stage | None] = {}
+        self.runtimes = Runtimes(paths.user_runtimes)
         self._spawning = asyncio.Lock()
         self._spawns: set[asyncio.Task[Session]] = set()
         self._leftovers: set[str] = set()
         """Ended sessions whose pane may still live: tmux did not answer, or was about to start it."""
         self._looked_at = time.time(), time.monotonic()
-        self._runtimes: dict[str, manifest.Runtime] = {}
-        self.broken_runtimes: dict[str, ClawMuxError] = {}
-        """Runtimes whose file could not be read when it was last tried, and why."""
-        self.on_changed: Callable[[Session], None] = lambda session: None
-        self.on_ended: Callable[[Session], None] = lambda session: None
 
-    # -- reading --
-
-    @property
-    def living(self) -> list[Session]:
-        return [s for s in self._sessions.values() if s.state is not SessionState.DEAD]
-
-    def ended(self) -> list[Session]:
-        """What is still known of sessions that have ended; an id that was given again belongs to its new session."""
-        stored = (_stored(body) for body in self._journal.sessions())
-        return [session for session in stored if session and session.state is SessionState.DEAD]
-
-    def panes(self) -> dict[int, str]:
-        """Process id of each pane -> session id, for telling who calls."""
-        return {s.pid: s.id for s in self.living if s.pid}
-
-    def get(self, session_id: str) -> Session:
-        session = self._sessions.get(session_id)
-        if session is None or session.state is SessionState.DEAD:
-            known = ", ".join(s.name for s in self.living) or "none"
-            raise ClawMuxError("not_found", f"there is no session {session_id!r}.", f"Living sessions: {known}.")
-        return session
-
-    def find(self, name_or_id: str) -> Session:
-        """By id, friendly name or voice; exact, never by pattern."""
-        for session in self.living:
-            if name_or_id in (session.id, session.name):
-                return session
-        return self.get(name_or_id)
-
-    def find_ever(self, name_or_id: str) -> Session:
-        """Living or ended: its conversation can be read in both cases."""
-        sessions = [*self.living, *self.ended()]
-        return next((s for s in sessions if name_or_id in (s.id, s.name)), None) or self.get(name_or_id)
-
-    def runtimes(self) -> dict[str, manifest.Runtime]:
-        """The runtimes as their files are now; the user may have dropped in one a moment ago. A broken one stands alone."""
-        self._runtimes, self.broken_runtimes = {}, {}
-        for name, file in manifest.runtime_files(self._paths.user_runtimes).items():
-            try:
-                self._runtimes[name] = manifest.load_runtime(file)
-            except ClawMuxError as error:
-                self.broken_runtimes[name] = error
-        return self._runtimes
-
-    def runtime_of(self, session: Session) -> manifest.Runtime | None:
-        """The runtime as it was last read: this is asked often."""
-        return self._runtimes.get(session.runtime)
+    def runtime_of(self, session: Session) -> Runtime | None:
+        return self.runtimes.get(session.runtime)
 
     # -- life --
 
     async def adopt(self) -> None:
         """After a start of the hub: which of the stored sessions still live in tmux?"""
-        self.runtimes()
-        rows = self._journal.sessions()
+        self.runtimes.read()
+        stored = self.stored()
         panes = {pane.session_id: pane for pane in await self._tmux.panes()}
-        for body in rows:
-            session = _stored(body)
-            if session is None or session.state is SessionState.DEAD:
+        for session in stored:
+            if session.state is SessionState.DEAD:
                 continue
             self._sessions[session.id] = session
             pane = panes.get(session.id)
@@ -156,7 +104,7 @@ class Agents:
             return await self._spawn(order)
 
     async def _spawn(self, order: Order) -> Session:
-        runtime = self._runtime(order.runtime or self._settings().agents_runtime)
+        runtime = self.runtimes.usable(order.runtime or self._settings().agents_runtime)
         directory = _directory(order.dir) if order.dir else make_private(self._paths.workspace)
         # What lives in tmux without us has its id taken too, or it would be in the way of every new agent.
         held = {pane.session_id for pane in await self._tmux.panes()}
@@ -177,7 +125,7 @@ class Agents:
             raise ClawMuxError("conflict", f"{session.name} was ended while it was starting.", "Start it again.")
         return started
 
-    async def _start(self, session: Session, runtime: manifest.Runtime, directory: Path) -> Pane:
+    async def _start(self, session: Session, runtime: Runtime, directory: Path) -> Pane:
         # Stored first: a hub that is killed from here on finds the agent again.
         if (stored := self._journal.flush()) is not None:
             await stored
@@ -262,11 +210,6 @@ class Agents:
         if (session := self._sessions.get(session_id)) and session.state is not SessionState.DEAD:
             self._put(session.moved(SessionState.READY).seen(time.time()))
 
-    def question_changed(self, session_id: str, stage: Stage | None) -> None:
-        self._stages[session_id] = stage
-        if (session := self._sessions.get(session_id)) and session.state is not SessionState.DEAD:
-            self._put(with_question(session, stage).seen(time.time()), changed=True)
-
     # -- inside --
 
     def _new_session(self, order: Order, runtime: str, directory: Path, held: set[str]) -> Session:
@@ -290,16 +233,6 @@ class Agents:
             first_n=self._journal.next_n,
             last_active=now,
         )
-
-    def _runtime(self, name: str) -> manifest.Runtime:
-        runtimes = self.runtimes()
-        if name in self.broken_runtimes:
-            raise self.broken_runtimes[name]
-        if name not in runtimes:
-            raise ClawMuxError("not_found", f"field 'runtime': there is no runtime {name!r}.", f"Known: {', '.join(runtimes)}.")
-        if reason := manifest.available(runtimes[name]):
-            raise ClawMuxError("missing_program", reason, "The runtime `demo` needs nothing: clawmux spawn --runtime demo")
-        return runtimes[name]
 
     async def _end_pane(self, session_id: str, pane: Pane) -> None:
         await self._tmux.kill(pane)
@@ -349,52 +282,6 @@ class Agents:
         deadline = idle_deadline(session, self._stages.get(session.id), minutes)
         if deadline is not None and now >= deadline:
             await self.kill(session.id, f"It was idle for {minutes:g} minutes.")
-
-    def _put(self, session: Session, changed: bool = False) -> None:
-        before = self._sessions.get(session.id)
-        self._sessions[session.id] = session
-        if before == session and not changed:
-            return
-        self._journal.statement(
-            "INSERT INTO sessions (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-            session.id,
-            json.dumps(dataclasses.asdict(session)),
-        )
-        self.on_changed(session)
-
-    def _end(self, session: Session, reason: str) -> None:
-        if session.state is SessionState.DEAD:
-            return
-        dead = session.moved(SessionState.DEAD, reason)
-        self._stages.pop(session.id, None)
-        self._put(dead)
-        self._journal.event("session_terminated", session.id, reason=reason, name=session.name)
-        self.on_ended(dead)
-
-    def describe(self, session: Session) -> dict[str, Any]:
-        """The fields of the session that pages and scripts see; the runtime adds the question."""
-        return {
-            "id": session.id,
-            "name": session.name,
-            "voice": session.voice,
-            "runtime": session.runtime,
-            "dir": session.directory,
-            "state": session.state.value,
-            "created": session.created,
-            "last_active": session.last_active,
-            "first_n": session.first_n,
-            "reason": session.reason,
-        }
-
-
-def _stored(body: str) -> Session | None:
-    """The session of a row; one that cannot be read must not keep the hub from starting."""
-    try:
-        fields = json.loads(body)
-        return Session(**{**fields, "state": SessionState(fields["state"])})
-    except (TypeError, ValueError, KeyError):
-        log.exception("a stored session cannot be read; left as it is")
-        return None
 
 
 def _directory(text: str) -> Path:

@@ -25,6 +25,7 @@ from clawmux.hub.journal import Journal
 from clawmux.hub.listener import Listener
 from clawmux.hub.pages import Page, Pages
 from clawmux.hub.projects import Projects
+from clawmux.hub.roster import describe
 from clawmux.hub.speaker import Speaker, Utterance
 from clawmux.hub.speech import Speech
 from clawmux.paths import Paths
@@ -371,7 +372,7 @@ class Runtime:
         stage = question.stage if question else None
         runtime = self.agents.runtime_of(session)
         return {
-            **self.agents.describe(session),
+            **describe(session),
             "activity": activity(session, stage).value,
             "needs_you": bool(question and question.request.listen and stage in _NEEDS_YOU),
             "accepts_text": bool(runtime and runtime.input is not None),
