@@ -197,7 +197,7 @@ def load(file: Path, environ: Mapping[str, str] = os.environ, overrides: Mapping
     Raises ``bad_file`` naming file and key, or ``usage`` naming the variable.
     """
     values: dict[str, Any] = {}
-    for name, value in _read_file(file).items():
+    for name, value in stored(file).items():
         values[FIELD_OF[name]] = check(name, value, source=str(file), code="bad_file")
     for field_name, declaration in DECLARATIONS.items():
         for variable in reversed(declaration.environment):
@@ -208,14 +208,19 @@ def load(file: Path, environ: Mapping[str, str] = os.environ, overrides: Mapping
     return Settings(**values)
 
 
+def declared(name: str, source: str = "settings", code: str = "usage") -> Declaration:
+    """What is declared of the setting of that name; refuses a name that there is not."""
+    if name not in FIELD_OF:
+        raise ClawMuxError(code, f"{source}: there is no setting {_short(name)}.", "See `clawmux settings list` for the names.")
+    return DECLARATIONS[FIELD_OF[name]]
+
+
 def check(name: str, value: Any, source: str = "settings", code: str = "usage", choices: Sequence[str] = ()) -> Any:
     """The value in its declared type. Texts are read as their type, so that every source is checked alike.
 
     ``choices``: those that there are on this machine, for a setting whose declaration cannot know them.
     """
-    if name not in FIELD_OF:
-        raise ClawMuxError(code, f"{source}: there is no setting {_short(name)}.", "See `clawmux settings list` for the names.")
-    declaration = DECLARATIONS[FIELD_OF[name]]
+    declaration = declared(name, source, code)
     default = _default(FIELD_OF[name])
     try:
         value = _as_type(value, type(default))
@@ -231,24 +236,6 @@ def check(name: str, value: Any, source: str = "settings", code: str = "usage", 
             code, f"{source}: {name} = {_short(value)} is outside {declaration.low:g} to {declaration.high:g}.", declaration.help
         )
     return value
-
-
-def sources(file: Path, in_force: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """For each setting, by its dotted name, where its value in force comes from, in words."""
-    try:
-        stored = _read_file(file)
-    except ClawMuxError:
-        stored = {}
-    return {d.name: _source(d, getattr(in_force, field_name), stored, environ) for field_name, d in DECLARATIONS.items()}
-
-
-def _source(declaration: Declaration, value: Any, stored: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    """The strongest that has this value: what was changed since the hub started may hide a stronger one until the next start."""
-    name = declaration.name
-    said = [(f"environment {v}", environ[v]) for v in declaration.environment if environ.get(v)]
-    said += [("config.toml", stored[name])] if name in stored else []
-    said.append(("default", _default(FIELD_OF[name])))
-    return next((source for source, text in said if check(name, text) == value), "start of the hub")
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +311,8 @@ def _says(text: str, wanted: dict[str, Any]) -> bool:
         return False
 
 
-def _read_file(file: Path) -> dict[str, Any]:
+def stored(file: Path) -> dict[str, Any]:
+    """What stands in config.toml, by dotted name. Raises ``bad_file``."""
     return _parse(_read_text(file), file)
 
 

@@ -27,7 +27,7 @@ COMMANDS: dict[str, Command] = {
     "spawn": Command("clawmux.cli.agents", "spawn", "[--voice V] [--runtime R] [--dir D] [--name N]", "start an agent"),
     "kill": Command("clawmux.cli.agents", "kill", "NAME", "end an agent"),
     "attach": Command("clawmux.cli.agents", "attach", "NAME", "see an agent's terminal; Ctrl-B D leaves it"),
-    "settings": Command("clawmux.cli.settings", "settings", "get|set|list", "read and change settings"),
+    "settings": Command("clawmux.cli.settings", "settings", "[get|set|unset|list]", "read and change settings"),
     "doctor": Command("clawmux.cli.doctor", "main", "[--deep] [--json]", "what is well here, what is not, and what to do"),
     "token": Command("clawmux.cli.settings", "token", "[--rotate]", "the token for programs that use the HTTP API"),
     "models": Command("clawmux.cli.models", "main", "list|pull|rm|path", "speech models on this machine"),

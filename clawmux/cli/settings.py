@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from clawmux import project_file, settings_table
 from clawmux import settings as declared
 from clawmux.cli import owner
 from clawmux.cli.arguments import Arguments
 from clawmux.cli.render import Result, Table
 from clawmux.paths import locate, make_private
+from clawmux.settings_table import Row
 from clawmux.wire.errors import ClawMuxError
+
+NEXT_START = "It takes effect at the next start of the hub."
+# A file of a project is for everybody who works on it, as its other files are.
+PROJECT_MODE = 0o644
 
 
 def settings(argv: list[str]) -> Result:
-    parser = Arguments("settings", "Read and change settings.", "clawmux settings set speech.silence_seconds 1.5")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="get|set|list", parser_class=_Action)
-    actions.add_parser("list", help="every setting with its value")
-    get = actions.add_parser("get", help="the value of one setting")
-    get.add_argument("name", metavar="NAME")
-    put = actions.add_parser("set", help="change one setting")
-    put.add_argument("name", metavar="NAME")
-    put.add_argument("value", metavar="VALUE")
-    chosen = parser.parse_args(argv)
-    if chosen.action == "list":
-        return _list()
-    if chosen.name not in declared.FIELD_OF:
-        raise ClawMuxError(
-            "usage", f"settings: there is no setting {chosen.name!r}.", "See `clawmux settings list` for the names."
-        )
-    return _get(chosen.name) if chosen.action == "get" else _set(chosen.name, chosen.value)
+    chosen = _arguments().parse_args(argv)
+    action = chosen.action or "list"
+    folder = _folder(getattr(chosen, "project", None))
+    if action == "list":
+        return _list(folder)
+    declared.declared(chosen.name, "settings")
+    if action == "get":
+        return _get(chosen.name, folder)
+    value = None if action == "unset" else _checked(chosen.name, chosen.value)
+    if chosen.project is None:
+        return _change(chosen.name, value)
+    return _change_project(chosen.name, value, folder)
 
 
 def token(argv: list[str]) -> Result:
@@ -50,43 +53,99 @@ class _Action(Arguments):
         super().__init__(facts["prog"].removeprefix("clawmux "), facts.get("description") or facts.get("help") or "")
 
 
-def _list() -> Result:
-    rows = _rows()
-    cells = tuple((row["name"], _text(row["value"]), _text(row["default"]), row["help"]) for row in rows)
-    return Result(rows, table=Table(("NAME", "VALUE", "DEFAULT", "WHAT IT DOES"), cells))
+def _arguments() -> Arguments:
+    parser = Arguments(
+        "settings", "Read and change settings; alone, list them.", "clawmux settings set speech.silence_seconds 1.5"
+    )
+    actions = parser.add_subparsers(dest="action", metavar="get|set|unset|list", parser_class=_Action)
+    words = {
+        "list": actions.add_parser("list", help="every setting with its value and where that comes from"),
+        "get": actions.add_parser("get", help="the value of one setting"),
+        "set": actions.add_parser("set", help="change one setting"),
+        "unset": actions.add_parser("unset", help="take what was set back; what is weaker counts again"),
+    }
+    for word, action in words.items():
+        if word != "list":
+            action.add_argument("name", metavar="NAME")
+        if word == "set":
+            action.add_argument("value", metavar="VALUE")
+        if word in ("set", "unset"):
+            help = "in the clawmux.toml of a project, this folder's when DIR is left out, instead of for all"
+            action.add_argument("--project", metavar="DIR", nargs="?", const=".", help=help)
+        else:
+            action.add_argument("--project", metavar="DIR", help="as an agent in that folder has it (default: this folder)")
+    return parser
 
 
-def _get(name: str) -> Result:
-    row = next(row for row in _rows() if row["name"] == name)
-    return Result(row, text=_text(row["value"]))
+def _folder(named: str | None) -> Path:
+    try:
+        folder = Path(named).expanduser().resolve() if named else Path.cwd()
+    except (OSError, RuntimeError):  # "~" of nobody; a folder that was removed under our feet
+        folder = Path("/")
+    if named and not folder.is_dir():
+        raise ClawMuxError("usage", f"--project {named!r} is not a folder.", "Name an existing one.")
+    return folder
 
 
-def _set(name: str, text: str) -> Result:
-    value = declared.check(name, text, source="command line")
+def _list(folder: Path) -> Result:
+    rows, notes = _rows(folder)
+    cells = tuple((row["name"], _text(row["value"]), row.get("source", ""), row["help"]) for row in rows)
+    return Result(rows, table=Table(("NAME", "VALUE", "SOURCE", "WHAT IT DOES"), cells), note=notes)
+
+
+def _get(name: str, folder: Path) -> Result:
+    rows, notes = _rows(folder)
+    row = next(row for row in rows if row["name"] == name)
+    return Result(row, text=_text(row["value"]), note=notes)
+
+
+def _checked(name: str, text: str) -> Any:
+    from clawmux.adapters.runtimes.manifest import existing_choices
+
+    existing = existing_choices(locate().user_runtimes)
+    return declared.check(name, text, source="command line", choices=existing.get(name, ()))
+
+
+def _change(name: str, value: Any) -> Result:
+    """For all projects: the hub saves it and takes it over; without a hub it is only saved."""
     try:
         owner.call("PUT", "/api/settings", {name: value})
     except ClawMuxError as error:
         if error.code != "hub_not_running":
             raise
         make_private(locate().config)
-        declared.save(locate().config_file, name, value)
-    live = declared.DECLARATIONS[declared.FIELD_OF[name]].live
-    return Result({"name": name, "value": value}, note="" if live else "It takes effect at the next start of the hub.")
+        declared.save_all(locate().config_file, {name: value})
+    note = "" if declared.declared(name).live else NEXT_START
+    return Result({"name": name, "value": value}, note=note)
 
 
-def _rows() -> list[dict[str, Any]]:
+def _change_project(name: str, value: Any, folder: Path) -> Result:
+    if not declared.declared(name).project:
+        those = ", ".join(d.name for d in declared.DECLARATIONS.values() if d.project)
+        raise ClawMuxError("usage", f"settings: {name} is not for a project to decide.", f"These are: {those}.")
+    file = project_file.find(folder) or folder / project_file.NAME
+    declared.save_all(file, {name: value}, PROJECT_MODE)
+    return Result({"name": name, "value": value, "file": str(file)}, note=f"In {file}.")
+
+
+def _rows(folder: Path) -> tuple[list[Row], str]:
+    """As they are for an agent in that folder, and what is to be said about its clawmux.toml."""
+    project = declared.project(folder)
+    return settings_table.with_project(_rows_of_user(), project), "\n".join(project.notes)
+
+
+def _rows_of_user() -> list[Row]:
     """As the hub has them, whose command line may differ from ours; without a hub, as it would have them."""
     try:
-        rows: list[dict[str, Any]] = owner.call("GET", "/api/settings")
+        rows: list[Row] = owner.call("GET", "/api/settings")
         return rows
     except ClawMuxError as error:
         if error.code != "hub_not_running":
             raise
-    values, defaults = declared.load(locate().config_file), declared.Settings()
-    return [
-        {"name": d.name, "value": getattr(values, field), "default": getattr(defaults, field), "help": d.help}
-        for field, d in declared.DECLARATIONS.items()
-    ]
+    from clawmux.adapters.runtimes.manifest import existing_choices
+
+    file = locate().config_file
+    return settings_table.rows(declared.load(file), file, existing=existing_choices(locate().user_runtimes))
 
 
 def _text(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from clawmux import __version__, settings
+from clawmux import __version__, settings, settings_table
 from clawmux.adapters.runtimes import manifest
 from clawmux.hub.agents import Order
 from clawmux.hub.body import read_json
@@ -106,30 +106,26 @@ async def history(request: web.Request) -> web.Response:
 
 async def get_settings(request: web.Request) -> web.Response:
     runtime = request.app[RUNTIME]
-    rows = [
-        {
-            "name": d.name,
-            "value": getattr(runtime.settings, field),
-            "default": getattr(settings.Settings(), field),
-            "help": d.help,
-            "choices": list(d.choices),
-            "low": d.low,
-            "high": d.high,
-            "live": d.live,
-        }
-        for field, d in settings.DECLARATIONS.items()
-    ]
-    return web.json_response(rows)
+    existing = manifest.existing_choices(runtime.paths.user_runtimes)
+    return web.json_response(settings_table.rows(runtime.settings, runtime.paths.config_file, existing=existing))
 
 
 async def put_settings(request: web.Request) -> web.Response:
-    """Every value is checked before the first is saved."""
+    """Every value is checked before the first is saved. null takes a setting out of config.toml: what is weaker counts again."""
     runtime = request.app[RUNTIME]
     body = await read_json(request)
-    checked = {name: settings.check(name, value, source="field") for name, value in body.items()}
+    existing = manifest.existing_choices(runtime.paths.user_runtimes)
+    checked = {name: _checked(name, value, existing) for name, value in body.items()}
     settings.save_all(runtime.paths.config_file, checked)
-    runtime.change_settings({settings.FIELD_OF[name]: value for name, value in checked.items()})
+    fresh = settings.load(runtime.paths.config_file)
+    fields = {settings.FIELD_OF[name]: value for name, value in checked.items()}
+    runtime.change_settings({field: getattr(fresh, field) if value is None else value for field, value in fields.items()})
     return await get_settings(request)
+
+
+def _checked(name: str, value: Any, existing: dict[str, tuple[str, ...]]) -> Any:
+    settings.declared(name, "field")
+    return None if value is None else settings.check(name, value, "field", choices=existing.get(name, ()))
 
 
 async def voices(request: web.Request) -> web.Response:
@@ -138,10 +134,10 @@ async def voices(request: web.Request) -> web.Response:
 
 async def runtimes(request: web.Request) -> web.Response:
     listed = []
-    for name, runtime in request.app[RUNTIME].agents.runtimes.read().items():
+    for name, runtime in request.app[RUNTIME].agents.runtimes().items():
         reason = manifest.available(runtime)
         listed.append({"name": name, "title": runtime.title, "available": reason is None, "reason": reason or ""})
-    for name, error in request.app[RUNTIME].agents.runtimes.broken.items():
+    for name, error in request.app[RUNTIME].agents.broken_runtimes.items():
         listed.append({"name": name, "title": name, "available": False, "reason": error.text})
     return web.json_response(listed)
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from clawmux import settings as declared
 from clawmux.cli.main import main
 from clawmux.paths import locate
 from clawmux.wire.errors import ERRORS
@@ -35,15 +34,12 @@ SKY: dict[str, Any] = {
 }
 OLD_SKY = {**SKY, "id": "af_sky-1", "state": "dead", "needs_you": False}
 HEALTH = {"version": "0.1.0", "uptime_seconds": 90061, "speech": {"state": "ready", "reason": ""}}
-ROWS = [{"name": "hub.port", "value": 3460, "default": 3460, "help": "Port."}]
 ANSWERS: dict[tuple[str, str], Any] = {
     ("GET", "/api/sessions?all=true"): [OLD_SKY, SKY],
     ("GET", "/api/health"): HEALTH,
     ("POST", "/api/sessions"): SKY,
     ("DELETE", "/api/sessions/af_sky"): {"id": "af_sky"},
     ("POST", "/api/open"): {"url": "http://clawmux.localhost:3460/#k=one-time-key"},
-    ("GET", "/api/settings"): ROWS,
-    ("PUT", "/api/settings"): ROWS,
 }
 
 
@@ -219,42 +215,6 @@ def test_browser_opens_where_a_person_sits_and_the_key_is_in_no_argument(
         assert seen.read_text() == page.as_uri()
         assert "url=http://clawmux.localhost:3460/#k=one-time-key" in page.read_text()
         assert stat.S_IMODE(page.stat().st_mode) == 0o600
-
-
-def test_settings_of_a_running_hub(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["settings", "list"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].split() == ["hub.port", "3460", "3460", "Port."]
-    assert main(["settings", "get", "hub.port"]) == 0
-    assert capsys.readouterr().out == "3460\n"
-    assert main(["settings", "set", "speech.silence_seconds", "1.5"]) == 0
-    assert bodies(hub)[-1] == ("PUT", "/api/settings", {"speech.silence_seconds": 1.5})
-    assert not locate().config_file.exists(), "the hub writes the file"
-
-
-def test_settings_without_a_hub(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["settings", "set", "hub.port", "3999"]) == 0
-    assert "next start" in capsys.readouterr().err
-    assert main(["settings", "get", "hub.port"]) == 0
-    assert capsys.readouterr().out == "3999\n"
-    assert stat.S_IMODE(locate().config.stat().st_mode) == 0o700
-    assert main(["settings", "list", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)["result"]
-    assert [row["name"] for row in listed] == list(declared.FIELD_OF)
-
-
-@pytest.mark.parametrize(
-    ("words", "text"),
-    [
-        (["set", "hub.prot", "1"], "no setting 'hub.prot'"),
-        (["get", "hub.prot"], "no setting 'hub.prot'"),
-        (["set", "hub.port", "many"], "hub.port = 'many'"),
-        (["set", "hub.port"], "VALUE"),
-        ([], "get|set|list"),
-    ],
-)
-def test_wrong_settings_are_named(home: Path, words: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["settings", *words]) == ERRORS["usage"].exit_code
-    assert text in capsys.readouterr().err
 
 
 def test_token_is_made_kept_and_rotated(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawmux.settings import DECLARATIONS, FIELD_OF, Settings, check, load, save, save_all, sources
+from clawmux.settings import DECLARATIONS, FIELD_OF, Settings, check, load, save, save_all
+from clawmux.settings_table import sources
 from clawmux.wire.errors import ClawMuxError
 
 

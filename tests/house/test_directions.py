@@ -12,7 +12,19 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-FACTS = {"hardware", "machine", "tiers", "finding", "catalog", "settings", "project_file", "toml_lines", "paths", "download"}
+FACTS = {
+    "hardware",
+    "machine",
+    "tiers",
+    "finding",
+    "catalog",
+    "settings",
+    "settings_table",
+    "project_file",
+    "toml_lines",
+    "paths",
+    "download",
+}
 OURS = {"clawmux", "installer", "build", "tests", "static"}
 ENGINES = {"ctranslate2", "faster_whisper", "kokoro_onnx", "onnxruntime", "numpy", "av", "tokenizers"}
 # yarl is the part of aiohttp that holds addresses.

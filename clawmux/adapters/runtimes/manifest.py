@@ -114,6 +114,11 @@ def runtime_files(user_folder: Path) -> dict[str, Path]:
     return {file.stem: file for file in [*sorted(shipped.glob("*.toml")), *sorted(user_folder.glob("*.toml"))]}
 
 
+def existing_choices(user_folder: Path) -> dict[str, tuple[str, ...]]:
+    """For the settings that name a runtime: those there are."""
+    return {"agents.runtime": tuple(runtime_files(user_folder))}
+
+
 def load_runtime(file: Path) -> Runtime:
     """Raises ``bad_file`` that names the file, the key and what was expected."""
     try:
