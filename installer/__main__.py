@@ -1,8 +1,8 @@
-"""What install.sh runs: reads the arguments, shows the plan, runs it, says what to type next."""
+"""What install.sh runs: shows the plan, asks, has it done, says what to type next."""
 
 from __future__ import annotations
 
-import argparse
+import errno
 import fcntl
 import os
 import subprocess
@@ -11,159 +11,193 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clawmux import paths
+from clawmux import hardware, paths
+from clawmux.hardware import Hardware
+from clawmux.tiers import Mode
 from clawmux.wire.errors import ERRORS, ClawMuxError
+from installer import arguments, asking, bundle, hub, plan, removal, sheet, steps
+from installer import disk as disks
 from installer import place as places
-from installer import plan, removal
+from installer.arguments import Choices
 from installer.place import Place
-from installer.steps import Step, is_current
-
-EPILOG = """\
-examples:
-  sh install.sh --start                 install, start, open the page
-  sh install.sh --dry-run               only say what would be done
-  sh install.sh --uninstall --keep-data remove the program, keep conversations, settings and models
-
-Everything goes into folders of your own; no root is needed and no file of your shell is edited.
-A second run changes nothing that is already right.
-"""
+from installer.plan import Plan
 
 
 def main(argv: list[str]) -> int:
-    options = read_arguments(argv)
-    checkout = Path(__file__).resolve().parent.parent
+    choices = arguments.read(argv)
+    command = "uninstall" if choices.uninstall else "install"
     try:
-        place = places.find(checkout, os.environ, options.prefix)
-        if options.uninstall:
-            return uninstall(place, options)
-        return install(place, plan.Choices(options.start, not options.no_models, options.dry_run))
-    except ClawMuxError as error:
-        say(f"{error.text}\n{error.remedy}" if error.remedy else error.text)
-        return error.exit_code
-    except OSError as error:
-        say(f"{error}\nNothing is half made: run install.sh again when that is mended.")
-        return ERRORS["internal"].exit_code
+        place = places.find(Path(__file__).resolve().parent.parent, os.environ, choices.prefix)
+        return uninstall(place, choices) if choices.uninstall else install(place, choices)
+    except (ClawMuxError, OSError) as error:
+        failure = error if isinstance(error, ClawMuxError) else _as_ours(error)
+        if choices.as_json:
+            print(sheet.as_json(command, sheet.error(failure)))
+        else:
+            say(f"{failure.text}\n{failure.remedy}".strip())
+        return failure.exit_code
     except KeyboardInterrupt:
         say("interrupted; run install.sh again to go on.")
         return 130
 
 
-def read_arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="install.sh",
-        description="Install ClawMux for this user from this checkout.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--start", action="store_true", help="start the hub afterwards and open its page")
-    parser.add_argument("--no-models", action="store_true", help="fetch no speech models; the page then works in text")
-    parser.add_argument("--prefix", type=_absolute, metavar="DIR", help="put the program here instead of ~/.local")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done and write nothing")
-    parser.add_argument("--yes", action="store_true", help="ask nothing")
-    parser.add_argument("--uninstall", action="store_true", help="end hub and agents, remove program and data")
-    parser.add_argument("--keep-data", action="store_true", help="with --uninstall: keep conversations, settings and models")
-    options = parser.parse_args(argv)
-    if options.keep_data and not options.uninstall:
-        parser.error("--keep-data goes with --uninstall")
-    return options
-
-
-def install(place: Place, choices: plan.Choices) -> int:
-    steps = plan.make(place, choices)
-    if choices.dry_run:
-        for step in steps:
-            print(f"{'done already' if step.is_done(place) else 'would'}: {step.title}")
-        if choices.start:
-            print("would: start the hub and open its page")
+def install(place: Place, choices: Choices) -> int:
+    machine = hardware.probe()
+    if choices.bundle:
+        bundle.check(choices.bundle)
+    disk = disks.look(place, os.environ)
+    drawn = plan.make(machine, choices, disk, place)
+    if choices.as_json:
+        print(sheet.as_json("install", sheet.result(drawn, place, disk)))
         return 0
-    paths.make_private(place.program)
-    with one_at_a_time(place.program / "install.lock"):
-        renewed = not is_current(place)
-        failure = perform(place, steps)
-    finish(place, choices.start)
-    started = start(place, renewed) if choices.start else 0
-    return started or (failure.exit_code if failure else 0)
-
-
-def perform(place: Place, steps: list[Step]) -> ClawMuxError | None:
-    """Do what is not done yet, and say both; the failure of a step that can be done without is said and returned."""
+    print(sheet.as_text(drawn, place, disk), file=sys.stdout if choices.dry_run else sys.stderr, flush=True)
+    if choices.dry_run:
+        return 0
     failure = None
-    for number, step in enumerate(steps, 1):
-        done = step.is_done(place)
-        say(f"{number}/{len(steps)} {step.title}{': done already' if done else ''}")
-        if done:
-            continue
-        try:
-            step.perform(place)
-        except ClawMuxError as error:
-            if step.is_needed:
-                raise
-            failure = error
-            say(f"{error.text}\n{error.remedy}")
-    return failure
+    if drawn.to_do:
+        _ask(choices)
+        drawn, failure = carry_out(place, choices, machine)
+    # What has changed while we worked is not looked at again: this run's plan says whether models are there.
+    return finish(place, choices, drawn, failure)
 
 
-def start(place: Place, renewed: bool) -> int:
-    """Start the hub and open its page; its own words say where. One that runs is kept, unless it is an older version."""
-    runs = subprocess.run([place.launcher, "status"], check=False, capture_output=True).returncode == 0
-    if runs and renewed:
-        say("restarting the hub with the new version; agents stay alive.")
-        subprocess.run([place.launcher, "stop"], check=False)
-    verb = "open" if runs and not renewed else "start"
-    return subprocess.run([place.launcher, verb], check=False).returncode
+def _ask(choices: Choices) -> None:
+    if choices.yes:
+        return
+    answer = asking.agreed("\nGo ahead?", default=True)
+    if answer is None and not choices.start:
+        raise ClawMuxError("usage", "nobody is there to ask.", "Add --yes to install without a question.")
+    if answer is False:
+        raise ClawMuxError("cancelled", "nothing was changed.")
 
 
-def finish(place: Place, starts: bool) -> None:
-    command = place.launcher if not on_path(place.launcher.parent) else "clawmux"
-    say("ClawMux is installed." if starts else f"ClawMux is installed. Start it with: {command} start")
-    if not on_path(place.launcher.parent):
-        say(f'To type only clawmux, add this line to your shell\'s start-up file:\n  export PATH="{place.launcher.parent}:$PATH"')
+def carry_out(place: Place, choices: Choices, machine: Hardware) -> tuple[Plan, ClawMuxError | None]:
+    """With the lock held, look again: another installation may have been at work while we asked."""
+    # Before any folder is made: which are missing is written into the receipt.
+    untouched = disks.look(place, os.environ).missing_folders
+    paths.make_private(place.program)
+    with one_at_a_time(place.lock):
+        disk = disks.look(place, os.environ)
+        disk = disks.with_missing_folders(disk, untouched)
+        drawn = plan.make(machine, choices, disk, place)
+        if not drawn.to_do:
+            return drawn, None
+        return drawn, steps.perform(steps.job(place, drawn, choices, disk), say)
 
 
-def uninstall(place: Place, options: argparse.Namespace) -> int:
-    found = removal.find(place, options.keep_data)
+def finish(place: Place, choices: Choices, drawn: Plan, failure: ClawMuxError | None) -> int:
+    """Start what was asked for, and let the program itself judge the result."""
+    is_reachable = disks.is_on_path(place.launcher.parent, os.environ)
+    command = "clawmux" if is_reachable else str(place.launcher)
+    say("ClawMux is installed." if drawn.to_do else "ClawMux is installed already; nothing was changed.")
+    if not is_reachable:
+        say(_how_to_type(place, choices))
+    starts = choices.start and drawn.mode is not Mode.THIN
+    if starts and hub.running(place.data) is None:
+        started = _run(place, "start", "--no-open")
+        if started:
+            return started
+    deep = ["--deep"] if starts and drawn.models and all(disks.is_ready(place.data.models, name) for name in drawn.models) else []
+    found = _run(place, "doctor", *deep)
+    say(f"`{command} doctor{' --deep' if deep else ''}` ended with {found} ({_MEANINGS.get(found, 'it failed itself')}).")
+    for warning in drawn.warnings:
+        say(warning)
+    if choices.start:
+        opened = _run(place, "open")
+        return opened or (failure.exit_code if failure else 0)
+    say(f"Start it with: {command} start" if drawn.mode is not Mode.THIN else f"Open the page with: {command} open")
+    return failure.exit_code if failure else 0
+
+
+_MEANINGS = {0: "all is well", 1: "all works, with remarks", 2: "something needs mending, see above"}
+
+
+def _run(place: Place, *words: str) -> int:
+    """A command whose words go to the user."""
+    return subprocess.run([place.launcher, *words], check=False, stdin=subprocess.DEVNULL).returncode
+
+
+def _how_to_type(place: Place, choices: Choices) -> str:
+    if choices.modify_path:
+        return "To type only clawmux, open a new terminal; this one does not know its folder yet."
+    return f'To type only clawmux, add this line to your shell\'s start-up file:\n  export PATH="{place.launcher.parent}:$PATH"'
+
+
+def uninstall(place: Place, choices: Choices) -> int:
+    found = removal.find(place, choices.keep_data, os.environ)
+    if choices.as_json:
+        facts = {"paths": [*map(str, found.paths)], "shell_files": [*map(str, found.shell_files)]}
+        print(sheet.as_json("uninstall", {"result": facts}))
+        return 0
     if not found:
         say("there is nothing to remove.")
         return 0
-    print("\n".join(f"{'would remove' if options.dry_run else 'remove'}: {path}" for path in found), flush=True)
-    if options.dry_run:
+    print("\n".join(found.lines("would remove" if choices.dry_run else "remove")), flush=True)
+    if choices.dry_run:
         return 0
-    if not options.yes and not agreed("End the hub and all its agents, and remove these? [y/N] "):
-        say("nothing was removed.")
-        return ERRORS["cancelled"].exit_code
-    removal.stop(place)
-    removal.remove(place, found)
-    say("ClawMux is removed.")
+    if not choices.yes:
+        answer = asking.agreed("\nEnd the hub and all its agents, and remove these?", default=False)
+        if not answer:
+            say("nobody is there to ask; add --yes." if answer is None else "nothing was removed.")
+            return ERRORS["cancelled"].exit_code
+    with one_at_a_time(place.lock) if place.program.is_dir() else _alone():
+        removal.stop(place)
+        # What the hub wrote last goes, too.
+        removal.remove(place, removal.find(place, choices.keep_data, os.environ), say)
+    say("ClawMux is removed." if not choices.keep_data else f"ClawMux is removed; your data stays in {place.data.data}.")
     return 0
-
-
-def agreed(question: str) -> bool:
-    """What the person at the terminal says; without one, silence is no."""
-    if not sys.stdin.isatty():
-        say("nobody is there to ask; add --yes.")
-        return False
-    return input(question).strip().lower() in ("y", "yes")
-
-
-def on_path(folder: Path) -> bool:
-    return str(folder) in os.environ.get("PATH", "").split(os.pathsep)
 
 
 @contextmanager
 def one_at_a_time(file: Path) -> Iterator[None]:
-    """Two installations at once would undo each other; the second waits, and then finds everything done."""
-    with file.open("w", encoding="utf-8") as lock:
+    """Two at once would undo each other; the second waits, and then finds everything done."""
+    is_told = False
+    while True:
+        # Not truncated and not written: a run that changes nothing leaves no trace.
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another installation is running; waiting for it.")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not is_told:
+                    say("another installation is running; waiting for it.")
+                is_told = True
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_same(descriptor, file):
+                yield
+                return
+            # A removal took the file away while we waited.
+            paths.make_private(file.parent)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    yield
+
+
+def _is_same(descriptor: int, file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), file.stat())
+    except FileNotFoundError:
+        return False
+
+
+_KINDS = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.EFBIG: "disk_full",
+    errno.EACCES: "unsafe_files",
+    errno.EPERM: "unsafe_files",
+    errno.EROFS: "unsafe_files",
+}
+
+
+def _as_ours(error: OSError) -> ClawMuxError:
+    code = _KINDS.get(error.errno or 0, "internal")
+    return ClawMuxError(code, f"{error}.", "Nothing is half made: run install.sh again when that is mended.")
 
 
 def say(text: str) -> None:
     print(f"install.sh: {text}", file=sys.stderr, flush=True)
-
-
-def _absolute(text: str) -> Path:
-    return Path(text).expanduser().absolute()

@@ -1,31 +1,262 @@
-"""What an installation will do, in order, and why. Decides from choices; the steps do it."""
+"""What an installation will do, in order, and why. Pure: a machine, the user's choices and what is on disk make a plan."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from installer import steps
+from clawmux import tiers
+from clawmux.catalog import MODELS
+from clawmux.hardware import Hardware
+from clawmux.settings import FIELD_OF
+from clawmux.tiers import Mode, Packages, Recommendation, Wishes
+from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.words import Tier
+from installer import overlay
+from installer.arguments import Choices
+from installer.disk import Disk
 from installer.place import Place
-from installer.steps import Step
+
+# Set -> bytes to download; bytes at the worst moment, with pip's and shiv's own files beside ours; bytes that stay.
+SIZES: dict[Packages, tuple[int, int, int]] = {
+    Packages.HUB: (12_000_000, 120_000_000, 60_000_000),
+    Packages.CPU: (150_000_000, 1_100_000_000, 640_000_000),
+    Packages.NVIDIA: (150_000_000, 1_100_000_000, 640_000_000),
+    Packages.APPLE: (120_000_000, 900_000_000, 500_000_000),
+}
+# Packages of build/requirements/bootstrap.txt; they go again.
+TOOL_BYTES = 25_000_000
+# Left free for everybody else.
+RESERVE_BYTES = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
-    start: bool = False
-    models: bool = True
-    dry_run: bool = False
+class Task:
+    """One row of the plan; steps.py knows how it is done and undone."""
+
+    key: str
+    title: str
+    reason: str = ""
+    download_bytes: int = 0
+    disk_bytes: int = 0
+    """That stay."""
+    peak_bytes: int = 0
+    """That are needed while it works."""
+    is_done: bool = False
 
 
-def make(place: Place, choices: Choices) -> list[Step]:
-    """The steps of an installation. Starting the hub is no step: it happens each time it is asked for."""
-    plan = [
-        Step("look for tmux and Python's venv", lambda _: False, steps.check_programs),
-        Step(f"make {place.folder} from the locks (a download of about 150 MB)", steps.is_installed, steps.make_version),
-        Step(f"make it the version in use: {place.current}", steps.is_current, steps.switch),
-        Step(f"write the command {place.launcher}", steps.has_launcher, steps.write_launcher),
-    ]
-    if choices.models:
-        title = f"fetch the smallest speech models into {place.data.models} (about 200 MB)"
-        # Without them the page works in text, and the hub tries again by itself.
-        plan.append(Step(title, lambda _: False, steps.pull_models, is_needed=False))
-    return plan
+@dataclass(frozen=True, slots=True)
+class Plan:
+    name: str
+    """Folder of the version."""
+    mode: Mode
+    tier: Tier
+    packages: Packages
+    cuda: str
+    """Name of the overlay; empty without one."""
+    models: tuple[str, ...]
+    settings: Mapping[str, Any]
+    """What is written into config.toml."""
+    server_url: str
+    tasks: tuple[Task, ...]
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    old_versions: tuple[str, ...]
+    """Those that go when this one works."""
+
+    @property
+    def to_do(self) -> tuple[Task, ...]:
+        return tuple(task for task in self.tasks if not task.is_done)
+
+    @property
+    def download_bytes(self) -> int:
+        return sum(task.download_bytes for task in self.to_do)
+
+    @property
+    def disk_bytes(self) -> int:
+        return sum(task.disk_bytes for task in self.to_do)
+
+
+def make(hardware: Hardware, choices: Choices, disk: Disk, place: Place) -> Plan:
+    """Raises what would make the installation fail later: a stranger's command, no room, wishes that contradict."""
+    wishes = _wishes(choices, disk)
+    advice = tiers.recommend(hardware, wishes)
+    if advice.mode is Mode.SPLIT and not wishes.speech_url and choices.mode is Mode.SPLIT:
+        raise ClawMuxError("usage", "--mode split needs an address for speech.", "Add --speech-url URL.")
+    settings = _settings(choices, disk, advice)
+    if settings and disk.settings_fault:
+        raise ClawMuxError("bad_file", disk.settings_fault, "Mend it, or move it away; then run install.sh again.")
+    cuda = disk.cuda_names[overlay.lock_for(hardware.gpus)] if advice.packages is Packages.NVIDIA else ""
+    models = advice.models if choices.models else ()
+    name = disk.names[advice.packages]
+    old = _old_versions(disk, name)
+    draft = Plan(name, advice.mode, advice.tier, advice.packages, cuda, models, settings, wishes.server_url, (), (), (), old)
+    tasks = tuple(_tasks(draft, choices, disk, place))
+    _refuse(tasks, disk, place)
+    return Plan(
+        **{field: getattr(draft, field) for field in draft.__slots__}
+        | {"tasks": tasks, "reasons": _reasons(advice, choices), "warnings": tuple(_warnings(draft, choices, disk, place))}
+    )
+
+
+def _wishes(choices: Choices, disk: Disk) -> Wishes:
+    """What is said now, else what was said before: an upgrade does not change its mind because a card is busy today."""
+    said_before = disk.receipt if disk.receipt and disk.receipt.name else None
+    speech_url = choices.speech_url or str(disk.settings.get("speech.whisper_url", ""))
+    server_url = choices.server_url or (said_before.server_url if said_before else "")
+    mode = choices.mode
+    if mode is None and choices.speech_url:
+        mode = Mode.SPLIT
+    elif mode is None and choices.server_url:
+        mode = Mode.THIN
+    elif mode is None and said_before and said_before.mode in list(Mode):
+        mode = Mode(said_before.mode)
+    if mode is Mode.LOCAL:
+        speech_url = ""
+    tier = choices.tier
+    if tier is None and disk.settings.get("speech.quality") in list(Tier):
+        tier = Tier(disk.settings["speech.quality"])
+    return Wishes(mode, tier, speech_url, server_url if mode in (None, Mode.THIN) else "")
+
+
+def _settings(choices: Choices, disk: Disk, advice: Recommendation) -> dict[str, Any]:
+    """Only what the user has said, and what nobody has said anything about yet."""
+    wanted: dict[str, Any] = {}
+    if choices.tier:
+        wanted["speech.quality"] = choices.tier.value
+    elif advice.mode is Mode.LOCAL and "speech.quality" not in disk.settings and advice.tier is not Tier.TINY:
+        wanted["speech.quality"] = advice.tier.value
+    urls = ("speech.whisper_url", "speech.kokoro_url")
+    if choices.speech_url:
+        wanted |= dict.fromkeys(urls, choices.speech_url)
+    elif choices.mode is Mode.LOCAL:
+        wanted |= {name: "" for name in urls if disk.settings.get(name)}
+    if choices.server_url and "hub.server_url" in FIELD_OF:
+        wanted["hub.server_url"] = choices.server_url
+    return {name: value for name, value in wanted.items() if disk.settings.get(name) != value}
+
+
+def _tasks(plan: Plan, choices: Choices, disk: Disk, place: Place) -> Iterator[Task]:
+    if disk.leftovers:
+        yield Task("tidy", "clear away what an interrupted installation left")
+    yield _version_task(plan, choices, disk, place)
+    if plan.cuda:
+        yield _cuda_task(plan, disk, place)
+    is_checked = disk.receipt is not None and disk.receipt.name == plan.name
+    is_current = disk.current == plan.name
+    yield Task("switch", f"make it the version in use ({place.current})", _way_back(plan, disk), is_done=is_current)
+    yield Task("launcher", f"write the command {place.launcher}", is_done=disk.launcher.is_right)
+    if plan.settings:
+        said = ", ".join(f"{name} = {value or 'empty'}" for name, value in plan.settings.items())
+        yield Task("settings", f"write into {place.data.config_file}: {said}")
+    restarts = "; the hub that runs is restarted, agents stay alive" if disk.hub_runs and not is_checked else ""
+    yield Task("check", f"see that it works{restarts}", _undo_reason(plan, disk), is_done=is_current and is_checked)
+    yield from _path_tasks(choices, disk, place)
+    if plan.models:
+        yield _models_task(plan, disk, place)
+    if plan.old_versions:
+        yield Task("old", f"remove {len(plan.old_versions)} older versions; the one before stays")
+
+
+def _version_task(plan: Plan, choices: Choices, disk: Disk, place: Place) -> Task:
+    download, peak, stays = SIZES[plan.packages]
+    source = f"from {choices.bundle}" if choices.bundle else "from the Python package registry, checked by hashes"
+    return Task(
+        "version",
+        f"make the program {plan.name} with the packages of the set {plan.packages.value}",
+        f"into {place.versions}, {source}",
+        0 if choices.bundle else download + TOOL_BYTES,
+        stays,
+        peak,
+        plan.name in disk.versions,
+    )
+
+
+def _cuda_task(plan: Plan, disk: Disk, place: Place) -> Task:
+    download, stays = overlay.SIZES[plan.cuda.rpartition("-")[0]]
+    reason = f"into {place.cuda}, so that the recogniser runs on the graphics card"
+    return Task("cuda", "fetch NVIDIA's cuBLAS", reason, download, stays, stays + download, plan.cuda in disk.overlays)
+
+
+def _way_back(plan: Plan, disk: Disk) -> str:
+    return f"in one move; {disk.current} stays to go back to" if disk.current not in ("", plan.name) else ""
+
+
+def _undo_reason(plan: Plan, disk: Disk) -> str:
+    return "if not, the version before is taken again" if disk.current not in ("", plan.name) else ""
+
+
+def _path_tasks(choices: Choices, disk: Disk, place: Place) -> Iterator[Task]:
+    if not choices.modify_path:
+        return
+    files = [file for file in disk.shell_files if not file.fault]
+    missing = [file for file in files if not file.has_lines]
+    if disk.is_on_path and len(missing) == len(files):
+        return
+    if files:
+        names = ", ".join(str(file.path) for file in missing or files)
+        reason = "marked lines that a removal takes out again; --no-modify-path leaves the files alone"
+        yield Task("path", f"put {place.launcher.parent} on the PATH in {names}", reason, is_done=not missing)
+
+
+def _models_task(plan: Plan, disk: Disk, place: Place) -> Task:
+    missing = [name for name in plan.models if name not in disk.models]
+    size = sum(MODELS[name].size for name in missing)
+    names = ", ".join(missing or plan.models)
+    return Task("models", f"fetch the speech models {names}", f"into {place.data.models}", size, size, size * 2, not missing)
+
+
+def _old_versions(disk: Disk, name: str) -> tuple[str, ...]:
+    before = disk.current if disk.current != name else disk.previous
+    return tuple(sorted(disk.folders - {name, before}))
+
+
+def _refuse(tasks: tuple[Task, ...], disk: Disk, place: Place) -> None:
+    if not disk.launcher.is_ours:
+        from installer.launcher import foreign
+
+        raise foreign(place)
+    to_do = [task for task in tasks if not task.is_done]
+    if any(task.key == "version" for task in to_do) and disk.can_make_environments.fault:
+        raise ClawMuxError("missing_program", disk.can_make_environments.fault, disk.can_make_environments.remedy)
+    elsewhere = disk.models_free_bytes is not None
+    here = [task for task in to_do if not (elsewhere and task.key == "models")]
+    _check_room(place.program, here, disk.free_bytes)
+    if elsewhere:
+        _check_room(place.data.models, [task for task in to_do if task.key == "models"], disk.models_free_bytes)
+
+
+def _check_room(folder: Path, tasks: list[Task], free: int | None) -> None:
+    """What stays of each, and the worst moment of one of them."""
+    if free is None or not any(task.disk_bytes for task in tasks):
+        return
+    stays = sum(task.disk_bytes for task in tasks)
+    needed = stays + max(max(0, task.peak_bytes - task.disk_bytes) for task in tasks) + RESERVE_BYTES
+    if free < needed:
+        text = f"{folder} has {mega(free)} free; {mega(needed)} are needed, of which {mega(stays)} stay."
+        raise ClawMuxError("disk_full", text, "Make room, use --prefix DIR, or choose less: --tier tiny, --no-models.")
+
+
+def _reasons(advice: Recommendation, choices: Choices) -> tuple[str, ...]:
+    reasons = advice.reasons
+    if choices.bundle:
+        reasons += (f"Everything comes from {choices.bundle}; nothing is fetched from the network.",)
+    return reasons
+
+
+def _warnings(plan: Plan, choices: Choices, disk: Disk, place: Place) -> Iterator[str]:
+    if disk.tmux.fault and plan.mode is not Mode.THIN:
+        yield f"{disk.tmux.fault} {disk.tmux.remedy}"
+    if disk.settings_fault:
+        yield f"{disk.settings_fault} Mend it before the hub starts."
+    if disk.shadow and disk.is_on_path:
+        yield f"Typing clawmux runs {disk.shadow}, another program. Ours is {place.launcher}."
+    for file in disk.shell_files if choices.modify_path and not disk.is_on_path else ():
+        if file.fault:
+            yield f"{file.path} is left alone: {file.fault}."
+
+
+def mega(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -6,9 +6,8 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-
-from clawmux.wire.errors import ClawMuxError
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 # Program of the package manager -> the line a user would type; the first that is there wins.
 INSTALL_LINES = {
@@ -22,6 +21,15 @@ INSTALL_LINES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    name: str
+    version: str = ""
+    fault: str = ""
+    """Why it cannot be used, in one sentence; empty when it can."""
+    remedy: str = ""
+
+
 def install_line(package: str, find: Callable[[str], str | None] = shutil.which) -> str:
     for manager, line in INSTALL_LINES.items():
         if find(manager):
@@ -29,18 +37,22 @@ def install_line(package: str, find: Callable[[str], str | None] = shutil.which)
     return f"Install {package} with your system's package manager."
 
 
-def check_tmux() -> None:
+def look_for_tmux(environ: Mapping[str, str]) -> Program:
     """Agents live in tmux. Run, not only found: a broken one should be told now and not at the first agent."""
     try:
-        subprocess.run(["tmux", "-V"], check=True, capture_output=True, timeout=10)
+        said = subprocess.run(
+            ["tmux", "-V"], check=True, capture_output=True, timeout=10, text=True, env=dict(environ), stdin=subprocess.DEVNULL
+        )
     except FileNotFoundError:
-        raise ClawMuxError("missing_program", "tmux is not installed; agents run in it.", install_line("tmux")) from None
+        return Program("tmux", fault="tmux is not installed; agents run in it.", remedy=install_line("tmux"))
     except (subprocess.SubprocessError, OSError) as error:
-        raise ClawMuxError("missing_program", f"tmux does not run: {error}.", install_line("tmux")) from None
+        return Program("tmux", fault=f"tmux does not run: {error}.", remedy=install_line("tmux"))
+    return Program("tmux", version=said.stdout.strip().removeprefix("tmux "))
 
 
-def check_venv(find_module: Callable[[str], object | None] = importlib.util.find_spec) -> None:
+def look_for_venv(find_module: Callable[[str], object | None] = importlib.util.find_spec) -> Program:
     """Debian keeps the half of ``python -m venv`` that brings pip in a package of its own."""
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     if find_module("ensurepip") is None:
-        name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-        raise ClawMuxError("missing_program", f"{name} cannot make environments.", install_line(f"{name}-venv"))
+        return Program("venv", fault=f"{name} cannot make environments.", remedy=install_line(f"{name}-venv"))
+    return Program("venv", version=name)

@@ -1,167 +1,281 @@
-"""The steps of an installation. Each knows whether it is already done, does it, and leaves nothing half made."""
+"""How each task of the plan is done and undone, and the order of going back when one fails.
+
+Up to ``check`` a failure undoes what this run has done, so that the version before is in use again as it was.
+What comes after is kept: the new version works by then.
+"""
 
 from __future__ import annotations
 
-import compileall
 import os
-import shlex
 import shutil
 import subprocess
-import sys
-import venv
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from clawmux import __version__
+from clawmux import __version__, settings
+from clawmux.paths import make_private
 from clawmux.wire.errors import ClawMuxError
-from installer import programs
-from installer.place import MARK, Place
+from installer import hub, launcher, overlay, receipt, shell_files, switch, version, whole
+from installer.arguments import Choices
+from installer.disk import Disk
+from installer.place import Place, interpreter
+from installer.plan import Plan
+from installer.receipt import Receipt
 
-# Packages with engines take 460 MB unpacked, and pip needs their archives beside them while it works.
-ENVIRONMENT_BYTES = 700 * 1024 * 1024
+VERSION_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything that a step needs to know; ``disk`` is what was there before the first one."""
+
+    place: Place
+    plan: Plan
+    choices: Choices
+    disk: Disk
+    config_before: bytes | None = None
+    """config.toml as it was found; None: there was none."""
+
+    @property
+    def before(self) -> str:
+        """The version to go back to: the one in use, or the one before it when an earlier run was cut off after its switch."""
+        return self.disk.current if self.disk.current != self.plan.name else self.disk.previous
+
+    @property
+    def wheels(self) -> Path | None:
+        return self.choices.bundle / "wheels" if self.choices.bundle else None
+
+    @property
+    def usual_port(self) -> int:
+        return int(self.disk.settings.get("hub.port", settings.Settings().hub_port))
+
+
+def _nothing(job: Job) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    title: str
-    is_done: Callable[[Place], bool]
-    perform: Callable[[Place], None]
+    perform: Callable[[Job], None]
+    undo: Callable[[Job], None] = _nothing
     is_needed: bool = True
-    """Without it nothing after it makes sense."""
+    """False: its failure is said, and the rest is done all the same."""
+    is_final: bool = False
+    """The version works: a later failure does not undo it."""
 
 
-def check_programs(place: Place) -> None:
-    programs.check_tmux()
-    programs.check_venv()
+def job(place: Place, plan: Plan, choices: Choices, disk: Disk) -> Job:
+    config = place.data.config_file
+    return Job(place, plan, choices, disk, config.read_bytes() if config.is_file() else None)
 
 
-def is_installed(place: Place) -> bool:
-    return place.complete.is_file()
+def _tidy(job: Job) -> None:
+    for path in job.disk.leftovers:
+        # What pip has kept of a download that was cut off serves this run; finish() clears it away.
+        if path == job.place.downloads / "packages":
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
-def make_version(place: Place) -> None:
-    """An environment from the locks with our package in it, tried once before it counts."""
-    _check_room(place.program, ENVIRONMENT_BYTES)
-    shutil.rmtree(place.folder, ignore_errors=True)
-    place.folder.mkdir(parents=True)
-    try:
-        venv.create(place.folder / "venv", with_pip=True, symlinks=True)
-        _install_locks(place)
-        _copy_package(place)
-        _try_it(place)
-    except BaseException:
-        shutil.rmtree(place.folder, ignore_errors=True)
-        raise
-    place.complete.write_text(f"{__version__}\n", encoding="utf-8")
+def _make_version(job: Job) -> None:
+    version.make(job.place, job.plan.name, job.plan.packages, job.plan.cuda, job.wheels)
 
 
-def is_current(place: Place) -> bool:
-    return place.current.is_symlink() and place.current.resolve() == place.folder.resolve()
+def _remove_version(job: Job) -> None:
+    switch.remove_versions(job.place, [job.plan.name])
 
 
-def switch(place: Place) -> None:
-    """Make this version the one in use, in one move; the one before it stays, older ones go."""
-    before = place.current.resolve().name if place.current.is_symlink() else ""
-    fresh = place.program / "current.new"
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(Path("versions") / place.version)
-    fresh.replace(place.current)
-    for folder in place.versions.iterdir():
-        if folder.name not in (place.version, before):
+def _make_overlay(job: Job) -> None:
+    overlay.make(job.place, job.plan.cuda, job.wheels)
+
+
+def _switch(job: Job) -> None:
+    switch.to(job.place, job.plan.name, job.before)
+
+
+def _switch_back(job: Job) -> None:
+    before = job.disk.previous if job.disk.previous not in (job.before, job.plan.name) else ""
+    switch.back(job.place, job.before, before)
+
+
+def _write_launcher(job: Job) -> None:
+    launcher.write(job.place)
+
+
+def _launcher_back(job: Job) -> None:
+    launcher.put_back(job.place, job.disk.launcher)
+
+
+def _write_settings(job: Job) -> None:
+    make_private(job.place.data.config)
+    settings.save_all(job.place.data.config_file, job.plan.settings)
+
+
+def _settings_back(job: Job) -> None:
+    if job.config_before is None:
+        job.place.data.config_file.unlink(missing_ok=True)
+    else:
+        whole.write(job.place.data.config_file, job.config_before)
+
+
+def _check(job: Job) -> None:
+    """Through the command that the user types; and where a hub runs, that its successor answers."""
+    said = hub.run(job.place.launcher, "--version", seconds=VERSION_SECONDS)
+    if said.returncode or __version__ not in said.stdout:
+        raise ClawMuxError("internal", f"the new version does not work: {hub.last_words(said)}", "")
+    if hub.running(job.place.data) is not None:
+        try:
+            hub.restart(job.place.launcher, job.place.data, job.usual_port)
+        except ClawMuxError as error:
+            raise ClawMuxError(error.code, f"the new version does not work: {error.text}", "") from None
+
+
+def _write_path_lines(job: Job) -> None:
+    folder = job.place.launcher.parent
+    refused = []
+    for file in job.disk.shell_files:
+        if file.fault or file.has_lines:
+            continue
+        try:
+            content = file.path.read_bytes() if file.path.exists() else None
+            file.path.parent.mkdir(parents=True, exist_ok=True)
+            whole.write(file.path, shell_files.with_lines(content, file.path, folder))
+        except OSError as error:
+            refused.append(f"{file.path} ({error.strerror})")
+    if refused:
+        line = shell_files.line(Path("sh"), folder)
+        raise ClawMuxError(
+            "unsafe_files", f"these could not be changed: {', '.join(refused)}.", f"Add this line yourself: {line}"
+        )
+
+
+def _pull_models(job: Job) -> None:
+    """The command knows what is there already, checks everything, and shows its own progress."""
+    environ = dict(os.environ)
+    if job.choices.bundle:
+        environ["CLAWMUX_MODELS_MIRROR"] = str(job.choices.bundle / "models")
+    command = [str(job.place.launcher), "models", "pull", *job.plan.models]
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environ)
+    if done.returncode:
+        again = " ".join(["clawmux", "models", "pull", *job.plan.models])
+        raise ClawMuxError("download_failed", "the speech models could not be fetched.", f"Run again later: {again}")
+
+
+def _remove_old(job: Job) -> None:
+    switch.remove_versions(job.place, job.plan.old_versions)
+
+
+STEPS: dict[str, Step] = {
+    "tidy": Step(_tidy),
+    "version": Step(_make_version, _remove_version),
+    "cuda": Step(_make_overlay),
+    "switch": Step(_switch, _switch_back),
+    "launcher": Step(_write_launcher, _launcher_back),
+    "settings": Step(_write_settings, _settings_back),
+    "check": Step(_check, is_final=True),
+    # Without the lines the command works by its full name; without models the page works in text, and the hub tries again.
+    "path": Step(_write_path_lines, is_needed=False),
+    "models": Step(_pull_models, is_needed=False),
+    "old": Step(_remove_old, is_needed=False),
+}
+
+
+def perform(job: Job, say: Callable[[str], None]) -> ClawMuxError | None:
+    """Do what is not done yet; the failure of a step that can be done without is said and returned."""
+    failure = None
+    done: list[str] = []
+    rows = job.plan.tasks
+    begin(job)
+    for number, task in enumerate(rows, 1):
+        if task.is_done:
+            continue
+        step = STEPS[task.key]
+        say(f"{number}/{len(rows)} {task.title}")
+        if task.key == "path":
+            write_receipt(job)  # before a file of the user's is changed
+        try:
+            done.append(task.key)
+            step.perform(job)
+        except (Exception, KeyboardInterrupt) as error:
+            if not step.is_needed and isinstance(error, ClawMuxError):
+                failure = error
+                say(f"{error.text}\n{error.remedy}".strip())
+                continue
+            if "check" not in done[:-1]:
+                _go_back(job, done, say)
+            raise
+    finish(job)
+    return failure
+
+
+def begin(job: Job) -> None:
+    """The first trace: which folders were not there before us, for a removal of whatever comes of this run."""
+    if job.disk.receipt is None:
+        receipt.write(job.place.receipt, Receipt(folders=job.disk.missing_folders), _now())
+
+
+def finish(job: Job) -> None:
+    write_receipt(job)
+    shutil.rmtree(job.place.downloads / "packages", ignore_errors=True)
+    _sweep(job)
+
+
+def write_receipt(job: Job) -> None:
+    plan, place, before = job.plan, job.place, job.disk.receipt or Receipt()
+    kind = os.environ.get("CLAWMUX_INSTALL_PYTHON", "system")
+    lines = {str(file.path) for file in job.disk.shell_files if file.has_lines} | set(before.shell_files)
+    if any(task.key == "path" for task in plan.tasks):
+        lines |= {str(file.path) for file in job.disk.shell_files if not file.fault}
+    written = Receipt(
+        name=plan.name,
+        version=__version__,
+        packages=plan.packages.value,
+        mode=plan.mode.value,
+        tier=plan.tier.value,
+        server_url=plan.server_url,
+        python=f"{kind} {interpreter()}",
+        cuda=plan.cuda,
+        launcher=str(place.launcher),
+        shell_files=tuple(sorted(lines)),
+        folders=tuple(dict.fromkeys((*before.folders, *job.disk.missing_folders))),
+    )
+    receipt.write(place.receipt, written, _now())
+
+
+def _go_back(job: Job, done: list[str], say: Callable[[str], None]) -> None:
+    """Undo in reverse order, then the hub: it is the old one again, or none when none ran."""
+    if "switch" in done and job.before:
+        say(f"going back to {job.before}.")
+    ran = job.disk.hub_runs and "check" in done
+    for key in reversed(done):
+        try:
+            STEPS[key].undo(job)
+        except (ClawMuxError, OSError) as error:
+            say(f"could not undo {key}: {error}")
+    if ran and job.before:
+        try:
+            hub.restart(job.place.launcher, job.place.data, job.usual_port)
+        except ClawMuxError as error:
+            say(f"the hub of {job.before} does not start again: {error.text} Try: {job.place.launcher} start")
+
+
+def _sweep(job: Job) -> None:
+    """Interpreters and NVIDIA libraries that neither the version in use nor the one before needs."""
+    place = job.place
+    pythons = {str((place.versions / name / "python").resolve()) for name in (job.plan.name, job.before) if name}
+    for folder in place.pythons.glob("*"):
+        used = any(python.startswith(f"{folder.resolve()}{os.sep}") for python in (*pythons, str(interpreter())))
+        if not used and (folder / ".complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+    for folder in place.cuda.glob("*"):
+        if folder.name != job.plan.cuda and job.plan.cuda:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def launcher_text(place: Place) -> str:
-    """The launcher goes through ``current``, so that it needs no change when the version does."""
-    inside = place.site_packages.relative_to(place.folder)
-    values = {
-        "@PYTHON@": place.current / "venv" / "bin" / "python",
-        "@CLIENT@": place.current / inside / "clawmux" / "cli" / "start_client.py",
-        "@LAUNCHER@": place.launcher,
-    }
-    text = place.launcher_template.read_text(encoding="utf-8")
-    for name, value in values.items():
-        text = text.replace(name, shlex.quote(str(value)))
-    return text
-
-
-def has_launcher(place: Place) -> bool:
-    return is_ours(place.launcher) and place.launcher.read_text(encoding="utf-8") == launcher_text(place)
-
-
-def is_ours(launcher: Path) -> bool:
-    return launcher.is_file() and MARK in launcher.read_text(encoding="utf-8", errors="replace")[:400]
-
-
-def write_launcher(place: Place) -> None:
-    if os.path.lexists(place.launcher) and not is_ours(place.launcher):
-        raise ClawMuxError(
-            "conflict", f"{place.launcher} is there and not from this installer.", "Move it away, or install with --prefix DIR."
-        )
-    place.launcher.parent.mkdir(parents=True, exist_ok=True)
-    fresh = place.launcher.with_name(f".clawmux.{os.getpid()}")
-    fresh.write_text(launcher_text(place), encoding="utf-8")
-    fresh.chmod(0o755)
-    fresh.replace(place.launcher)
-
-
-def pull_models(place: Place) -> None:
-    """The command knows what is there already and shows its own progress."""
-    result = subprocess.run([place.launcher, "models", "pull", "--set", "tiny"], check=False, stdin=subprocess.DEVNULL)
-    if result.returncode:
-        raise ClawMuxError(
-            "download_failed",
-            "the speech models could not be fetched.",
-            f"Run again later: {place.launcher} models pull --set tiny",
-        )
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(there).free
-    if free < needed:
-        raise ClawMuxError(
-            "disk_full", f"{there} has {free >> 20} MB free; {needed >> 20} MB are needed.", "Make room, or use --prefix DIR."
-        )
-
-
-def _install_locks(place: Place) -> None:
-    # Quiet without a terminal, progress bars on one: it is a download of some 150 MB.
-    manner = ["--progress-bar", "on"] if sys.stderr.isatty() else ["--quiet", "--progress-bar", "off"]
-    command = [
-        str(place.python),
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--no-input",
-        *manner,
-        "--require-hashes",
-    ]
-    for lock in place.locks:
-        command += ["-r", str(lock)]
-    result = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=sys.stderr)
-    if result.returncode:
-        raise ClawMuxError(
-            "download_failed",
-            "the packages could not be installed; pip's own words are above.",
-            "Check the network or pip's proxy and index settings, then run install.sh again.",
-        )
-
-
-def _copy_package(place: Place) -> None:
-    for name, source in place.package_files().items():
-        target = place.site_packages / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-    compileall.compile_dir(place.site_packages / "clawmux", quiet=2)
-
-
-def _try_it(place: Place) -> None:
-    """A version that cannot say its name is never switched to."""
-    result = subprocess.run(
-        [place.python, "-I", "-m", "clawmux", "--version"], check=False, capture_output=True, text=True, timeout=60
-    )
-    if result.returncode or __version__ not in result.stdout:
-        raise ClawMuxError("internal", f"the new version does not start: {result.stderr.strip()[-500:]}", "Nothing was changed.")
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
