@@ -25,7 +25,7 @@ from clawmux.adapters import processes
 from clawmux.adapters.control import ControlClient, Ended, Refused, not_answering, quote
 from clawmux.adapters.injection import inject
 from clawmux.adapters.screen import InputRules
-from clawmux.adapters.tmux_server import KEEPER, OPTIONS, find_tmux, server_environment
+from clawmux.adapters.tmux_server import KEEPER, OPTIONS, find_tmux, own_scope, server_environment
 from clawmux.wire.errors import ClawMuxError
 
 # A printable separator: newer tmux writes control characters of an answer as escapes.
@@ -210,7 +210,10 @@ class Tmux:
         for scope, option, value in OPTIONS:
             words += [";", "set-option", "-q", scope, option, value]
         words += [";", "new-session", "-d", "-s", KEEPER, "env", "cat"]
-        status, text = await self._run(words)
+        scope_words = own_scope(os.environ, os.getpid()) if start else []
+        status, text = await self._run([*scope_words, *words])
+        if status != 0 and scope_words and "duplicate session" not in text:
+            status, text = await self._run(words)  # no manager of ours to be reached, or one that knows less
         if status != 0 and "duplicate session" not in text:
             if start:
                 raise ClawMuxError("internal", f"tmux does not start: {text.strip()}.", f"Try: {program} -S {self._socket} ls")

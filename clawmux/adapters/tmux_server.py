@@ -46,6 +46,18 @@ def server_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "TERM": "screen-256color"}
 
 
+def own_scope(environ: Mapping[str, str], pid: int) -> list[str]:
+    """What stands before tmux's words when systemd runs us as a service: the server then gets a control group of its own.
+
+    KillMode=process leaves it alone when the service stops. It would still share the service's limits, and its fate
+    where a whole control group is ended: systemctl kill, systemd-oomd.
+    """
+    if environ.get("SYSTEMD_EXEC_PID") != str(pid) or (tool := shutil.which("systemd-run", path=environ.get("PATH"))) is None:
+        return []
+    words = [tool, "--user", "--scope", "--quiet", "--collect", "--description=ClawMux: the agents", "-p", "OOMPolicy=continue"]
+    return [*words, "--"]
+
+
 def find_tmux(program: str = "tmux", platform: str = sys.platform) -> str:
     """The path of tmux, or ``missing_program`` with the command that installs it here."""
     if found := shutil.which(program):

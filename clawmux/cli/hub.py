@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clawmux import settings as declared
 from clawmux.cli import owner
@@ -15,6 +15,10 @@ from clawmux.cli.arguments import Arguments
 from clawmux.cli.render import Result, Table
 from clawmux.paths import Paths, locate
 from clawmux.wire.errors import ClawMuxError
+
+if TYPE_CHECKING:
+    from clawmux.hub import lock
+    from clawmux.hub.log_file import LogHandler
 
 NO_AGENT = "No agent runs. Start one on the page, or with `clawmux spawn --runtime demo`."
 _TIMES = ("created", "last_active")
@@ -93,7 +97,7 @@ def _background(paths: Paths, overrides: dict[str, str], no_open: bool) -> Resul
 
     arguments = ["--port", overrides["hub.port"]] if overrides else []
     try:
-        facts = service.start(paths, arguments)
+        facts = (None if overrides else _as_service(paths)) or service.start(paths, arguments)
     except ClawMuxError as error:
         if error.code != "conflict":
             raise
@@ -101,6 +105,19 @@ def _background(paths: Paths, overrides: dict[str, str], no_open: bool) -> Resul
     url = _keyed_url(paths.hub_socket)
     note = _show_page(url, paths, no_open)
     return Result({"url": url, "pid": facts.pid, "log": str(paths.hub_log)}, text=url, note=note)
+
+
+def _as_service(paths: Paths) -> lock.Running | None:
+    """Started by the service manager, which then keeps it; None when no service is installed for this hub."""
+    from clawmux.cli.service import installed_for, wait_serving
+    from clawmux.hub import lock
+
+    kept_by = installed_for(paths)
+    if kept_by is None:
+        return None
+    if holder := lock.running(paths):
+        raise lock.already_running(holder)
+    return wait_serving(kept_by, paths)
 
 
 def _running_already(paths: Paths, error: ClawMuxError) -> Result:
@@ -112,14 +129,19 @@ def _running_already(paths: Paths, error: ClawMuxError) -> Result:
 
 
 def _foreground(settings: declared.Settings, paths: Paths, ready_descriptor: int, no_open: bool) -> Result:
-    from clawmux.hub import lock, service
+    from clawmux.hub import service
 
     if ready_descriptor >= 0:
         service.run_detached(settings, paths, ready_descriptor)
         return Result({})
     import logging
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from clawmux.adapters import user_service
+
+    if user_service.is_the_service(os.environ, os.getpid()):
+        logging.basicConfig(level=logging.INFO, handlers=[_service_log(paths)])
+    else:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def announce(facts: lock.Running) -> None:
         # A service manager keeps what we print: only a person at a terminal is shown a key.
@@ -131,6 +153,18 @@ def _foreground(settings: declared.Settings, paths: Paths, ready_descriptor: int
 
     service.run_foreground(settings, paths, announce)
     return Result({})
+
+
+def _service_log(paths: Paths) -> LogHandler:
+    """The hub's own log instead of the service manager's, so that `clawmux logs` shows it whoever started the hub."""
+    from clawmux.hub.log_file import LogHandler, open_log
+    from clawmux.paths import make_private
+
+    log = open_log(make_private(paths.state) / paths.hub_log.name)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    return LogHandler(paths.hub_log)
 
 
 def _announce_key(paths: Paths, no_open: bool) -> None:

@@ -30,6 +30,7 @@ COMMANDS: dict[str, Command] = {
     "settings": Command("clawmux.cli.settings", "settings", "[get|set|unset|list]", "read and change settings"),
     "doctor": Command("clawmux.cli.doctor", "main", "[--deep] [--json]", "what is well here, what is not, and what to do"),
     "token": Command("clawmux.cli.settings", "token", "[--rotate]", "the token for programs that use the HTTP API"),
+    "service": Command("clawmux.cli.service", "main", "install|remove|status", "start the hub at login, and again when it fails"),
     "models": Command("clawmux.cli.models", "main", "list|pull|rm|path", "speech models on this machine"),
     "speech": Command("clawmux.adapters.speech.server", "main", "", "run the speech service by itself"),
     "mcp": Command("clawmux.mcp_server", "main", "", "converse as an MCP server on stdin and stdout"),

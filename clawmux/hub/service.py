@@ -208,7 +208,7 @@ def _wait_ready(child: subprocess.Popen[bytes], descriptor: int, paths: Paths) -
         status = child.wait()
         raise ClawMuxError(
             "internal",
-            f"the hub ended (status {status}) before it was ready: {_last_line(paths.hub_log)}",
+            f"the hub ended (status {status}) before it was ready: {last_line(paths.hub_log)}",
             f"See {paths.hub_log}.",
         ) from None
     if "url" in facts:
@@ -230,7 +230,8 @@ def _read_all(descriptor: int, seconds: float) -> bytes | None:
     return None
 
 
-def _last_line(file: Path) -> str:
+def last_line(file: Path) -> str:
+    """Of a log: what its writer said last."""
     lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing to its log")[:300]
 
