@@ -85,6 +85,11 @@ class Paths:
     def speech_log(self) -> Path:
         return self.state / "speech.log"
 
+    @property
+    def speech_tier(self) -> Path:
+        """The tier that served last, for the next start of the hub."""
+        return self.state / "speech-tier"
+
 
 def locate(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Paths:
     """The folders for this user. Pure: reads the mapping, touches no file."""

@@ -60,6 +60,7 @@ ACCESS: dict[str, Access] = {
     "GET /api/history": OWNER,
     "GET /api/settings": OWNER,
     "PUT /api/settings": OWNER,
+    "GET /api/tiers": OWNER,
     "GET /api/voices": OWNER,
     "GET /api/runtimes": OWNER,
     "GET /ws": OWNER,

@@ -128,6 +128,10 @@ def _checked(name: str, value: Any, existing: dict[str, tuple[str, ...]]) -> Any
     return None if value is None else settings.check(name, value, "field", choices=existing.get(name, ()))
 
 
+async def tiers(request: web.Request) -> web.Response:
+    return web.json_response(await request.app[RUNTIME].speech.tiers())
+
+
 async def voices(request: web.Request) -> web.Response:
     return web.json_response([dataclasses.asdict(voice) for voice in VOICES.values()])
 
@@ -166,6 +170,7 @@ ROUTES = [
     web.get("/api/history", history),
     web.get("/api/settings", get_settings),
     web.put("/api/settings", put_settings),
+    web.get("/api/tiers", tiers),
     web.get("/api/voices", voices),
     web.get("/api/runtimes", runtimes),
     web.post("/api/stop", stop),

@@ -19,6 +19,7 @@ from clawmux.adapters.store import Store
 from clawmux.adapters.tmux import Tmux
 from clawmux.core import questions as asked
 from clawmux.core.conversation import Conversation
+from clawmux.core.engine import PutBack
 from clawmux.core.session import Session, activity
 from clawmux.hub.agents import Agents
 from clawmux.hub.journal import Journal
@@ -29,7 +30,7 @@ from clawmux.hub.roster import describe
 from clawmux.hub.speaker import Speaker, Utterance
 from clawmux.hub.speech import Speech
 from clawmux.paths import Paths
-from clawmux.settings import DECLARATIONS, Settings
+from clawmux.settings import DECLARATIONS, Settings, save
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.words import Stage
 
@@ -56,6 +57,7 @@ class Runtime:
             self.perform,
             lambda: self.pages.broadcast(self.speech.view()),
             lambda e: self.notice(None, "error", f"Models: {e.text}", e.remedy),
+            self._tier_put_back,
         )
         self.speaker = Speaker(self.speech.client, self.speech.ready, self._spoken, self._not_spoken)
         self.listener = Listener(
@@ -177,6 +179,17 @@ class Runtime:
         live = {name: value for name, value in values.items() if DECLARATIONS[name].live}
         self.settings = dataclasses.replace(self.settings, **live)
         self.conversation.answer_seconds = self.settings.speech_answer_minutes * 60
+        self.speech.settings_changed()
+
+    def _tier_put_back(self, effect: PutBack) -> None:
+        """What failed is wanted no more, after a restart either."""
+        text = f"Speech stays at quality {effect.tier}: {effect.failed} could not be used. {effect.reason}"
+        self.settings = dataclasses.replace(self.settings, speech_quality=effect.tier.value)
+        try:
+            save(self.paths.config_file, "speech.quality", effect.tier.value)
+        except (ClawMuxError, OSError) as error:
+            log.error("speech.quality could not be put back: %s", error)
+        self.journal.event("notice", None, level="error", text=text, remedy="`clawmux tier` shows what fits this machine.")
 
     # -- converse calls --
 
@@ -306,7 +319,6 @@ class Runtime:
     # -- speech --
 
     def _spoken(self, question_id: str) -> None:
-        self.speech.served()
         self.perform(self.conversation.spoken(question_id, self.now))
 
     def _not_spoken(self, question_id: str, reason: str) -> None:
@@ -323,7 +335,6 @@ class Runtime:
         self.perform(self.conversation.turn_closed(turn_id, self.now))
 
     def heard(self, turn_id: str, text: str, stt_ms: float) -> None:
-        self.speech.served()
         settle = lambda: self.listener.settle(turn_id, text or None, "" if text else "nothing_heard")  # noqa: E731
         self.perform(self.conversation.heard(turn_id, text, self.now), settle)
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from clawmux.paths import run_self
 from clawmux.wire.errors import ClawMuxError
-from clawmux.wire.words import SpeechState
+from clawmux.wire.words import SpeechState, Tier
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,9 @@ class SpeechChild:
         socket: Path,
         log_file: Path,
         client: Health,
-        on_report: Callable[[SpeechState, str], None],
+        on_report: Callable[[SpeechState, dict[str, Any]], None],
         on_exit: Callable[[str], None],
+        tier: Tier,
         hangs_after_seconds: float = HANGS_AFTER_SECONDS,
     ) -> None:
         self._hangs_after_seconds = hangs_after_seconds
@@ -58,7 +59,9 @@ class SpeechChild:
         self._client = client
         self._on_report = on_report
         self._on_exit = on_exit
+        self._tier = tier
         self._task: asyncio.Task[None] | None = None
+        self._is_ending = False
         self._process: asyncio.subprocess.Process | None = None
 
     def start(self) -> None:
@@ -66,8 +69,18 @@ class SpeechChild:
 
     def terminate(self) -> None:
         """Ask the child to end, without waiting for it."""
+        self._is_ending = True
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
+
+    def end(self) -> None:
+        """Ask the child to end, and see to it that it does; ``on_exit`` tells when."""
+        self.terminate()
+        asyncio.get_running_loop().call_later(TERM_SECONDS, self._kill)
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
 
     async def stop(self) -> None:
         """End the child and wait for it."""
@@ -83,6 +96,8 @@ class SpeechChild:
             self._on_exit(f"The speech service could not be started: {error}.")
             return
         self._process = process
+        if self._is_ending:
+            process.terminate()  # it was asked before it was there
         watching = asyncio.create_task(self._watch(process), name="speech health")
         try:
             status = await process.wait()
@@ -92,10 +107,12 @@ class SpeechChild:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+            self._socket.unlink(missing_ok=True)
         self._on_exit(_how_it_ended(status))
 
     async def _spawn(self) -> asyncio.subprocess.Process:
-        command = [*run_self(), "speech", "--socket", str(self._socket), "--parent-pid", str(os.getpid())]
+        options = ["--socket", str(self._socket), "--quality", self._tier.value, "--parent-pid", str(os.getpid())]
+        command = [*run_self(), "speech", *options]
         descriptor = os.open(self._log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             return await asyncio.create_subprocess_exec(
@@ -118,7 +135,7 @@ class SpeechChild:
                 continue
             silent = 0.0
             state = _STATES.get(str(told.get("state")), SpeechState.FAILED)
-            self._on_report(state, str(told.get("reason") or ""))
+            self._on_report(state, told)
             pause = STEADY_POLL_SECONDS if state is SpeechState.READY else LOADING_POLL_SECONDS * 5
         log.warning("the speech service does not answer; killing it")
         with contextlib.suppress(ProcessLookupError):

@@ -70,7 +70,7 @@ async def speaking(speech: str = "real") -> AsyncIterator[Speaking]:
         await hub.__aexit__()
         raise Unmeasured(lacking)
     connector = aiohttp.UnixConnector(str(hub.paths.hub_socket))
-    async with hub, SpeechClient(hub.paths.speech_socket) as service, aiohttp.ClientSession(connector=connector) as http:
+    async with hub, SpeechClient(hub.paths.run / "speech-1.sock") as service, aiohttp.ClientSession(connector=connector) as http:
         await hub.speech_is("ready")
         yield Speaking(hub, service, await hub.spawn(voice=VOICE), http)
 

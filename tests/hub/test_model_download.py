@@ -1,8 +1,14 @@
-"""A download that fails in a way nobody thought of."""
+"""A download that fails in a way nobody thought of, and one that nobody waits for any more."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from clawmux.hub.model_download import ModelDownload
 from clawmux.wire.errors import ClawMuxError
@@ -10,19 +16,29 @@ from tests.waiting import until
 
 
 class BrokenDownload(ModelDownload):
-    tries = 0
-
-    def _pull(self, model_set: str, mirror: str, loop: object) -> None:
-        self.tries += 1
+    def _pull(self, names: Sequence[str], mirror: str, loop: object, stop: threading.Event) -> None:
         raise OSError(5, "Input/output error")
 
 
-async def test_an_unknown_failure_is_told_once_and_not_tried_again_at_once(tmp_path: Path) -> None:
-    told: list[ClawMuxError] = []
-    download = BrokenDownload(tmp_path, lambda progress: None, told.append)
-    download.start("tiny", "")
-    await until(lambda: told)
-    await download.stop()
-    download.start("tiny", "")
-    await download.stop()
-    assert download.tries == len(told) == 1
+class EndlessDownload(ModelDownload):
+    has_begun = has_ended = False
+
+    def _pull(self, names: Sequence[str], mirror: str, loop: object, stop: threading.Event) -> None:
+        self.has_begun = True
+        self.has_ended = stop.wait(10)
+
+
+async def test_an_unknown_failure_is_told_in_a_sentence(tmp_path: Path) -> None:
+    told: list[dict[str, Any] | None] = []
+    with pytest.raises(ClawMuxError) as raised:
+        await BrokenDownload(tmp_path, told.append).fetch(["voices"], "")
+    assert raised.value.code == "internal" and "clawmux models pull" in raised.value.remedy
+    assert told == [None], "no bar is left standing"
+
+
+async def test_one_that_nobody_waits_for_is_stopped(tmp_path: Path) -> None:
+    download = EndlessDownload(tmp_path, lambda progress: None)
+    task = asyncio.create_task(download.fetch(["voices"], ""))
+    await until(lambda: download.has_begun)
+    task.cancel()
+    await until(lambda: download.has_ended)

@@ -13,7 +13,7 @@ import pytest
 
 from clawmux.hub.speech_child import SpeechChild
 from clawmux.wire.errors import ClawMuxError
-from clawmux.wire.words import SpeechState
+from clawmux.wire.words import SpeechState, Tier
 from tests.waiting import until
 
 
@@ -38,7 +38,13 @@ async def test_a_service_that_hangs_is_killed_and_its_end_told(tmp_path: Path, m
     reported: list[SpeechState] = []
     service = Service()
     child = SpeechChild(
-        tmp_path / "s", tmp_path / "log", service, lambda state, _: reported.append(state), told.append, hangs_after_seconds=0.3
+        tmp_path / "s",
+        tmp_path / "log",
+        service,
+        lambda state, _: reported.append(state),
+        told.append,
+        Tier.TINY,
+        hangs_after_seconds=0.3,
     )
     child.start()
     await until(lambda: reported)

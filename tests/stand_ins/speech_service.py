@@ -1,18 +1,23 @@
 """The speech service with nothing inside: tones for speech, the words of a fixed answer for any sound.
 
 Run in place of ``clawmux speech``. Speaks 20 ms of tone a character; a turn in which any sample is loud has WORDS.
-It notes language and silence of each turn in the file ``asked`` beside its socket.
+It notes language and silence of each turn in the file ``asked`` beside its socket, and in ``served`` the tier that began
+and ended each piece of work. ``behaviour.json`` there says how a tier behaves: ``{"low": {"dies_seconds": 0.5}}``.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import json
 import math
 import os
 import struct
 import time
 import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import WSMsgType, web
@@ -23,6 +28,37 @@ LOUD = 1000
 NOTES = web.AppKey("notes", Path)
 
 
+@dataclass(frozen=True)
+class Behaviour:
+    """How the service of one tier behaves."""
+
+    loads_seconds: float = 0.0
+    state: str = "ready"
+    """What it comes to when it has loaded."""
+    reason: str = ""
+    is_substitute: bool = False
+    dies_seconds: float = 0.0
+    """It ends by itself after so long."""
+    pause_seconds: float = 0.0
+    """Before each tenth of a second of speech."""
+
+
+TIER = web.AppKey("tier", str)
+BEHAVIOUR = web.AppKey("behaviour", Behaviour)
+STARTED = web.AppKey("started", float)
+
+
+@contextlib.contextmanager
+def noted(request: web.Request, what: str) -> Iterator[None]:
+    """A piece of work in the file ``served``: its beginning, and its end when it came to it."""
+    file = request.app[NOTES].with_name("served")
+    with file.open("a") as notes:
+        notes.write(f"{request.app[TIER]} begins {what}\n")
+    yield
+    with file.open("a") as notes:
+        notes.write(f"{request.app[TIER]} ends {what}\n")
+
+
 def tone(voice: str, begin: int, end: int) -> bytes:
     """PCM16 of those samples; each voice has a pitch of its own."""
     pitch = 0.05 + zlib.crc32(voice.encode()) % 97 / 500
@@ -30,7 +66,11 @@ def tone(voice: str, begin: int, end: int) -> bytes:
 
 
 async def health(request: web.Request) -> web.Response:
-    return web.json_response({"ok": True, "state": "ready", "reason": "", "vad": True})
+    behaves = request.app[BEHAVIOUR]
+    is_loading = time.monotonic() - request.app[STARTED] < behaves.loads_seconds
+    state = "loading" if is_loading else behaves.state
+    told = {"state": state, "reason": behaves.reason, "is_substitute": behaves.is_substitute}
+    return web.json_response({"ok": state == "ready", **told, "vad": True, "quality": request.app[TIER]})
 
 
 async def speech(request: web.Request) -> web.StreamResponse:
@@ -38,8 +78,10 @@ async def speech(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(request)
     samples = round(RATE // 50 * len(body["input"]) / body.get("speed", 1.0))
-    for start in range(0, samples, RATE // 10):
-        await response.write(tone(body["voice"], start, min(start + RATE // 10, samples)))
+    with noted(request, body["input"]):
+        for start in range(0, samples, RATE // 10):
+            await asyncio.sleep(request.app[BEHAVIOUR].pause_seconds)
+            await response.write(tone(body["voice"], start, min(start + RATE // 10, samples)))
     await response.write_eof()
     return response
 
@@ -74,9 +116,10 @@ async def listen(request: web.Request) -> web.WebSocketResponse:
     return socket
 
 
-async def serve(socket: str) -> None:
+async def serve(socket: Path, tier: str) -> None:
     app = web.Application()
-    app[NOTES] = Path(socket).with_name("asked")
+    app[NOTES] = socket.with_name("asked")
+    app[TIER], app[BEHAVIOUR], app[STARTED] = tier, behaviour_of(socket.with_name("behaviour.json"), tier), time.monotonic()
     app.add_routes(
         [
             web.get("/health", health),
@@ -87,8 +130,14 @@ async def serve(socket: str) -> None:
     )
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.UnixSite(runner, socket).start()
+    await web.UnixSite(runner, str(socket)).start()
+    if dies_seconds := app[BEHAVIOUR].dies_seconds:
+        asyncio.get_running_loop().call_later(dies_seconds, os.abort)
     await asyncio.to_thread(outlive, os.getppid())
+
+
+def behaviour_of(file: Path, tier: str) -> Behaviour:
+    return Behaviour(**json.loads(file.read_text()).get(tier, {})) if file.exists() else Behaviour()
 
 
 def outlive(parent: int) -> None:
@@ -99,6 +148,8 @@ def outlive(parent: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--socket")
+    parser.add_argument("--socket", type=Path)
+    parser.add_argument("--quality")
     parser.add_argument("--parent-pid")
-    asyncio.run(serve(parser.parse_args().socket))
+    given = parser.parse_args()
+    asyncio.run(serve(given.socket, given.quality))

@@ -1,0 +1,144 @@
+"""What the hub knows of its machine: looked at in a thread, remembered for a while; and what each tier would take of it.
+
+``holds_two`` answers for ``core.engine`` whether a tier finds room beside the one that serves. Changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clawmux import catalog, hardware, tiers
+from clawmux.hardware import Gpu, Hardware
+from clawmux.settings import Settings
+from clawmux.tiers import Fit, Wishes
+from clawmux.wire.words import Tier
+
+# Long enough for a page that asks at every look at its settings; short enough that a card which became free is seen.
+REMEMBERED_SECONDS = 60.0
+# Left to the agents and everybody else when a second service is started.
+SPARE_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The service at work."""
+
+    tier: Tier
+    device: str = ""
+    """Where it recognises, as it says itself; empty when it does not."""
+
+
+class Machine:
+    def __init__(self, models: Path, probe: Callable[[], Hardware] = hardware.probe) -> None:
+        self._models = models
+        self._probe = probe
+        self._known: Hardware | None = None
+        self._looked = 0.0
+        self._looking = asyncio.Lock()
+
+    async def hardware(self, remembered_seconds: float = REMEMBERED_SECONDS) -> Hardware:
+        async with self._looking:
+            if self._known is None or time.monotonic() - self._looked > remembered_seconds:
+                self._known = await asyncio.to_thread(self._probe)
+                self._looked = time.monotonic()
+            return self._known
+
+    async def missing(self, tier: Tier, settings: Settings) -> list[str]:
+        """Names of the models that this tier lacks here."""
+        return await asyncio.to_thread(self._missing, models_of(await self.hardware(), tier, settings))
+
+    async def installed(self, settings: Settings) -> list[Tier]:
+        """Tiers that could be started now, best first."""
+        return [tier for tier in tiers.TIERS if not await self.missing(tier, settings)]
+
+    async def holds_two(self, tier: Tier, running: Running) -> bool:
+        return holds_two(await self.hardware(remembered_seconds=0.0), tier, running)
+
+    async def view(self, settings: Settings, running: Running | None) -> dict[str, Any]:
+        """The part of GET /api/tiers that is about the machine."""
+        found = await self.hardware()
+        ours = as_if_free(found, running)
+        wishes = Wishes(speech_url=settings.speech_whisper_url)
+        recommended = tiers.recommend(ours, wishes)
+        rows = []
+        for fit in (tiers.fit(ours, tier) for tier in tiers.TIERS):
+            missing = await asyncio.to_thread(self._missing, models_of(ours, fit.tier, settings))
+            rows.append(_row(fit, missing))
+        return {
+            "hardware": hardware.to_json(found),
+            "recommendation": {
+                "mode": recommended.mode.value,
+                "tier": recommended.tier.value,
+                "reasons": list(recommended.reasons),
+            },
+            "tiers": rows,
+        }
+
+    def _missing(self, names: Collection[str]) -> list[str]:
+        # Imported here, in a thread: a hub whose models are there never needs it before.
+        from clawmux.adapters.models import ModelStore
+
+        store = ModelStore(self._models)
+        return [name for name in names if store.path(name) is None]
+
+
+def models_of(found: Hardware, tier: Tier, settings: Settings) -> list[str]:
+    """What this tier loads here; nothing for a half that another server does."""
+    fit = tiers.fit(found, tier)
+    names = [] if settings.speech_whisper_url else [fit.recogniser.model]
+    names += [] if settings.speech_kokoro_url else [fit.speaker.model, "voices"]
+    return [name for name in names if name in catalog.MODELS]
+
+
+def holds_two(found: Hardware, tier: Tier, running: Running) -> bool:
+    """Whether a tier finds room beside the one that runs already, without being pushed off its card. Pure."""
+    beside, alone = tiers.fit(found, tier), tiers.fit(as_if_free(found, running), tier)
+    if beside.recogniser.device != alone.recogniser.device:
+        return False
+    return not found.memory_free_bytes or _processor_bytes(beside) + SPARE_BYTES <= found.memory_free_bytes
+
+
+def as_if_free(found: Hardware, running: Running | None) -> Hardware:
+    """The machine without the service that runs: what that one holds would be free for another. Pure."""
+    if running is None:
+        return found
+    ours, need = tiers.fit(found, running.tier), tiers.TIERS[running.tier]
+    device = running.device or ours.recogniser.device
+    gpus = tuple(_emptier(gpu, need.card_bytes) if device == f"cuda:{gpu.number}" else gpu for gpu in found.gpus)
+    recogniser = 0 if device.startswith("cuda") else need.processor_bytes
+    free = found.memory_free_bytes and min(found.memory_bytes, found.memory_free_bytes + recogniser + ours.speaker.memory_bytes)
+    return dataclasses.replace(found, gpus=gpus, memory_free_bytes=free)
+
+
+def _emptier(gpu: Gpu, size: int) -> Gpu:
+    if gpu.vendor != "nvidia" or gpu.free_bytes is None or gpu.memory_bytes is None:
+        return gpu
+    return dataclasses.replace(gpu, free_bytes=min(gpu.memory_bytes, gpu.free_bytes + size))
+
+
+def _processor_bytes(fit: Fit) -> int:
+    """Of the machine's own memory, which Apple's card shares."""
+    recogniser = 0 if fit.recogniser.device.startswith("cuda") else fit.recogniser.memory_bytes
+    return recogniser + fit.speaker.memory_bytes
+
+
+def _row(fit: Fit, missing: list[str]) -> dict[str, Any]:
+    return {
+        "tier": fit.tier.value,
+        "title": tiers.TIERS[fit.tier].title,
+        "model": fit.recogniser.model,
+        "fits": fit.fits,
+        "device": fit.recogniser.device,
+        "delay_seconds": fit.delay_seconds,
+        "is_measured": fit.is_measured,
+        "memory_bytes": fit.recogniser.memory_bytes + fit.speaker.memory_bytes,
+        "download_bytes": sum(catalog.MODELS[name].size for name in missing),
+        "installed": not missing,
+        "reason": fit.reason,
+    }
