@@ -398,6 +398,13 @@ make_work() { work=$(mktemp -d "${TMPDIR:-/tmp}/clawmux-install.XXXXXX") || give
 # A folder of this process alone, on the disk where the program goes. Those of processes that died are removed.
 need_own() {
     [ -z "$own" ] || return 0
+    # For the receipt: a removal takes them along when they are empty.
+    missing=${program%/*}
+    while [ -n "$missing" ] && [ ! -d "$missing" ]; do
+        CLAWMUX_INSTALL_MADE=$missing${CLAWMUX_INSTALL_MADE:+:$CLAWMUX_INSTALL_MADE}
+        missing=${missing%/*}
+    done
+    export CLAWMUX_INSTALL_MADE
     mkdir -p "${program%/*}" && (umask 077 && mkdir -p "$downloads") || return 1
     for left in "$downloads"/own-*; do
         kill -0 "${left##*-}" 2>/dev/null || rm -rf "$left"

@@ -1,4 +1,4 @@
-"""install.sh with the real Python side: a plan writes nothing, a real installation works, changes nothing twice, and goes away."""
+"""install.sh with its Python side: a plan writes nothing, a real installation works, changes nothing twice, and goes away."""
 
 from __future__ import annotations
 

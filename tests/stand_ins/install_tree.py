@@ -100,7 +100,7 @@ class Machine:
             command,
             input=stdin,
             cwd=self.home,
-            env={"HOME": str(self.home), "PATH": self.path, "TMPDIR": self._temporary(), **self.environ, **more},
+            env={**self.whole_environ(), **more},
             capture_output=True,
             text=True,
             timeout=120,
@@ -108,6 +108,9 @@ class Machine:
             start_new_session=True,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
+
+    def whole_environ(self) -> dict[str, str]:
+        return {"HOME": str(self.home), "PATH": self.path, "TMPDIR": self._temporary(), **self.environ}
 
     def _temporary(self) -> str:
         folder = self.home.parent / "temporary"

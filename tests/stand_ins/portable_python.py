@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shutil
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -18,7 +20,7 @@ VERSION = platform.python_version()
 def archive() -> Path:
     """The archive, made once for each interpreter and kept where the tests keep such things."""
     cache = Path(os.environ.get("CLAWMUX_TEST_CACHE") or tempfile.gettempdir())
-    mark = hashlib.sha256(f"1 {sys.version} {sys.base_prefix}".encode()).hexdigest()[:8]
+    mark = hashlib.sha256(f"2 {sys.version} {sys.base_prefix}".encode()).hexdigest()[:8]
     file = cache / f"clawmux-portable-{mark}" / f"cpython-{VERSION}-portable.tar.gz"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -37,12 +39,21 @@ def _write(file: Path) -> None:
             program.write_bytes(_relative(((base / "bin" / short).resolve()).read_bytes(), base))
             program.chmod(0o755)
             tar.add(program, f"python/bin/{short}")
+            for library in (base / "lib").glob(f"lib{short}*.so*"):
+                tar.add(_slim(library, Path(folder)), f"python/lib/{library.name}")
         link = tarfile.TarInfo("python/bin/python3")
         link.type, link.linkname = tarfile.SYMTYPE, short
         tar.addfile(link)
         tar.add(base / "lib" / short, f"python/lib/{short}", filter=_wanted)
-        for library in (base / "lib").glob(f"lib{short}*.so*"):
-            tar.add(library, f"python/lib/{library.name}")
+
+
+def _slim(library: Path, folder: Path) -> Path:
+    """Without its symbols, where the tool for that is there: a debug build has ten times its size."""
+    copy = folder / library.name
+    if library.is_symlink() or not shutil.which("strip"):
+        return library
+    subprocess.run(["strip", "-o", copy, library], check=True)
+    return copy
 
 
 def _wanted(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
