@@ -321,7 +321,7 @@ def _packages(hardware: Hardware) -> tuple[Packages, str]:
 def _remarks(hardware: Hardware, chosen: Fit) -> list[str]:
     """What else the user should know, the weightiest first."""
     cores_alone = chosen.recogniser.device == "cpu"
-    said = [] if not cores_alone else [_about_better(hardware)]
+    said = [_about_better(hardware)] if cores_alone and chosen.tier in (Tier.LOW, Tier.TINY) else []
     said += _about_cards(hardware, chosen)
     said += [f"{note.reason} {note.remedy}".strip() for note in hardware.notes if note.what in _NOTES_TO_TELL]
     if cores_alone and hardware.cpu_features and not hardware.cpu_features & {"avx2", "neon"}:

@@ -77,13 +77,11 @@ def _ancestors(groups: dict[str, str], mounts: dict[str, _Mount], controller: st
     mount = mounts.get(controller)
     if mount is None:
         return
-    point = PurePosixPath(mount.point)
-    own = groups.get(controller, "/")
-    # A container may see its own group at the mount point while /proc/self/cgroup tells the host's path of it.
-    inside = own.removeprefix(mount.root) if own.startswith(mount.root) and mount.root != "/" else own
-    if ".." in inside.split("/") or (mount.root != "/" and inside == own):
-        inside = ""
-    here = point / inside.strip("/")
+    point, own = PurePosixPath(mount.point), PurePosixPath(groups.get(controller, "/"))
+    # A container may see its own group at the mount point while /proc/self/cgroup tells the host's path of it. What is not
+    # below the group that is mounted cannot be seen; then the mounted one is the nearest we know.
+    is_seen = own.is_relative_to(mount.root) and ".." not in own.parts
+    here = point / own.relative_to(mount.root) if is_seen else point
     yield from (here, *(folder for folder in here.parents if folder.is_relative_to(point)))
 
 

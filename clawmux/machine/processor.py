@@ -60,8 +60,8 @@ def size_of_list(text: str) -> int:
     total = 0
     for part in text.strip().split(","):
         first, _, last = part.partition("-")
-        if first.isdigit():
-            total += int(last or first) - int(first) + 1 if (last or first).isdigit() else 0
+        if first.isdigit() and (last or first).isdigit():
+            total += max(0, int(last or first) - int(first) + 1)
     return total
 
 

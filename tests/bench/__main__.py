@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import agents, command, converse, idle, lateness, playing, sentences
+from tests.bench import agents, command, converse, idle, lateness, playing, probing, sentences
 from tests.bench.figure import Figure, Unmeasured
 from tests.bench.table import Measured, print_json, print_table
 
@@ -22,6 +22,7 @@ ROWS: dict[str, Row] = {
     "idle": idle.measure,
     "lateness": lateness.measure,
     "agents": agents.measure,
+    "probe": probing.measure,
 }
 
 
