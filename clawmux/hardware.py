@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,20 +113,33 @@ def probe(root: Path = Path("/"), environ: Mapping[str, str] = os.environ, deep:
 
 def probe_from(sources: Sources, deep: bool = False) -> Hardware:
     """The machine that these sources tell of."""
-    from clawmux.machine import darwin, elsewhere, linux
-    from clawmux.machine import deep as more
-
     notes: list[Note] = []
-    systems = {"linux": linux.read, "darwin": darwin.read}
     try:
-        found = systems.get(sources.system, elsewhere.read)(sources, notes)
+        found = _reader(sources.system)(sources, notes)
         if deep or (sources.is_live and not found.cpu_name and not found.cpu_features):
+            from clawmux.machine import deep as more
+
             found = more.add(sources, notes, found)
     except Exception as error:
         # Each reading answers for itself; this is for what nobody has thought of. Something must be told in any case.
         notes.append(Note("hardware", f"This machine could not be read: {type(error).__name__}: {error}."))
         found = _unknown(sources)
     return dataclasses.replace(found, python=sys.version_info[:2], notes=tuple(notes))
+
+
+def _reader(system: str) -> Callable[[Sources, list[Note]], Hardware]:
+    """Each system's module is loaded on that system only."""
+    if system == "linux":
+        from clawmux.machine import linux
+
+        return linux.read
+    if system == "darwin":
+        from clawmux.machine import darwin
+
+        return darwin.read
+    from clawmux.machine import elsewhere
+
+    return elsewhere.read
 
 
 def architecture_of(machine: str) -> str:

@@ -9,7 +9,6 @@ import json
 import signal
 import sys
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +126,8 @@ def _chosen(gpus: list[Gpu], chosen: str) -> list[Gpu]:
 
 def _command() -> list[str]:
     """-I and -S: nothing of the user's folders or site-packages is loaded. So the child is told where pynvml lies."""
+    from importlib.util import find_spec
+
     spec = find_spec("pynvml")
     folder = str(Path(spec.origin).parent) if spec is not None and spec.origin else ""
     return [sys.executable, "-I", "-S", str(CHILD), folder]

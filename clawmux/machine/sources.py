@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -97,6 +96,9 @@ def _libc() -> str:
 
 def run_program(argv: list[str], environ: Mapping[str, str], seconds: float) -> Finished:
     """Runs it with nothing on stdin. What it has said counts even when it does not end."""
+    # Loaded here: most machines are known without starting anything.
+    import subprocess
+
     process = subprocess.Popen(
         argv,
         env=dict(environ),
