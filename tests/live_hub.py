@@ -40,6 +40,9 @@ class Said:
 class LiveHub:
     """``speech``: "real" (the engines and the tiny set), "stand-in" (tones and fixed words), "none" (no service)."""
 
+    module = "clawmux"
+    """What is run; a stand-in that changes the world around it calls its main in turn."""
+
     def __init__(self, speech: str = "real", port: int = 0, environ: Mapping[str, str] | None = None, **settings: str) -> None:
         # Unix sockets have short names: pytest's temporary folders are too deep.
         self.home = Path(tempfile.mkdtemp(prefix="cm"))
@@ -69,7 +72,8 @@ class LiveHub:
     async def start(self) -> None:
         """Returns when it serves. Raises what it said when it does not."""
         read_end, write_end = os.pipe()
-        argv = [sys.executable, "-m", "clawmux", "start", "--foreground", "--ready-fd", str(write_end), "--port", str(self.port)]
+        options = ["--foreground", "--ready-fd", str(write_end), "--port", str(self.port)]
+        argv = [sys.executable, "-m", self.module, "start", *options]
         with (self.home / "output").open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
                 *argv,
