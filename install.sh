@@ -191,9 +191,8 @@ unpack_python() {
     kept_python
 }
 
-# Leaves python, and in CLAWMUX_INSTALL_PYTHON how it came. What only removes or explains takes whatever is there.
+# Leaves python, and in CLAWMUX_INSTALL_PYTHON how it came, for the receipt. What only removes or explains takes what is there.
 find_python() {
-    export CLAWMUX_INSTALL_PYTHON=system
     if [ -n "${CLAWMUX_PYTHON:-}" ]; then
         ask_python "$CLAWMUX_PYTHON" || no_python "no Python 3.11, 3.12 or 3.13 was found under CLAWMUX_PYTHON=$CLAWMUX_PYTHON."
         return
@@ -398,19 +397,22 @@ make_work() { work=$(mktemp -d "${TMPDIR:-/tmp}/clawmux-install.XXXXXX") || give
 # A folder of this process alone, on the disk where the program goes. Those of processes that died are removed.
 need_own() {
     [ -z "$own" ] || return 0
-    # For the receipt: a removal takes them along when they are empty.
-    missing=${program%/*}
-    while [ -n "$missing" ] && [ ! -d "$missing" ]; do
-        CLAWMUX_INSTALL_MADE=$missing${CLAWMUX_INSTALL_MADE:+:$CLAWMUX_INSTALL_MADE}
-        missing=${missing%/*}
-    done
-    export CLAWMUX_INSTALL_MADE
+    note_missing "${program%/*}"
     mkdir -p "${program%/*}" && (umask 077 && mkdir -p "$downloads") || return 1
     for left in "$downloads"/own-*; do
         kill -0 "${left##*-}" 2>/dev/null || rm -rf "$left"
     done
     own=$downloads/own-$$
     mkdir "$own"
+}
+
+# The folders that we make, for the receipt: an uninstallation takes away what was not there before.
+note_missing() {
+    missing=$1
+    while [ ! -d "${missing:-/}" ]; do
+        CLAWMUX_INSTALL_MADE=$missing${CLAWMUX_INSTALL_MADE:+:$CLAWMUX_INSTALL_MADE}
+        missing=${missing%/*}
+    done
 }
 
 # A part that is not whole stays for the next try.
@@ -524,6 +526,7 @@ main() {
     # zsh splits words and expands patterns as sh does only when told to.
     [ -z "${ZSH_VERSION:-}" ] || emulate sh
     work='' own='' claims='' downloads=''
+    export CLAWMUX_INSTALL_PYTHON=system CLAWMUX_INSTALL_MADE=''
     trap 'leave 129; exit 129' HUP
     trap 'leave 130; exit 130' INT
     trap 'leave 143; exit 143' TERM

@@ -71,6 +71,8 @@ class TestFetched:
         done = place.install("--yes")
         assert done.handed["python"] == place.python
         assert done.handed["environ"]["CLAWMUX_INSTALL_PYTHON"] == f"private {place.name}"
+        made = [place.machine.home / folder for folder in (".local", ".local/share")]
+        assert done.handed["environ"]["CLAWMUX_INSTALL_MADE"] == ":".join(map(str, made))
         assert "fetching a Python of our own" in done.said
         assert [path.name for path in place.machine.program.iterdir()] == ["pythons"]
 
@@ -80,6 +82,7 @@ class TestFetched:
         before = place.machine.files()
         done = place.install()
         assert (len(host.seen), done.said, done.handed["python"]) == (1, "", place.python)
+        assert done.handed["environ"]["CLAWMUX_INSTALL_MADE"] == ""
         assert place.machine.files() == before
 
     def test_the_folders_follow_prefix_and_environment(self, tmp_path: Path, host: FileHost, python_archive: bytes) -> None:
