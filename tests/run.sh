@@ -12,7 +12,9 @@
 set -eu
 
 # Program and the Debian package that brings it; alsa-utils also bring recorded voices.
-packages='tmux:tmux chromium:chromium git:git node:nodejs npm:npm aplay:alsa-utils cc:gcc'
+packages='tmux:tmux chromium:chromium git:git node:nodejs npm:npm aplay:alsa-utils cc:gcc curl:curl wget:wget'
+# More shells, and what makes a bare Debian, for install.sh. Where they cannot be installed those tests are skipped by name.
+shells='busybox:busybox zsh:zsh ksh:ksh mksh:mksh yash:yash debootstrap:debootstrap'
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -44,7 +46,7 @@ apt_install() {
 # Programs the tests use. Chromium may have another name elsewhere; Debian's fonts keep its text from being boxes.
 need_programs() {
     missing=''
-    for pair in $packages; do
+    for pair in $packages $(! may_install || echo "$shells"); do
         command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
     done
     [ -n "$missing" ] || return 0
