@@ -49,7 +49,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A file that is not what it was when it was put there; it now has the ending .corrupt."""
+    """A file that is not what it was when it was put there; after ``verify`` it has the ending .corrupt."""
 
     model: str
     file: str

@@ -69,7 +69,7 @@ def installation(scene: Scene) -> Iterable[Finding]:
     if place.kind != "installed":
         how = {"checkout": "run from a checkout in", "zipapp": "unpacked from a zipapp into", "pip": "a package in"}[place.kind]
         return [Finding(Verdict.OK, "installation", f"{about}, {how} {place.folder}.")]
-    return [judge_versions(about, place), *_command(scene, place)]
+    return [judge_versions(about, place), *command(scene, place)]
 
 
 def judge_versions(about: str, place: Installed) -> Finding:
@@ -89,14 +89,14 @@ def _target(link: Path) -> str:
     return link.resolve().name if link.is_symlink() else ""
 
 
-def _command(scene: Scene, place: Installed) -> Iterable[Finding]:
+def command(scene: Scene, place: Installed) -> Iterable[Finding]:
     """Whether a shell finds ``clawmux``. A new terminal may, where the installer has added a line to the shell's file."""
     found = shutil.which("clawmux", path=scene.environ.get("PATH"))
     receipt = _receipt(place.folder / "install.json")
     launcher = str(receipt.get("launcher") or "~/.local/bin/clawmux")
     if found:
         yield Finding(Verdict.OK, "command", f"`clawmux` is {found}.")
-    elif receipt.get("rc_files") or receipt.get("rc files"):
+    elif receipt.get("shell_files"):
         yield Finding(Verdict.OK, "command", f"`clawmux` is {launcher}; terminals that are opened from now on find it.")
     else:
         remedy = f'Add this line to your shell\'s file: export PATH="{Path(launcher).parent}:$PATH"'

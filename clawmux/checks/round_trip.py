@@ -56,10 +56,10 @@ def round_trip(scene: Scene) -> Trip:
 
 
 async def _round_trip(scene: Scene) -> Trip:
-    if scene.hub is not None and scene.paths.speech_socket.exists():
+    if socket := _hubs_socket(scene):
         from clawmux.adapters.speech.client import SpeechClient
 
-        async with SpeechClient(scene.paths.speech_socket) as client:
+        async with SpeechClient(socket) as client:
             health = await _ready(client, None)
             return await _there_and_back(client, health, "in the running hub's speech service")
     async with _own_service(scene) as (client, service):
@@ -73,6 +73,13 @@ async def _round_trip(scene: Scene) -> Trip:
             with suppress(subprocess.TimeoutExpired):
                 await asyncio.to_thread(service.process.wait, 0.5)
             raise service.ended() or error from None
+
+
+def _hubs_socket(scene: Scene) -> Path | None:
+    """Of the hub's newest speech service: while the quality is being changed there are two."""
+    if scene.hub is None:
+        return None
+    return max(scene.paths.run.glob("speech-*.sock"), key=lambda socket: socket.stat().st_mtime, default=None)
 
 
 async def _there_and_back(client: SpeechClient, health: dict[str, Any], where: str) -> Trip:
@@ -169,7 +176,7 @@ async def _own_service(scene: Scene) -> AsyncIterator[tuple[SpeechClient, _Servi
 
     folder = Path(tempfile.mkdtemp(prefix="clawmux-"))
     try:
-        socket, log = folder / "s" / "speech.sock", folder / "log"
+        socket, log = folder / "speech.sock", folder / "log"
         arguments = ["--socket", str(socket), "--quality", scene.settings.speech_quality, "--parent-pid", str(os.getpid())]
         process = _start([*run_self(), "speech", *arguments], scene.environ, log)
         try:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from clawmux.adapters.control import Refused
 from clawmux.adapters.screen import InputRules
 from clawmux.adapters.tmux_server import find_tmux
 from clawmux.checks import programs
@@ -61,32 +62,35 @@ def typing(scene: Scene) -> Iterable[Finding]:
         if error.code == "missing_program":
             return [Finding(Verdict.SKIP, "typing", "There is no tmux to type into.")]
         return [Finding(Verdict.FAIL, "typing", f"In a throw-away pane of a private tmux: {error.text}", error.remedy)]
+    except Refused as error:
+        remedy = "Update tmux, and report this with the output of `tmux -V`."
+        return [Finding(Verdict.FAIL, "typing", f"A private tmux refused what agents need: {error}.", remedy)]
     finally:
+        _end_server(folder / "tmux.sock", scene)
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _end_server(socket: Path, scene: Scene) -> None:
+    """By a client of its own, whatever has become of ours."""
+    if socket.exists():
+        programs.run([find_tmux(), "-S", str(socket), "kill-server"], scene.environ, VERSION_SECONDS)
+
+
 async def _type_into(folder: Path) -> Finding:
-    from clawmux.adapters.tmux import ServerGone, Tmux
+    from clawmux.adapters.tmux import Tmux
 
     reader = Path(__file__).with_name("input_box.py")
     arrived = folder / "arrived"
     async with Tmux(folder / "tmux.sock") as tmux:
-        try:
-            pane = await tmux.spawn("doctor", [sys.executable, "-I", "-S", str(reader), str(arrived)], folder, {})
-            deadline = time.monotonic() + BOX_SECONDS
-            while not (await tmux.capture(pane.pane_id)).startswith(">"):
-                if time.monotonic() > deadline:
-                    raise ClawMuxError("timeout", f"a program did not show itself within {BOX_SECONDS:.0f} s.", "Try again.")
-                await asyncio.sleep(0.02)
-            began = time.monotonic()
-            await tmux.inject(pane.pane_id, MESSAGE, RULES)
-            took = time.monotonic() - began
-        finally:
-            try:
-                # Our client is told of the end before it has its answer.
-                await tmux.command(["kill-server"])
-            except (ServerGone, ClawMuxError):
-                pass
+        pane = await tmux.spawn("doctor", [sys.executable, "-I", "-S", str(reader), str(arrived)], folder, {})
+        deadline = time.monotonic() + BOX_SECONDS
+        while not (await tmux.capture(pane.pane_id)).startswith(">"):
+            if time.monotonic() > deadline:
+                raise ClawMuxError("timeout", f"a program did not show itself within {BOX_SECONDS:.0f} s.", "Try again.")
+            await asyncio.sleep(0.02)
+        began = time.monotonic()
+        await tmux.inject(pane.pane_id, MESSAGE, RULES)
+        took = time.monotonic() - began
     return judge_arrived(arrived.read_text(encoding="utf-8") if arrived.exists() else "", took)
 
 

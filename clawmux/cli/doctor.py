@@ -85,25 +85,25 @@ def _page(report: Report) -> str:
 
 
 class _Progress:
-    """Who is still looking, on stderr: one line that changes on a terminal, else a line when it changes."""
+    """Who is still looking, on stderr: one line that changes on a terminal, else a line for each that is new."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
-        self._is_shown = False
+        self._told: frozenset[str] = frozenset()
 
     def __enter__(self) -> _Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._is_shown:
+        if self._told and self._is_terminal:
             self._write("\r\x1b[K")
 
     def tell(self, names: Sequence[str]) -> None:
         if self._is_terminal:
-            self._is_shown = True
             self._write(f"\r\x1b[K{_still(names)}"[:200] if names else "\r\x1b[K")
-        elif names:
+        elif not self._told.issuperset(names):
             self._write(f"{_still(names)}\n")
+        self._told |= frozenset(names)
 
     def _write(self, text: str) -> None:
         sys.stderr.write(text)

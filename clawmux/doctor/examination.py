@@ -68,7 +68,8 @@ class Grouped:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    hardware: Hardware
+    hardware: Hardware | None
+    """None where a fault of the detector has become a finding."""
     recommendation: Recommendation | None
     findings: tuple[Grouped, ...]
 
@@ -78,7 +79,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "hardware": hardware.to_json(self.hardware),
+            "hardware": hardware.to_json(self.hardware) if self.hardware else None,
             "recommendation": dataclasses.asdict(self.recommendation) if self.recommendation else None,
             "findings": [{"group": row.group, **dataclasses.asdict(row.finding)} for row in self.findings],
         }
@@ -95,8 +96,7 @@ def examine(scene: Scene, tell: Tell, checks: Sequence[Check] = CHECKS) -> Repor
     chosen = [check for check in checks if scene.deep or not check.only_deep]
     found = _run([check for check in chosen if not check.alone], scene, tell)
     found |= _run([check for check in chosen if check.alone], scene, tell)
-    machine = scene.hardware()
-    recommendation, faults = _recommend(scene, machine)
+    machine, recommendation, faults = _judge(scene)
     rows = [
         Grouped(check.group, finding)
         for check in checks
@@ -124,11 +124,13 @@ def wishes_of(scene: Scene) -> Wishes:
     return Wishes(speech_url=scene.settings.speech_whisper_url or scene.settings.speech_kokoro_url)
 
 
-def _recommend(scene: Scene, machine: Hardware) -> tuple[Recommendation | None, list[Finding]]:
+def _judge(scene: Scene) -> tuple[Hardware | None, Recommendation | None, list[Finding]]:
+    machine = None
     try:
-        return tiers.recommend(machine, wishes_of(scene)), []
+        machine = scene.hardware()
+        return machine, tiers.recommend(machine, wishes_of(scene)), []
     except Exception as error:
-        return None, [_fault("recommendation", error)]
+        return machine, None, [_fault("recommendation", error)]
 
 
 def _run(checks: Sequence[Check], scene: Scene, tell: Tell) -> dict[str, list[Finding]]:

@@ -113,7 +113,9 @@ def left_out(report: Report) -> str:
 
 
 def plain(report: Report) -> str:
-    lines = [f"ClawMux {__version__}", "", "This machine", *_columns(card(report.hardware))]
+    lines = [f"ClawMux {__version__}"]
+    if report.hardware:
+        lines += ["", "This machine", *_columns(card(report.hardware))]
     if report.recommendation:
         lines += ["", "Recommended for it", *_columns(advice(report.recommendation))]
         lines += [f"  - {reason}" for reason in report.recommendation.reasons]
@@ -136,7 +138,7 @@ def rich_page(report: Report) -> str:
     from rich.panel import Panel
     from rich.text import Text
 
-    head: list[object] = [_grid(card(report.hardware))]
+    head: list[object] = [_grid(card(report.hardware))] if report.hardware else []
     if report.recommendation:
         reasons = Text("\n".join(report.recommendation.reasons))
         head += [Text("\nRecommended for it", style="bold"), _grid(advice(report.recommendation)), Text(), reasons]

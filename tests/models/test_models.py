@@ -142,6 +142,17 @@ def test_flipped_byte_is_named_set_aside_and_fetched_again(store: ModelStore, ho
     assert store.verify() == []
 
 
+def test_flipped_byte_is_named_by_a_look_that_changes_nothing(store: ModelStore) -> None:
+    store.pull("both")
+    ready = store.root / "ready/ear/model.bin"
+    (store.root / ".lock").unlink()
+    flip(ready)
+    before = sorted(store.root.rglob("*"))
+    assert store.examine("ear", "mouth") == [Broken("ear", "model.bin", ready)]
+    assert store.examine("mouth") == []
+    assert sorted(store.root.rglob("*")) == before
+
+
 @pytest.mark.parametrize("damage", [flip, lambda path: path.write_bytes(b"")])
 def test_pull_alone_mends_what_is_broken(store: ModelStore, damage: Callable[[Path], None]) -> None:
     store.pull("both")
