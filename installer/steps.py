@@ -20,6 +20,7 @@ from clawmux.wire.errors import ClawMuxError
 from installer import hub, launcher, overlay, receipt, shell_files, switch, version, whole
 from installer.arguments import Choices
 from installer.disk import Disk
+from installer.launcher import Launcher
 from installer.place import Place, interpreter
 from installer.plan import Plan
 from installer.receipt import Receipt
@@ -108,7 +109,8 @@ def _write_launcher(job: Job) -> None:
 
 
 def _launcher_back(job: Job) -> None:
-    launcher.put_back(job.place, job.disk.launcher)
+    """Without a version to go back to it would lead nowhere."""
+    launcher.put_back(job.place, job.disk.launcher if job.before else Launcher())
 
 
 def _write_settings(job: Job) -> None:
@@ -117,6 +119,8 @@ def _write_settings(job: Job) -> None:
 
 
 def _settings_back(job: Job) -> None:
+    if not job.plan.settings:
+        return
     if job.config_before is None:
         job.place.data.config_file.unlink(missing_ok=True)
     else:
@@ -249,15 +253,16 @@ def write_receipt(job: Job) -> None:
 
 def _go_back(job: Job, done: list[str], say: Callable[[str], None]) -> None:
     """Undo in reverse order, then the hub: it is the old one again, or none when none ran."""
-    if "switch" in done and job.before:
+    failed_in_use = "check" in done
+    if failed_in_use and job.before:
         say(f"going back to {job.before}.")
-    ran = job.disk.hub_runs and "check" in done
-    for key in reversed(done):
+    # An earlier run, cut off after its switch, may have done what this one finds broken.
+    for key in reversed(("version", "switch", "launcher", "settings") if failed_in_use else done):
         try:
             STEPS[key].undo(job)
         except (ClawMuxError, OSError) as error:
             say(f"could not undo {key}: {error}")
-    if ran and job.before:
+    if failed_in_use and job.disk.hub_runs and job.before:
         try:
             hub.restart(job.place.launcher, job.place.data, job.usual_port)
         except ClawMuxError as error:
