@@ -1,4 +1,4 @@
-"""Writes the pages of docs/ that repeat what the code declares: settings.md and exit-codes.md. ``--check`` only compares."""
+"""Writes the pages of docs/ that repeat what the code declares: settings, exit codes, hardware. ``--check`` only compares."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from clawmux.settings import FIELD_OF, Declaration, Settings  # noqa: E402  (the checkout is on the path only now)
+from clawmux.catalog import MODELS, SETS  # noqa: E402  (the checkout is on the path only now)
+from clawmux.machine.delays import MEASURED_ON_TWO_CORES  # noqa: E402
+from clawmux.settings import FIELD_OF, Declaration, Settings  # noqa: E402
+from clawmux.tiers import CORES_FOR_LOW, GB, TIERS, Need  # noqa: E402
 from clawmux.wire.errors import ERRORS  # noqa: E402
+from clawmux.wire.words import Tier  # noqa: E402
 
 SETTINGS_HEAD = """\
 # Settings
@@ -104,7 +108,91 @@ def exit_codes_page() -> str:
     return EXIT_CODES_HEAD + "".join(rows) + EXIT_CODES_TAIL
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page, "exit-codes.md": exit_codes_page}
+HARDWARE_HEAD = """\
+# The machine and its quality tier
+
+ClawMux looks at the machine it runs on, says what it found and takes the quality of speech recognition that fits:
+`clawmux doctor` shows both with the reasons, `install.sh --dry-run` shows them before anything is installed. You choose another
+tier with `clawmux tier NAME`, in the settings view of the page, or with `install.sh --tier NAME`.
+
+## What is read
+
+| what | from |
+|---|---|
+| processor: name, AVX2, AVX-512, NEON | Linux: `/proc/cpuinfo`; macOS: `sysctl` |
+| processors and memory that we may really use | affinity and the limits of every control group above us, of both versions |
+| memory free | `/proc/meminfo` and the control groups; macOS: `vm_stat` |
+| Apple Silicon: generation, variant, memory, Rosetta | `sysctl` |
+| NVIDIA: each card's name, memory and free memory, compute capability; driver and CUDA version | NVML, in a child process |
+| AMD and Intel graphics | `/sys/bus/pci`; named, and not used |
+| WSL, Jetson, container | the kernel's name and files that each of them leaves |
+
+Names and sizes only: no serial number, no address, nothing of yours. Nothing is sent anywhere. A reading that fails becomes a
+note with its reason, and the rest goes on. NVIDIA's driver is asked only where something hints at a card; one that does not
+answer within 8 s, or crashes, costs that child and nothing else.
+
+For a bug report, add the output of `clawmux doctor --json`: it holds everything above.
+
+## Tiers
+
+"""
+
+HARDWARE_TAIL = """
+Memory and delay are those of the processor; speaking takes 415 to 690 MB more. Delay: from the end of an utterance of 5 s to its
+words, *measured* on two cores of an x86_64 server with AVX-512 VNNI, in int8 with two threads (for medium and high with weights
+of the right size and random content). Every other delay that ClawMux shows is an estimate and is called one: none was taken on
+a graphics card or on a Mac yet.
+
+How the tier is chosen:
+
+- **NVIDIA**, Linux on x86_64: the best tier whose column *card* is free on the best card, so that a card busy with other programs
+  gets a smaller tier, and says so. With less than {low} GB free the processor may be the better choice. Precision by compute
+  capability: from 7.0 float16, or int8 with float16 where memory is short; 6.1 int8; 6.0 float32. Older cards are not used,
+  nor drivers that serve less than CUDA 12.0, or 12.8 for cards from 9.0 on. Kokoro speaks on the processor: its engine would
+  need a second set of CUDA libraries.
+- **Apple Silicon**, macOS 14 and later: by all of its memory, column *Apple*.
+- **Processor**: low with {cores} processors and AVX2 or NEON, else tiny. Whisper computes a window of 30 s for the shortest
+  word, so medium and high answer late on any processor; high has the larger half of its work where a processor is slowest and
+  is slower than medium there. You can choose them all the same where memory allows.
+- **Kokoro** speaks in float32, or in int8 where memory is short.
+- Where no engine runs (musl, glibc before 2.28, Python other than 3.11 to 3.13, macOS before 14 or on Intel before 13, a
+  processor without SSE4.1, 32 bits), the hub still does: speech then comes from another machine (`--speech-url`), or only the
+  page is shown here (`--server`).
+
+Not used: NVIDIA on ARM (Jetson, GB10, Grace), because the recogniser's package for ARM carries no CUDA code; AMD and Intel
+graphics, because the engines are not built for them.
+"""
+
+
+def hardware_page() -> str:
+    head = "| tier | model | memory | card | Apple | delay, two cores | download |\n|---|---|---|---|---|---|---|\n"
+    rows = "".join(_tier(tier, need) for tier, need in TIERS.items())
+    tail = HARDWARE_TAIL.format(low=_gb(TIERS[Tier.LOW].card_free_bytes), cores=CORES_FOR_LOW)
+    return HARDWARE_HEAD + head + rows + tail
+
+
+def _tier(tier: Tier, need: Need) -> str:
+    cells = [
+        f"`{tier}`",
+        need.model,
+        f"{need.processor_bytes >> 20} MB",
+        f"{_gb(need.card_free_bytes)} GB free",
+        f"{_gb(need.unified_bytes)} GB" if need.unified_bytes else "any",
+        f"{MEASURED_ON_TWO_CORES[tier]:g} s",
+        f"{sum(MODELS[name].size for name in SETS[tier]) / 1e6:.0f} MB",
+    ]
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def _gb(size: int) -> str:
+    return f"{size / GB:.1f}".removesuffix(".0")
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "exit-codes.md": exit_codes_page,
+    "hardware.md": hardware_page,
+}
 
 
 def main(argv: list[str]) -> int:

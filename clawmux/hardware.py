@@ -47,8 +47,6 @@ class Gpu:
     is_mig_slice: bool = False
     unusable: str = ""
     """Why ClawMux does not use it, in one sentence; empty when it can."""
-    uuid: str = ""
-    """NVIDIA only: the driver's own name of the card or slice."""
     number: int = 0
     """NVIDIA only: CUDA's number of it, as long as CUDA_DEVICE_ORDER is PCI_BUS_ID."""
 

@@ -133,7 +133,7 @@ _SHORT_OF_MEMORY_BYTES = 6 * GB
 # Kokoro in int8 is up to twice as slow on ARM as in float32, so there only little memory speaks for it.
 _SHORT_OF_MEMORY_ON_ARM_BYTES = int(3.5 * GB)
 # On the processor more than the tiny tier is worth its delay only here.
-_CORES_FOR_LOW = 8
+CORES_FOR_LOW = 8
 _REMOTE = Engine("remote", "", "", "", 0)
 
 
@@ -233,7 +233,7 @@ def _is_quick(hardware: Hardware, each: Fit) -> bool:
     if each.recogniser.device != "cpu" or each.tier is Tier.TINY:
         return True
     has_vectors = bool(hardware.cpu_features & {"avx2", "neon"})
-    return each.tier is Tier.LOW and hardware.cores >= _CORES_FOR_LOW and has_vectors
+    return each.tier is Tier.LOW and hardware.cores >= CORES_FOR_LOW and has_vectors
 
 
 def _fit_card(hardware: Hardware, card: Gpu, tier: Tier) -> Fit:

@@ -79,14 +79,16 @@ def read(sources: Sources, notes: list[Note], memory_bytes: int, free_bytes: int
     except OSError as error:
         notes.append(Note("nvidia", f"The NVIDIA driver could not be asked: {error.strerror or error}."))
         return Found()
-    driver, cuda, gpus = "", None, []
+    driver, cuda = "", None
+    gpus: list[tuple[str, Gpu]] = []
     for told in _lines(done.out):
         driver = str(told.get("driver", driver))
         if version := told.get("cuda"):
             # 12040 is 12.4.
             cuda = (int(version) // 1000, int(version) % 1000 // 10)
         if "card" in told:
-            gpus.append(_gpu(told["card"], memory_bytes, free_bytes))
+            card = told["card"]
+            gpus.append((str(card.get("uuid", "")), _gpu(card, memory_bytes, free_bytes)))
         if "code" in told:
             notes.append(_note(told))
     if (note := _ending(done, sources.driver_seconds)) is not None:
@@ -94,30 +96,32 @@ def read(sources: Sources, notes: list[Note], memory_bytes: int, free_bytes: int
     return Found(numbered(gpus, sources.environ.get("CUDA_VISIBLE_DEVICES")), driver, cuda)
 
 
-def numbered(gpus: list[Gpu], chosen: str | None) -> tuple[Gpu, ...]:
-    """With CUDA's numbers, and those marked that CUDA will not show; chosen is CUDA_VISIBLE_DEVICES."""
+def numbered(told: list[tuple[str, Gpu]], chosen: str | None) -> tuple[Gpu, ...]:
+    """With CUDA's numbers, and those marked that CUDA will not show. told: UUID and card; chosen: CUDA_VISIBLE_DEVICES."""
+    gpus = [gpu for _, gpu in told]
     # A divided card is known by its slices only, and of all slices CUDA shows a program one.
-    shown = [gpu for gpu in gpus if not gpu.unusable]
+    shown = [at for at, gpu in enumerate(gpus) if not gpu.unusable]
     if chosen is None:
-        first = next((gpu for gpu in shown if gpu.is_mig_slice), None)
-        order = [gpu for gpu in shown if not gpu.is_mig_slice or gpu is first]
+        first = next((at for at in shown if gpus[at].is_mig_slice), None)
+        order = [at for at in shown if not gpus[at].is_mig_slice or at == first]
         hidden = "CUDA shows a program only the first slice; CUDA_VISIBLE_DEVICES can name another one."
     else:
-        order = _chosen(gpus, chosen)
+        order = _chosen(told, chosen)
         hidden = "The variable CUDA_VISIBLE_DEVICES hides it."
     return tuple(
-        replace(gpu, number=order.index(gpu)) if gpu in order else replace(gpu, unusable=gpu.unusable or hidden) for gpu in gpus
+        replace(gpu, number=order.index(at)) if at in order else replace(gpu, unusable=gpu.unusable or hidden)
+        for at, gpu in enumerate(gpus)
     )
 
 
-def _chosen(gpus: list[Gpu], chosen: str) -> list[Gpu]:
+def _chosen(told: list[tuple[str, Gpu]], chosen: str) -> list[int]:
     """CUDA C programming guide, CUDA_VISIBLE_DEVICES: numbers or beginnings of UUIDs; what follows a wrong one is hidden."""
-    cards = [gpu for gpu in gpus if not gpu.is_mig_slice]
-    order: list[Gpu] = []
+    cards = [at for at, (_, gpu) in enumerate(told) if not gpu.is_mig_slice]
+    order: list[int] = []
     for word in (part.strip() for part in chosen.split(",")):
         found = [cards[int(word)]] if word.isdigit() and int(word) < len(cards) else []
         if word.startswith(("GPU-", "MIG-")):
-            found = [gpu for gpu in gpus if gpu.uuid.startswith(word)]
+            found = [at for at, (uuid, _) in enumerate(told) if uuid.startswith(word)]
         if len(found) != 1 or found[0] in order:
             break
         order += found
@@ -168,7 +172,6 @@ def _gpu(told: dict[str, Any], memory_bytes: int, free_bytes: int) -> Gpu:
         is_unified,
         bool(told.get("is_mig_slice")),
         "It is divided into slices (MIG), and only those can be used." if told.get("is_divided") else "",
-        str(told.get("uuid", "")),
     )
 
 

@@ -21,7 +21,6 @@ GPUS = st.builds(
     is_unified=st.booleans(),
     is_mig_slice=st.booleans(),
     unusable=st.just("") | TEXT,
-    uuid=TEXT,
     number=st.integers(0, 16),
 )
 APPLES = st.builds(
