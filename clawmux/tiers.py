@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from clawmux.catalog import MODELS
 from clawmux.hardware import Gpu, Hardware
 from clawmux.machine import cards, delays
 from clawmux.wire.words import Tier
@@ -258,7 +259,9 @@ def _fit_apple(hardware: Hardware, tier: Tier) -> Fit:
     assert hardware.apple is not None
     need, memory = TIERS[tier], hardware.memory_bytes
     fits = not memory or memory >= need.unified_bytes
-    recogniser, speaker = Engine("pywhispercpp", "metal", "float16", need.model, need.card_bytes), _speaker(hardware, tier)
+    # whisper.cpp reads weights of its own form.
+    model = next(name for name in (f"{need.model}-ggml", need.model) if name in MODELS)
+    recogniser, speaker = Engine("pywhispercpp", "metal", "float16", model, need.card_bytes), _speaker(hardware, tier)
     compared = f"{tier} is for {amount(need.unified_bytes)} and more" if need.unified_bytes else f"{tier} runs on any"
     reason = f"{hardware.cpu_name or 'This Mac'} has {amount(memory)} of memory, and {compared}."
     return Fit(tier, fits, recogniser, speaker, delays.on_apple(hardware.apple, tier), False, reason)
