@@ -13,7 +13,8 @@ from aiohttp import web
 
 from clawmux.adapters.models import ModelStore
 from clawmux.adapters.speech.client import SpeechClient
-from clawmux.adapters.speech.engines import Config, Engines, Loaders, ModelFiles
+from clawmux.adapters.speech.engines import Config, Engines, Loaders
+from clawmux.adapters.speech.local import ModelFiles
 from clawmux.adapters.speech.server import build_app
 from tests.stand_ins.speech_engines import TINY, Files, loaders
 

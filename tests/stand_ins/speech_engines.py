@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clawmux.adapters.speech.audio import LISTEN_RATE, SPEAK_RATE, Samples
+from clawmux.adapters.speech.choice import VOICE
 from clawmux.adapters.speech.engines import Loaders
 from clawmux.adapters.speech.kokoro import Kokoro
 from clawmux.adapters.speech.vad import Silero
 from clawmux.adapters.speech.voices import VOICES, Voice
 from clawmux.adapters.speech.whisper import Whisper
+from clawmux.tiers import Engine
 
 SECONDS_PER_CHARACTER = 0.02
 
@@ -46,8 +48,8 @@ class LoudnessEar(Silero):
 class CountingWhisper(Whisper):
     """Its words are how many tenths of a second it was given; "noise" hears nothing."""
 
-    def __init__(self, folder: Path, name: str, beam_size: int = 1) -> None:
-        self.name, self.device, self.note = name, "cpu", ""
+    def __init__(self, folder: Path, engine: Engine, beam_size: int = 1) -> None:
+        self.name = engine.model
         self.calls: list[tuple[float, str | None, str]] = []
         self.hears_nothing = False
 
@@ -60,7 +62,7 @@ class CountingWhisper(Whisper):
 class ToneKokoro(Kokoro):
     """20 ms of tone a character. A text with "broken" fails; while ``gate`` is closed it works and works."""
 
-    def __init__(self, model: Path, voices: Path) -> None:
+    def __init__(self, model: Path, voices: Path, engine: Engine = VOICE) -> None:
         self.said: list[tuple[str, str, float]] = []
         self.gate = threading.Event()
         self.gate.set()

@@ -12,9 +12,10 @@ from aiohttp import BodyPartReader, web
 
 from clawmux import __version__
 from clawmux.adapters.speech.audio import CONTENT_TYPES, LISTEN_RATE, SPEAK_RATE, Encoder, Samples, decode, to_pcm16
-from clawmux.adapters.speech.engines import Engines, Heard, log, safe_trace
+from clawmux.adapters.speech.engines import Engines, Heard
 from clawmux.adapters.speech.kokoro import HIGHEST_SPEED, LOWEST_SPEED
 from clawmux.adapters.speech.listening import check_language, serve_listening
+from clawmux.adapters.speech.local import log, safe_trace
 from clawmux.adapters.speech.sentences import Piece, split_pieces
 from clawmux.adapters.speech.text import spoken
 from clawmux.adapters.speech.voices import VOICES, Voice, find_voice

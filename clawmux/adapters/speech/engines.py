@@ -7,48 +7,28 @@ one, when installed, is loaded at the first failure of the remote one.
 from __future__ import annotations
 
 import asyncio
-import logging
+import gc
 import time
-import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 from clawmux.adapters.speech.audio import Samples
-from clawmux.adapters.speech.kokoro import Kokoro
+from clawmux.adapters.speech.choice import Choice, Recogniser, Speaker, load_recogniser, load_speaker, plain
+from clawmux.adapters.speech.local import INSTALL, Local, ModelFiles, log, safe_trace, why
 from clawmux.adapters.speech.remote import Remote
 from clawmux.adapters.speech.sentences import Piece
 from clawmux.adapters.speech.vad import Silero
 from clawmux.adapters.speech.voices import Voice
-from clawmux.adapters.speech.whisper import Span, Whisper, find_speech
+from clawmux.adapters.speech.whisper import Span, find_speech
 from clawmux.adapters.speech.worker import Worker
+from clawmux.tiers import Engine
 from clawmux.wire.errors import ClawMuxError
 
-log = logging.getLogger("clawmux.speech")
-
-PULL = "Run: clawmux models pull --set tiny"
-INSTALL = "Install the engines: pip install 'clawmux[speech]'"
-# The store is looked at again when somebody asks, not more often than this.
-LOOK_AGAIN_SECONDS = 1.0
 PROBE_AGAIN_SECONDS = 10.0
-# A file that would not load may have been mended or pulled again.
-RETRY_SECONDS = 30.0
 # A partial text may not keep the final one waiting: dearer recognitions are not begun for it.
 PARTIAL_COST_SECONDS = 0.5
-
-# Best first; a smaller model serves until the wanted one is there.
-_WHISPERS = ["whisper-large-v3-turbo", "whisper-medium", "whisper-small", "whisper-base", "whisper-tiny.en", "whisper-tiny"]
-_WANTED = {"high": "whisper-large-v3-turbo", "medium": "whisper-medium", "low": "whisper-small", "tiny": "whisper-tiny.en"}
-_MULTILINGUAL = ["whisper-tiny", "whisper-base", "whisper-small", "whisper-medium", "whisper-large-v3-turbo"]
-
-T = TypeVar("T")
-
-
-class ModelFiles(Protocol):
-    """What is needed of adapters.models.ModelStore."""
-
-    def path(self, name: str) -> Path | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +43,11 @@ class Config:
 class Loaders:
     """What makes the engines; blocking, called in their threads."""
 
-    whisper: Callable[[Path, str, int], Whisper] = Whisper
-    kokoro: Callable[[Path, Path], Kokoro] = Kokoro
+    recogniser: Callable[[Path, Engine, int], Recogniser] = load_recogniser
+    speaker: Callable[[Path, Path, Engine], Speaker] = load_speaker
     ear: Callable[[], Silero] = Silero
+    choose: Callable[[str], Choice] | None = None
+    """Looks at the machine, blocking, before anything is loaded; None: the engines of any machine's processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,91 +55,6 @@ class Heard:
     text: str
     spans: tuple[tuple[float, float, str], ...]
     """Start and end in seconds, and the words, of each stretch of speech."""
-
-
-def wanted_models(quality: str) -> list[str]:
-    """Recognition models that may serve a tier, best first. Pure."""
-    wanted = _WANTED[quality]
-    if wanted == "whisper-tiny.en":
-        return ["whisper-tiny.en", "whisper-tiny", "whisper-base"]
-    return _WHISPERS[_WHISPERS.index(wanted) :]
-
-
-class Local(Generic[T]):
-    """One local engine: chosen among the models that are there, loaded in its own thread, replaced by a better one."""
-
-    def __init__(self, half: str, models: list[str], also: list[str], files: ModelFiles, load: Callable[[str], T]) -> None:
-        self._models, self._also, self._files, self._load = models, also, files, load
-        self.worker = Worker(f"speech-{half}")
-        self.model, self.state, self.reason = "", "loading", ""
-        self._engine: T | None = None
-        self._loading: asyncio.Task[None] | None = None
-        self._looked = -LOOK_AGAIN_SECONDS
-        self._failed: dict[str, float] = {}
-
-    def look(self) -> None:
-        """Begin to load what should serve and does not yet."""
-        now = time.monotonic()
-        if (self._loading and not self._loading.done()) or now - self._looked < LOOK_AGAIN_SECONDS:
-            return
-        self._looked = now
-        missing = [name for name in self._also if self._files.path(name) is None]
-        tried = {name for name, at in self._failed.items() if now - at < RETRY_SECONDS}
-        name = next((name for name in self._models if name not in tried and self._files.path(name)), None)
-        if name is None or missing:
-            if self._engine is None and self.state != "failed":
-                self.state, self.reason = (
-                    "missing_models",
-                    f"{', '.join([*missing, *([] if name else self._models[:1])])} not installed",
-                )
-        elif name != self.model:
-            self._loading = asyncio.create_task(self._load_now(name))
-
-    async def _load_now(self, name: str) -> None:
-        if self._engine is None:
-            self.state, self.reason = "loading", f"loading {name}"
-        try:
-            self._engine = await self.worker.run(lambda: self._load(name))
-            self.model, self.state = name, "ready"
-            self.reason = "" if name == self._models[0] else f"{self._models[0]} is not installed; {name} serves"
-            log.info("loaded %s", name)
-        except Exception as error:  # The boundary of one engine: a broken file must not end the others.
-            self._failed[name] = time.monotonic()
-            log.error("loading %s failed: %s", name, safe_trace(error))
-            if self._engine is None:
-                self.state, self.reason = "failed", _why(name, error)
-
-    async def use(self) -> T:
-        """The engine, once loaded; raises ``speech_down`` with the remedy."""
-        self.look()
-        if self._engine is None and self._loading:
-            await asyncio.wait([self._loading])
-        if self._engine is None:
-            remedy = INSTALL if "is not installed:" in self.reason else PULL
-            raise ClawMuxError("speech_down", f"Speech has no engine: {self.reason}.", remedy)
-        return self._engine
-
-    @property
-    def is_ready(self) -> bool:
-        return self._engine is not None
-
-    async def close(self) -> None:
-        if self._loading:
-            self._loading.cancel()
-
-
-def _why(name: str, error: Exception) -> str:
-    if isinstance(error, ClawMuxError):
-        return error.text.rstrip(".")
-    if isinstance(error, ImportError):
-        return f"a Python package is not installed: {error.name}"
-    return f"{name} cannot be loaded ({type(error).__name__})"
-
-
-def safe_trace(error: BaseException) -> str:
-    """Type and places of an error without its message: engines quote the user's words in theirs."""
-    places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(traceback.extract_tb(error.__traceback__)[-6:]))
-    return f"{type(error).__name__} in {places}"
 
 
 class Engines:
@@ -170,35 +67,50 @@ class Engines:
         self.vad: Silero | None = None
         self._vad_error = ""
         self._beam = 5 if config.quality in ("high", "medium") else 1
-        kokoros = ["kokoro-int8", "kokoro"] if config.quality == "tiny" else ["kokoro", "kokoro-int8"]
-        self.stt: Local[Whisper] = Local("recognise", wanted_models(config.quality), [], files, self._load_whisper)
-        self.tts: Local[Kokoro] = Local("speak", kokoros, ["voices"], files, self._load_kokoro)
+        self.stt: Local[Recogniser] = Local("recognise", [], files, self._load_recogniser)
+        self.tts: Local[Speaker] = Local("speak", ["voices"], files, self._load_speaker)
         self.decoding = Worker("speech-decode")
         self.remote_stt = Remote(config.whisper_url, "stt", config.remote_token) if config.whisper_url else None
         self.remote_tts = Remote(config.kokoro_url, "tts", config.remote_token) if config.kokoro_url else None
-        self._multilingual: Whisper | None = None
+        self._multilingual: Recogniser | None = None
+        self._other_languages: tuple[Engine, ...] = ()
         self._cost_seconds = 0.0
         self._recognitions = 0
         self._vad_loaded: asyncio.Task[None] | None = None
         self._probes: dict[str, tuple[float, asyncio.Task[None]]] = {}
 
-    def _load_whisper(self, name: str) -> Whisper:
-        path = self._files.path(name)
+    def _load_recogniser(self, engine: Engine) -> Recogniser:
+        path = self._files.path(engine.model)
         assert path is not None
-        engine = self._loaders.whisper(path, name, self._beam)
-        if engine.note:
-            log.warning("%s", engine.note)
-        return engine
+        return self._loaders.recogniser(path, engine, self._beam)
 
-    def _load_kokoro(self, name: str) -> Kokoro:
-        model, voices = self._files.path(name), self._files.path("voices")
+    def _load_speaker(self, engine: Engine) -> Speaker:
+        model, voices = self._files.path(engine.model), self._files.path("voices")
         assert model is not None and voices is not None
-        return self._loaders.kokoro(model, voices)
+        return self._loaders.speaker(model, voices, engine)
 
     def start(self) -> None:
         """Begin to load; returns at once."""
         self._vad_loaded = asyncio.create_task(self._load_vad())
+        if self._loaders.choose is None:
+            self._take(plain(self.quality))
+        else:
+            choosing = asyncio.create_task(self._choose(self._loaders.choose))
+            self.stt.choosing = self.tts.choosing = choosing
         self.look()
+
+    async def _choose(self, choose: Callable[[str], Choice]) -> None:
+        self.stt.reason = "looking at the machine"
+        try:
+            self._take(await self.tts.worker.run(lambda: choose(self.quality)))
+        except Exception as error:  # The boundary of one look: speech on the processor needs nothing of it.
+            log.error("looking at the machine failed: %s", safe_trace(error))
+            self._take(plain(self.quality))
+        self.look()
+
+    def _take(self, choice: Choice) -> None:
+        self.stt.candidates, self.tts.candidates = choice.recognisers, choice.speakers
+        self._other_languages = choice.other_languages
 
     def look(self) -> None:
         for local, remote in ((self.stt, self.remote_stt), (self.tts, self.remote_tts)):
@@ -211,7 +123,7 @@ class Engines:
         try:
             self.vad = await self.stt.worker.run(self._loaders.ear)
         except Exception as error:  # The boundary of one engine.
-            self._vad_error = error.text if isinstance(error, ClawMuxError) else _why("silero_vad_v6", error)
+            self._vad_error = error.text if isinstance(error, ClawMuxError) else why("silero_vad_v6", error)
             log.error("loading the VAD failed: %s", safe_trace(error))
 
     def _probe(self, remote: Remote) -> None:
@@ -221,7 +133,8 @@ class Engines:
             self._probes[remote.shown_url] = (now, asyncio.create_task(remote.probe()))
 
     async def close(self) -> None:
-        tasks = [task for _, task in self._probes.values()] + ([self._vad_loaded] if self._vad_loaded else [])
+        tasks = [task for _, task in self._probes.values()]
+        tasks += [task for task in (self._vad_loaded, self.stt.choosing) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -272,15 +185,32 @@ class Engines:
             except ClawMuxError as error:
                 log.warning("%s", error.text)
         engine = await self._recogniser(language)
+        try:
+            return await self.stt.worker.run(lambda: self._timed(engine, span, language, prompt))
+        except (RuntimeError, MemoryError, OSError) as error:
+            if not self._give_up(engine, error):
+                raise
+        engine = await self._recogniser(language)
         return await self.stt.worker.run(lambda: self._timed(engine, span, language, prompt))
 
-    def _timed(self, engine: Whisper, span: Span, language: str | None, prompt: str) -> str:
+    def _give_up(self, engine: Recogniser, error: Exception) -> bool:
+        """Whether another engine takes over from a card that is full or gone."""
+        if engine is self._multilingual:
+            return False
+        is_full = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+        may = self.stt.give_up(engine, f"the graphics card {'is out of memory' if is_full else 'failed'}")
+        if may:
+            self._multilingual = None
+            gc.collect()  # its memory goes with the last reference, some of which are held in circles
+        return may
+
+    def _timed(self, engine: Recogniser, span: Span, language: str | None, prompt: str) -> str:
         started = time.monotonic()
         text = engine.transcribe(span.samples, language, prompt)
         self._cost_seconds = 0.5 * (self._cost_seconds + time.monotonic() - started)
         return text
 
-    async def _recogniser(self, language: str | None) -> Whisper:
+    async def _recogniser(self, language: str | None) -> Recogniser:
         try:
             engine = await self.stt.use()
         except ClawMuxError as error:
@@ -288,14 +218,14 @@ class Engines:
         if not engine.is_english_only or language in (None, "en"):
             return engine
         if self._multilingual is None:
-            name = next((name for name in _MULTILINGUAL if self._files.path(name)), None)
-            if name is None:
+            other = next((other for other in self._other_languages if self._files.path(other.model)), None)
+            if other is None:
                 raise ClawMuxError(
                     "speech_down",
                     f"language: {engine.name} understands English only, not {language!r}.",
                     "Run: clawmux models pull --set low",
                 )
-            self._multilingual = await self.stt.worker.run(lambda: self._load_whisper(name))
+            self._multilingual = await self.stt.worker.run(lambda: self._load_recogniser(other))
         return self._multilingual
 
     # --- speaking -------------------------------------------------------------------------------
@@ -321,7 +251,7 @@ class Engines:
 
     def health(self) -> dict[str, Any]:
         self.look()
-        stt, tts = _half(self.stt, self.remote_stt, "faster-whisper"), _half(self.tts, self.remote_tts, "kokoro-onnx")
+        stt, tts = _half(self.stt, self.remote_stt), _half(self.tts, self.remote_tts)
         ears = {"state": "ready" if self.vad else "failed" if self._vad_error else "loading", "reason": self._vad_error}
         parts = [stt, tts, ears]
         state = next(
@@ -336,6 +266,7 @@ class Engines:
             "tts": tts,
             "vad": self.vad is not None,
             "quality": self.quality,
+            **{key: stt[key] for key in ("package", "model", "device", "precision")},
         }
 
 
@@ -345,11 +276,21 @@ def _with_reason(error: ClawMuxError, remote: Remote | None) -> ClawMuxError:
     return ClawMuxError("speech_down", f"{error.text.rstrip('.')}; {remote.breaker.reason}.", error.remedy)
 
 
-def _half(local: Local[Any], remote: Remote | None, engine: str) -> dict[str, Any]:
+def _half(local: Local[Any], remote: Remote | None) -> dict[str, Any]:
+    engine = local.serving or next(iter(local.candidates), None)
+    facts = {name: getattr(engine, name, "") for name in ("package", "device", "precision")}
     if remote is None:
-        return {"engine": engine, "model": local.model, "url": "", "state": local.state, "reason": local.reason}
+        return {
+            **facts,
+            "engine": facts["package"],
+            "model": local.model,
+            "url": "",
+            "state": local.state,
+            "reason": local.reason,
+        }
     reason = remote.breaker.reason
     state = "ready" if remote.was_reached and not reason else "loading" if not reason else "ready" if local.is_ready else "failed"
     if reason and local.is_ready:
         reason += f"; {local.model} serves here meanwhile"
-    return {"engine": "remote", "model": remote.model, "url": remote.shown_url, "state": state, "reason": reason}
+    named = {"package": "remote", "device": "", "precision": "", "engine": "remote", "model": remote.model}
+    return {**named, "url": remote.shown_url, "state": state, "reason": reason}

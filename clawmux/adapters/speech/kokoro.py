@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from clawmux.adapters.speech.audio import SPEAK_RATE, Samples
+from clawmux.adapters.speech.choice import THREADS, VOICE
 from clawmux.adapters.speech.voices import Voice
+from clawmux.tiers import Engine
 from clawmux.wire.errors import ClawMuxError
 
-THREADS = 2
 LOWEST_SPEED, HIGHEST_SPEED = 0.5, 2.0
 # The model leads in with up to half a second of nothing; the listener waits through every one of them.
 _LEAD_SECONDS = 0.02
@@ -25,12 +26,12 @@ _CLIPPED_SHARE = 0.01
 class Kokoro:
     """The loaded model and its voices; call it from one thread."""
 
-    def __init__(self, model: Path, voices: Path) -> None:
+    def __init__(self, model: Path, voices: Path, engine: Engine = VOICE) -> None:
         import onnxruntime
         from kokoro_onnx import Kokoro as Engine
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = THREADS
+        options.intra_op_num_threads = engine.threads or THREADS
         # Measured: waiting threads that spin cost half as much CPU again and gain nothing.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3

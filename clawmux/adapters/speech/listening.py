@@ -18,7 +18,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from clawmux.adapters.speech import ear
 from clawmux.adapters.speech.audio import LISTEN_RATE, Samples, from_pcm16
-from clawmux.adapters.speech.engines import Engines, log, safe_trace
+from clawmux.adapters.speech.engines import Engines
+from clawmux.adapters.speech.local import log, safe_trace
 from clawmux.adapters.speech.transcript import Transcript
 from clawmux.adapters.speech.vad import THRESHOLD, Silero, SileroStream
 from clawmux.wire.errors import ClawMuxError

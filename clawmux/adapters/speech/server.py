@@ -23,8 +23,10 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from clawmux import paths, settings
+from clawmux.adapters.speech.choice import here
 from clawmux.adapters.speech.endpoints import ENGINES, add_routes
-from clawmux.adapters.speech.engines import Config, Engines, ModelFiles, log, safe_trace
+from clawmux.adapters.speech.engines import Config, Engines, Loaders
+from clawmux.adapters.speech.local import ModelFiles, log, safe_trace
 from clawmux.adapters.speech.serving import Address, opened, watching
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.words import Tier
@@ -227,7 +229,7 @@ async def _serve(options: Options) -> bool:
     loop.set_exception_handler(_log_stray)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, over.set)
-    engines = Engines(options.config, files)
+    engines = Engines(options.config, files, Loaders(choose=here))
     app = build_app(engines, options.token)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
     async with _set_up(runner), opened(runner, options.address), watching(options.parent_pid, over):

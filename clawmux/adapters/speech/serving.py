@@ -15,7 +15,7 @@ from pathlib import Path
 from aiohttp import web
 
 from clawmux import paths
-from clawmux.adapters.speech.engines import log
+from clawmux.adapters.speech.local import log
 from clawmux.wire.errors import ClawMuxError
 
 

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from clawmux.adapters.speech.audio import LISTEN_RATE, Samples
+from clawmux.adapters.speech.choice import THREADS
+from clawmux.adapters.speech.cuda import preload
 from clawmux.adapters.speech.vad import Silero, speech_spans
+from clawmux.tiers import Engine
 from clawmux.wire.errors import ClawMuxError
 
 # Whisper pays for a window of 30 s whatever its length, and hears nothing beyond it.
 WINDOW_SECONDS = 28.0
-THREADS = 2
 # Measured: words cut close at both ends are misheard more (6.6 % of words, with silence around them 3.9 %).
 _QUIET_SECONDS = 0.3
 # Fast speech has about 5 words or 7 tokens a second; a decoder that goes on repeating itself stops here.
@@ -44,30 +46,14 @@ def find_speech(vad: Silero, samples: Samples, threshold: float = 0.5) -> list[S
 class Whisper:
     """One loaded model; call it from one thread."""
 
-    def __init__(self, folder: Path, name: str, beam_size: int = 1) -> None:
-        self.name = name
-        self.device, self.note = "cpu", ""
+    def __init__(self, folder: Path, engine: Engine, beam_size: int = 1) -> None:
+        self.name = engine.model
         self._beam_size = beam_size
-        self._model = self._load(folder)
+        self._model = _load(folder, engine)
 
     @property
     def is_english_only(self) -> bool:
         return self.name.endswith(".en")
-
-    def _load(self, folder: Path) -> Any:
-        import ctranslate2
-        from faster_whisper import WhisperModel
-
-        if ctranslate2.get_cuda_device_count() > 0:
-            try:
-                model = WhisperModel(str(folder), device="cuda", compute_type="float16", local_files_only=True)
-                # A missing libcublas shows at the first use only.
-                model.encode(np.zeros((model.model.n_mels, 3000), dtype=np.float32))
-                self.device = "cuda"
-                return model
-            except (RuntimeError, ValueError, OSError) as error:
-                self.note = f"the GPU cannot be used ({str(error)[:120]}); the CPU serves"
-        return WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=THREADS, local_files_only=True)
 
     def transcribe(self, samples: Samples, language: str | None, prompt: str = "") -> str:
         """The words of one span of speech of at most 30 s; "" when the model itself doubts that it is speech."""
@@ -95,6 +81,27 @@ class Whisper:
                     "Give an ISO 639-1 code such as en or de.",
                 ) from None
             raise
+
+
+def _load(folder: Path, engine: Engine) -> Any:
+    kind, _, number = engine.device.partition(":")
+    if kind == "cuda":
+        preload()  # before the first use, which looks for the libraries by name
+    from faster_whisper import WhisperModel
+
+    if kind != "cuda":
+        threads = engine.threads or THREADS
+        return WhisperModel(str(folder), device="cpu", compute_type=engine.precision, cpu_threads=threads, local_files_only=True)
+    try:
+        model = WhisperModel(
+            str(folder), device="cuda", device_index=int(number or 0), compute_type=engine.precision, local_files_only=True
+        )
+        # A missing libcublas shows at the first use only, and so does a card without room for the work itself.
+        model.encode(np.zeros((model.model.n_mels, 3000), dtype=np.float32))
+    except (RuntimeError, ValueError, OSError) as error:
+        why = str(error).partition("\n")[0][:120]
+        raise ClawMuxError("speech_down", f"the graphics card cannot be used ({why}).", "See `clawmux doctor`.") from None
+    return model
 
 
 def _joined(segments: Any) -> str:
