@@ -173,6 +173,34 @@ class Client:
             raise
 
 
+def copy(file: Path, wanted: Wanted, part: Path, progress: Callable[[int], None]) -> None:
+    """Leave exactly ``wanted`` in ``part``, from a file on this machine, or raise SourceFailed."""
+    try:
+        with file.open("rb") as source, _Part(part, wanted) as growing:
+            growing.restart()
+            while block := source.read(_BLOCK_BYTES):
+                growing.append(block)
+                progress(min(growing.size, wanted.size))
+            if not growing.is_right:
+                found = growing.sha256
+                growing.restart()
+                raise SourceFailed(f"wrong content: SHA-256 {found[:12]}… instead of {wanted.sha256[:12]}…")
+    except FileNotFoundError:
+        raise SourceFailed("it is not there") from None
+    except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
+        raise SourceFailed(f"it cannot be read ({error.strerror})") from None
+
+
+def folder_of(address: str) -> Path | None:
+    """The folder on this machine that an address names, as ``file://`` or as an absolute path; None for any other."""
+    if address.startswith("/"):
+        return Path(address)
+    parts = urllib.parse.urlsplit(address)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return Path(urllib.parse.unquote(parts.path))
+    return None
+
+
 def host_of(url: str) -> str:
     """For messages and for remembering: host and port, never the credentials."""
     return urllib.parse.urlsplit(url).netloc.rpartition("@")[2] or url

@@ -181,7 +181,7 @@ class Settings:
         True, "models.download", "Fetch missing speech models", "Fetch missing model files when the hub finds them missing."
     )
     models_mirror: str = _declare(
-        "", "models.mirror", "Mirror of the models", "Base URL tried first for model files: <mirror>/<sha256>."
+        "", "models.mirror", "Mirror of the models", "Base URL or folder tried first for model files: <mirror>/<sha256>."
     )
 
 

@@ -142,3 +142,30 @@ def test_hf_endpoint_stands_for_hugging_face(host: FileHost, tmp_path: Path) -> 
     file = replace(model_file(host, ""), sources=(WebSource("https://huggingface.co/a/b/resolve/1/x"),))
     host.pages["/hf/a/b/resolve/1/x"] = Page(CONTENT)
     got(Sources(tmp_path / "partial", "", {"HF_ENDPOINT": host.url("/hf/")}, print), file, tmp_path)
+
+
+@pytest.mark.parametrize("written", ["{}", "{}/", "file://{}", "file://localhost{}"])
+def test_a_folder_is_a_mirror(
+    written: str, host: FileHost, make: Callable[[str], Sources], said: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "a stick"
+    folder.mkdir()
+    file = model_file(host, DEAD)
+    (folder / file.sha256).write_bytes(CONTENT)
+    address = written.format(folder)
+    told = got(make(address.replace(" ", "%20") if "file:" in written else address), file, tmp_path)
+    assert told[-1] == len(CONTENT) and host.seen == [] and said == []
+
+
+@pytest.mark.parametrize("wrong", [b"", b"something else", CONTENT + b"more", None])
+def test_a_folder_with_another_file_is_not_believed(
+    wrong: bytes | None, host: FileHost, make: Callable[[str], Sources], said: list[str], tmp_path: Path
+) -> None:
+    small_models.serve(host)
+    file = model_file(host, host.url(""))
+    if wrong is not None:
+        (tmp_path / file.sha256).write_bytes(wrong)
+    got(make(str(tmp_path)), file, tmp_path)
+    assert [seen.path for seen in host.seen] == [f"/official/{LABEL}"]
+    reason = "it is not there" if wrong is None else "wrong content"
+    assert len(said) == 1 and said[0].startswith(f"folder {tmp_path}: {reason}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from clawmux.adapters.sources.archive import assemble
 from clawmux.adapters.sources.registry import Registries
 from clawmux.catalog import ModelFile, Package, PackedSource, WebSource
-from clawmux.download import Client, SourceFailed, Wanted, host_of, sha256_of
+from clawmux.download import Client, SourceFailed, Wanted, copy, folder_of, host_of, sha256_of
 from clawmux.wire.errors import ClawMuxError
 
 Report = Callable[[int], None]
@@ -57,7 +57,9 @@ class Sources:
 
     def _attempts(self, file: ModelFile, part: Path, progress: Report) -> Iterator[tuple[str, str, Callable[[], None]]]:
         wanted = Wanted(file.size, file.sha256)
-        if self._mirror:
+        if folder := folder_of(self._mirror):
+            yield f"folder {folder}", "mirror", lambda: copy(folder / file.sha256, wanted, part, progress)
+        elif self._mirror:
             url = f"{self._mirror}/{file.sha256}"
             yield f"mirror {host_of(url)}", "mirror", self._from_host(url, wanted, part, progress)
         for source in file.sources:
