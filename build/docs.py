@@ -11,9 +11,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from clawmux.catalog import MODELS, SETS  # noqa: E402  (the checkout is on the path only now)
+from clawmux.machine.amounts import GB  # noqa: E402
 from clawmux.machine.delays import MEASURED_ON_TWO_CORES  # noqa: E402
 from clawmux.settings import FIELD_OF, Declaration, Settings  # noqa: E402
-from clawmux.tiers import CORES_FOR_LOW, GB, TIERS, Need  # noqa: E402
+from clawmux.tiers import CORES_FOR_LOW, TIERS, Need  # noqa: E402
 from clawmux.wire.errors import ERRORS  # noqa: E402
 from clawmux.wire.words import Tier  # noqa: E402
 

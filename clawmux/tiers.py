@@ -15,10 +15,11 @@ from enum import StrEnum
 from clawmux.catalog import MODELS
 from clawmux.hardware import Gpu, Hardware
 from clawmux.machine import cards, delays
+from clawmux.machine.amounts import GB, MB, amount
+from clawmux.machine.engines import uses_metal
+from clawmux.machine.engines import why_no_engines as why_no_engines  # noqa: PLC0414  (others ask for it here)
+from clawmux.machine.remarks import remarks
 from clawmux.wire.words import Tier
-
-GB = 1 << 30
-MB = 1 << 20
 
 
 class Mode(StrEnum):
@@ -127,6 +128,8 @@ TIERS: dict[Tier, Need] = {
 
 # Kokoro at work, a sentence at a time, measured.
 _KOKORO_BYTES, _KOKORO_INT8_BYTES = 690 * MB, 415 * MB
+# What a process that computes on a card takes of the processor's memory; an estimate.
+_CARD_HOST_BYTES = 600 * MB
 # Hub, system and one agent beside the engines.
 _REST_BYTES = 512 * MB
 # Below this the smaller Kokoro leaves more for the agents.
@@ -150,7 +153,7 @@ def recommend(hardware: Hardware, wishes: Wishes = Wishes()) -> Recommendation:
         return Recommendation(mode, tier, Packages.HUB, _REMOTE, _REMOTE, (), fits, tuple(reasons))
     chosen = next(each for each in fits if each.tier is tier)
     models = (chosen.recogniser.model, chosen.speaker.model, "voices")
-    reasons += [*why, *_remarks(hardware, chosen)]
+    reasons += [*why, *remarks(hardware, chosen, fits[0], TIERS[Tier.HIGH].card_free_bytes)]
     packages, overlay = _packages(hardware)
     said = tuple(dict.fromkeys(reasons))
     return Recommendation(mode, tier, packages, chosen.recogniser, chosen.speaker, models, fits, said, overlay)
@@ -163,41 +166,12 @@ def fit(hardware: Hardware, tier: Tier) -> Fit:
         return Fit(tier, False, recogniser, speaker, delays.on_processor(hardware, tier), False, lacking)
     if uses_metal(hardware):
         return _fit_apple(hardware, tier)
-    card = cards.best(hardware)
-    if card is not None and (card.free_bytes or 0) >= _card_need(card, tier):
+    usable = cards.usable(hardware)
+    roomy = [card for card in usable if (card.free_bytes or 0) >= _card_need(card, tier)]
+    beside = _speaker(hardware, tier).memory_bytes + _CARD_HOST_BYTES + _REST_BYTES
+    if (card := cards.best(roomy)) is not None and (not hardware.memory_bytes or hardware.memory_bytes >= beside):
         return _fit_card(hardware, card, tier)
-    return _fit_processor(hardware, tier, card)
-
-
-def why_no_engines(hardware: Hardware) -> str:
-    """Why no speech engine can be installed here, in one sentence; empty where they can."""
-    if hardware.system not in ("linux", "darwin"):
-        return "ClawMux needs tmux, which this system does not have; on Windows, install it inside WSL2."
-    if hardware.architecture not in ("x86_64", "arm64"):
-        return f"The speech engines are not built for {hardware.architecture or 'this kind of'} processors."
-    if "sse2" in hardware.cpu_features and "sse4_1" not in hardware.cpu_features:
-        return (
-            "The speech engines need SSE4.1, which this processor lacks; for a virtual machine, choose the processor type host."
-        )
-    if hardware.libc.startswith("musl"):
-        return "The speech engines are not built for musl, the C library of this system (Alpine and others)."
-    if (glibc := _version(hardware.libc.removeprefix("glibc "))) and glibc < (2, 28):
-        return f"The speech engines need glibc 2.28 or newer, and this system has {hardware.libc.removeprefix('glibc ')}."
-    oldest = (14,) if hardware.architecture == "arm64" else (13,)
-    if hardware.system == "darwin" and (macos := _version(hardware.release)) and macos < oldest:
-        return f"The speech engines need macOS {oldest[0]} or newer, and this is {hardware.release}."
-    if hardware.python != (0, 0) and not (3, 11) <= hardware.python <= (3, 13):
-        return f"The speech engines are built for Python 3.11 to 3.13, and this is {hardware.python[0]}.{hardware.python[1]}."
-    return ""
-
-
-def uses_metal(hardware: Hardware) -> bool:
-    return hardware.apple is not None and any(gpu.vendor == "apple" and not gpu.unusable for gpu in hardware.gpus)
-
-
-def amount(size: int) -> str:
-    """``5.5 GB``, ``900 MB``."""
-    return f"{size / GB:.1f} GB".replace(".0 GB", " GB") if size >= GB else f"{size / MB:.0f} MB"
+    return _fit_processor(hardware, tier, cards.best(usable))
 
 
 def _mode(lacking: str, wishes: Wishes) -> tuple[Mode, list[str]]:
@@ -205,7 +179,7 @@ def _mode(lacking: str, wishes: Wishes) -> tuple[Mode, list[str]]:
         server = f" of {wishes.server_url}" if wishes.server_url else ""
         why = f"{lacking} So this machine" if lacking else "As you asked, this machine"
         return Mode.THIN, [f"{why} only shows the page{server}."]
-    if wishes.mode is Mode.SPLIT or (wishes.speech_url and wishes.mode is None):
+    if wishes.mode is Mode.SPLIT or (wishes.speech_url and (lacking or wishes.mode is None)):
         url = wishes.speech_url or "another machine"
         return Mode.SPLIT, [f"Hub and agents run here; speech is recognised and spoken by {url}."]
     if lacking:
@@ -257,8 +231,9 @@ def _card_need(card: Gpu, tier: Tier) -> int:
 
 def _fit_apple(hardware: Hardware, tier: Tier) -> Fit:
     assert hardware.apple is not None
-    need, memory = TIERS[tier], hardware.memory_bytes
-    fits = not memory or memory >= need.unified_bytes
+    # No Apple Silicon was sold with less.
+    need, memory = TIERS[tier], hardware.memory_bytes or 8 * GB
+    fits = memory >= need.unified_bytes
     # whisper.cpp reads weights of its own form.
     model = next(name for name in (f"{need.model}-ggml", need.model) if name in MODELS)
     recogniser, speaker = Engine("pywhispercpp", "metal", "float16", model, need.card_bytes), _speaker(hardware, tier)
@@ -281,17 +256,12 @@ def _fit_processor(hardware: Hardware, tier: Tier, card: Gpu | None) -> Fit:
 
 def _processor_reason(hardware: Hardware, tier: Tier, card: Gpu | None) -> str:
     cores = f"{hardware.cores:g} processor{'s' if hardware.cores != 1 else ''}"
-    said = f"On {cores} {tier} takes {_seconds(hardware, tier)} for an utterance"
+    said = f"On {cores} {tier} takes {delays.in_words(hardware, tier)} for an utterance"
     if tier is Tier.HIGH:
-        said += f", longer than medium with {_seconds(hardware, Tier.MEDIUM)}: it is made for graphics cards"
+        said += f", longer than medium with {delays.in_words(hardware, Tier.MEDIUM)}: it is made for graphics cards"
     if card is None:
         return f"{said}."
     return f"{card.name} has only {amount(card.free_bytes or 0)} free, and {tier} needs {amount(_card_need(card, tier))}. {said}."
-
-
-def _seconds(hardware: Hardware, tier: Tier) -> str:
-    about = "" if delays.is_measured_on_processor(hardware) else "about "
-    return f"{about}{delays.on_processor(hardware, tier):.2g} s"
 
 
 def _on_processor(hardware: Hardware, tier: Tier) -> Engine:
@@ -314,59 +284,8 @@ def _packages(hardware: Hardware) -> tuple[Packages, str]:
     """The set, and the overlay beside it."""
     if uses_metal(hardware):
         return Packages.APPLE, ""
-    card = cards.best(hardware)
-    # By all of its memory: a card that is busy now serves later.
-    if card is not None and (card.memory_bytes or 0) >= _card_need(card, Tier.LOW):
-        return Packages.NVIDIA, cards.overlay_of(card)
+    # By all of their memory: a card that is busy now serves later.
+    worth_it = [card for card in cards.usable(hardware) if (card.memory_bytes or 0) >= _card_need(card, Tier.LOW)]
+    if worth_it:
+        return Packages.NVIDIA, cards.overlay_of(worth_it)
     return Packages.CPU, ""
-
-
-def _remarks(hardware: Hardware, chosen: Fit) -> list[str]:
-    """What else the user should know, the weightiest first."""
-    cores_alone = chosen.recogniser.device == "cpu"
-    said = [_about_better(hardware)] if cores_alone and chosen.tier in (Tier.LOW, Tier.TINY) else []
-    said += _about_cards(hardware, chosen)
-    said += [f"{note.reason} {note.remedy}".strip() for note in hardware.notes if note.what in _NOTES_TO_TELL]
-    if cores_alone and hardware.cpu_features and not hardware.cpu_features & {"avx2", "neon"}:
-        said.append("This processor has neither AVX2 nor NEON, so speech is slow.")
-    if delays.is_slow_board(hardware):
-        said.append("This is a slow board: engines on another machine (--speech-url) would answer sooner.")
-    if hardware.memory_bytes and hardware.memory_bytes < hardware.memory_of_host_bytes:
-        said.append(f"Of the machine's {amount(hardware.memory_of_host_bytes)} only {amount(hardware.memory_bytes)} are for us.")
-    needed = chosen.speaker.memory_bytes + (chosen.recogniser.memory_bytes if cores_alone else 0)
-    if 0 < hardware.memory_free_bytes < needed <= hardware.memory_bytes:
-        said.append(f"Only {amount(hardware.memory_free_bytes)} of memory are free just now, and speech takes {amount(needed)}.")
-    if chosen.speaker.model == "kokoro-int8":
-        said.append("The smaller Kokoro speaks, which needs less memory and a smaller download.")
-    return said
-
-
-_NOTES_TO_TELL = ("nvidia", "rosetta", "wsl")
-
-
-def _about_better(hardware: Hardware) -> str:
-    """Why not the best, where it would run on the processor."""
-    high, medium = (_seconds(hardware, tier) for tier in (Tier.HIGH, Tier.MEDIUM))
-    return f"High would take {high}, longer than medium with {medium}: both are made for graphics cards."
-
-
-def _about_cards(hardware: Hardware, chosen: Fit) -> list[str]:
-    said = []
-    for gpu in hardware.gpus:
-        if gpu.vendor != "apple" and (why := cards.why_not(hardware, gpu)):
-            said.append(f"{gpu.name} is not used: {why}")
-    card = cards.best(hardware)
-    if card is None or card.memory_bytes is None or card.free_bytes is None:
-        return said
-    if chosen.tier is not Tier.HIGH and card.free_bytes < TIERS[Tier.HIGH].card_free_bytes <= card.memory_bytes:
-        held = amount(card.memory_bytes - card.free_bytes)
-        said.insert(0, f"Other programs hold {held} of {card.name}; when they end, a better tier fits.")
-    if cards.is_translated(card) and chosen.recogniser.device != "cpu":
-        said.append(f"The first start takes longer: the driver has to translate the recogniser's code for {card.name}.")
-    return said
-
-
-def _version(text: str) -> tuple[int, ...]:
-    """``2.36`` as numbers; nothing for what is no version."""
-    parts = text.split(".")
-    return tuple(int(part) for part in parts[:2]) if all(part.isdigit() for part in parts[:2]) else ()

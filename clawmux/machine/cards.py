@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from clawmux.hardware import Gpu, Hardware
 
 # What the Linux wheel of CTranslate2 4.8.5 carries, read from its code sections: ready code for 6.0 to 8.9, and for anything
@@ -19,10 +21,13 @@ _TENSOR_CORES = (7, 0)
 _EIGHT_BITS = (6, 1)
 
 
-def best(hardware: Hardware) -> Gpu | None:
-    """The card to use: one that computes in half precision if there is one, then the one with the most memory free."""
-    fitting = [gpu for gpu in hardware.gpus if gpu.vendor == "nvidia" and not why_not(hardware, gpu)]
-    return max(fitting, key=lambda gpu: (is_fast(gpu), gpu.free_bytes or 0), default=None)
+def usable(hardware: Hardware) -> list[Gpu]:
+    return [gpu for gpu in hardware.gpus if gpu.vendor == "nvidia" and not why_not(hardware, gpu)]
+
+
+def best(gpus: Sequence[Gpu]) -> Gpu | None:
+    """One that computes in half precision if there is one, then the one with the most memory free."""
+    return max(gpus, key=lambda gpu: (is_fast(gpu), gpu.free_bytes or 0), default=None)
 
 
 def is_fast(gpu: Gpu) -> bool:
@@ -34,9 +39,10 @@ def is_translated(gpu: Gpu) -> bool:
     return gpu.compute_capability is not None and gpu.compute_capability >= _READY_CODE_BELOW
 
 
-def overlay_of(gpu: Gpu) -> str:
-    """The set of build/requirements with the CUDA libraries for it."""
-    return "nvidia-blackwell" if gpu.compute_capability is not None and gpu.compute_capability >= _BLACKWELL else "nvidia"
+def overlay_of(gpus: Sequence[Gpu]) -> str:
+    """The set of build/requirements with the CUDA libraries for these; those for Blackwell serve the older ones, too."""
+    is_new = any(gpu.compute_capability is not None and gpu.compute_capability >= _BLACKWELL for gpu in gpus)
+    return "nvidia-blackwell" if is_new else "nvidia"
 
 
 def why_not(hardware: Hardware, gpu: Gpu) -> str:

@@ -54,6 +54,12 @@ def is_measured_on_processor(hardware: Hardware) -> bool:
     return is_kind and threads_of(hardware.cores) == 2
 
 
+def in_words(hardware: Hardware, tier: Tier) -> str:
+    """On the processor: ``6.1 s``, or ``about 6.1 s`` for an estimate."""
+    about = "" if is_measured_on_processor(hardware) else "about "
+    return f"{about}{on_processor(hardware, tier):.2g} s"
+
+
 def on_apple(apple: Apple, tier: Tier) -> float:
     generation = _GENERATIONS.get(apple.generation, 1.0 if apple.generation else max(_GENERATIONS.values()))
     return round(ON_APPLE[tier] * generation * _VARIANTS.get(apple.variant, 1.0), 2)

@@ -12,7 +12,8 @@ from clawmux import tiers
 from clawmux.catalog import MODELS, SETS
 from clawmux.hardware import Apple, Gpu, Hardware
 from clawmux.machine import cards, delays
-from clawmux.tiers import GB, MB, TIERS, Engine, Mode, Packages, Wishes, recommend
+from clawmux.machine.amounts import GB, MB
+from clawmux.tiers import TIERS, Engine, Mode, Packages, Wishes, recommend
 from clawmux.wire.words import Tier
 from tests.hardware.any_hardware import HARDWARE
 
@@ -92,7 +93,7 @@ def test_which_cards_can_be_used(card: dict[str, object], cuda: tuple[int, int] 
     machine = replace(with_card(**card), cuda=cuda)
     why = cards.why_not(machine, machine.gpus[0])
     assert (words in why) if words else why == ""
-    assert (cards.best(machine) is None) == bool(words)
+    assert (cards.usable(machine) == []) == bool(words)
 
 
 def test_of_two_cards_the_fast_one_then_the_one_with_more_room() -> None:
@@ -103,6 +104,21 @@ def test_of_two_cards_the_fast_one_then_the_one_with_more_room() -> None:
         )
     )
     assert recommend(replace(DESK, gpus=(old, small, large))).recogniser.device == "cuda:2"
+
+
+def test_a_slow_card_with_room_is_better_than_a_fast_one_without() -> None:
+    fast, slow = Gpu("nvidia", "fast", 8 * GB, 2 * GB, (8, 6)), Gpu("nvidia", "slow", 24 * GB, 20 * GB, (6, 1), number=1)
+    found = recommend(replace(DESK, gpus=(fast, slow)))
+    assert (found.tier, found.recogniser.device, found.recogniser.precision) == (Tier.HIGH, "cuda:1", "int8")
+
+
+def test_a_card_is_of_no_use_where_memory_is_too_short_for_the_rest() -> None:
+    found = recommend(replace(with_card(), memory_bytes=1300 * MB, memory_of_host_bytes=64 * GB))
+    assert (found.tier, found.recogniser.device) == (Tier.TINY, "cpu")
+
+
+def test_a_mac_whose_memory_is_not_told_is_taken_for_the_smallest() -> None:
+    assert recommend(replace(mac(0), memory_bytes=0)).tier is Tier.LOW
 
 
 def test_blackwell_gets_its_own_libraries() -> None:
@@ -191,6 +207,7 @@ def test_wishes_where_everything_fits(wishes: Wishes, mode: str, packages: str) 
         (Wishes(server_url="https://hub.example"), "thin", "only shows the page of https://hub.example"),
         (Wishes(speech_url="https://gpu.example"), "split", "spoken by https://gpu.example"),
         (Wishes(mode=Mode.LOCAL), "split", "not built for musl"),
+        (Wishes(mode=Mode.LOCAL, speech_url="https://gpu.example"), "split", "spoken by https://gpu.example"),
     ],
 )
 def test_wishes_where_no_engine_can_be_had(wishes: Wishes, mode: str, words: str) -> None:
