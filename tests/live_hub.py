@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -58,7 +58,7 @@ class LiveHub:
         self.paths.user_runtimes.mkdir()
         (self.paths.user_runtimes / "quiet.toml").write_text(QUIET)
 
-    async def __aenter__(self) -> LiveHub:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 

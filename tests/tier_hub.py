@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from typing import Any
 
 from clawmux import hardware
 from clawmux.hardware import Hardware
-from tests.live_hub import LiveHub
+from tests.live_hub import ROOT, LiveHub, Said, said
 from tests.stand_ins.machine_hub import put
 from tests.waiting import until_answer
 
@@ -15,8 +17,8 @@ GB = 1 << 30
 MODELS = {"tiny": ("whisper-tiny.en", "kokoro-int8", "voices"), "low": ("whisper-small", "kokoro"), "medium": ("whisper-medium",)}
 
 
-def machine(memory_free_bytes: int = 12 * GB) -> Hardware:
-    """Eight processors, 16 GB, no card."""
+def machine(memory_free_bytes: int = 12 * GB, memory_bytes: int = 16 * GB) -> Hardware:
+    """Eight processors, no card."""
     return Hardware(
         system="linux",
         release="6.1",
@@ -26,8 +28,8 @@ def machine(memory_free_bytes: int = 12 * GB) -> Hardware:
         cpu_features=frozenset({"sse2", "sse4_1", "avx2"}),
         cores=8,
         cores_of_host=8,
-        memory_bytes=16 * GB,
-        memory_of_host_bytes=16 * GB,
+        memory_bytes=memory_bytes,
+        memory_of_host_bytes=memory_bytes,
         memory_free_bytes=memory_free_bytes,
     )
 
@@ -38,13 +40,16 @@ class TierHub(LiveHub):
     module = "tests.stand_ins.machine_hub"
 
     def __init__(self, here: tuple[str, ...] = ("tiny", "low", "medium"), free_bytes: int = 12 * GB, **settings: str) -> None:
-        super().__init__("stand-in", environ={"CLAWMUX_MODELS": ""}, models_download="true", **settings)
+        super().__init__("stand-in", 0, {"CLAWMUX_MODELS": ""}, models_download="true", **settings)
         self.paths = self.paths.__class__(self.paths.config, self.paths.data, self.paths.state, self.paths.data / "models")
-        (self.home / "machine.json").write_text(json.dumps(hardware.to_json(machine(free_bytes))))
+        self.is_machine(memory_free_bytes=free_bytes)
         self.pulls()
         for tier in here:
             for name in MODELS[tier]:
                 put(self.paths.models, name)
+
+    def is_machine(self, **facts: int) -> None:
+        (self.home / "machine.json").write_text(json.dumps(hardware.to_json(machine(**facts))))
 
     def pulls(self, **goes: Any) -> None:
         (self.home / "pull.json").write_text(json.dumps(goes))
@@ -57,6 +62,18 @@ class TierHub(LiveHub):
         """``tiny begins …``, ``tiny ends …``: what the services did, in its order."""
         file = self.paths.run / "served"
         return file.read_text().splitlines() if file.exists() else []
+
+    async def owner(self, *words: str, seconds: float = 30.0) -> Said:
+        """A command of the owner."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", self.module, *words,
+            env=self.environ,
+            cwd=ROOT,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        return await said(process, None, seconds)
 
     async def choose(self, tier: str) -> None:
         await self.call("PUT", "/api/settings", {"speech.quality": tier})

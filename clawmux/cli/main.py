@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "token": Command("clawmux.cli.settings", "token", "[--rotate]", "the token for programs that use the HTTP API"),
     "service": Command("clawmux.cli.service", "main", "install|remove|status", "start the hub at login, and again when it fails"),
     "models": Command("clawmux.cli.models", "main", "list|pull|rm|path", "speech models on this machine"),
+    "tier": Command("clawmux.cli.tier", "main", "[NAME]", "the quality of speech: what fits here, and changing it"),
     "speech": Command("clawmux.adapters.speech.server", "main", "", "run the speech service by itself"),
     "mcp": Command("clawmux.mcp_server", "main", "", "converse as an MCP server on stdin and stdout"),
     "converse": Command("clawmux.cli.agent_verbs", "converse", "TEXT [--no-listen] [--goodbye]", "an agent speaks and listens"),

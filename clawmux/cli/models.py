@@ -69,7 +69,7 @@ def _store() -> ModelStore:
 def _list(store: ModelStore, verify: bool) -> Result:
     broken = []
     if verify:
-        with _shown() as report:
+        with shown() as report:
             broken = store.verify(progress=report)
     rows = [
         {
@@ -103,7 +103,7 @@ def _pull(store: ModelStore, what: Sequence[str]) -> Result:
     if not what:
         raise ClawMuxError("usage", "models pull: no model is named.", "Run: clawmux models pull --set tiny")
     names = store.names(*what)
-    with _shown() as report:
+    with shown() as report:
         store.pull(*names, progress=report)
     paths = {name: str(store.path(name)) for name in names}
     return Result({"models": paths}, text="\n".join(f"{name}: {path}" for name, path in paths.items()))
@@ -111,7 +111,7 @@ def _pull(store: ModelStore, what: Sequence[str]) -> Result:
 
 def _remove(store: ModelStore, names: Sequence[str]) -> Result:
     store.names(*names)  # an unknown name removes nothing at all
-    with _shown() as report:
+    with shown() as report:
         freed = sum(store.remove(name, report) for name in names)
     return Result({"freed_bytes": freed}, note=f"{_mega(freed)} are free again.")
 
@@ -124,7 +124,7 @@ def _path(store: ModelStore, name: str) -> Result:
 
 
 @contextmanager
-def _shown() -> Iterator[Callable[[Progress], None]]:
+def shown() -> Iterator[Callable[[Progress], None]]:
     """Progress on stderr, whatever stdout is used for: a moving bar on a terminal, else a few plain lines."""
     if sys.stderr.isatty():
         try:

@@ -167,7 +167,7 @@ MOMENTARY_TO_PAGE: dict[str, str] = {
     "session_list": "All sessions.",
     "session_status": "One session changed.",
     "audio_owner": "Which page plays and records.",
-    "speech_state": "State of the speech service, with download progress.",
+    "speech_state": "State of the speech service: the tier that serves, the one wanted, download progress.",
     "attention": "A session needs the user.",
     "attention_clear": "It no longer does.",
     "status": "One line about what a session does now.",

@@ -139,12 +139,13 @@ async def test_missing_models_are_fetched_while_the_old_tier_serves() -> None:
 
 def failing(kind: str) -> tuple[dict[str, Any], dict[str, Any], str]:
     """How the download goes, how the service of the wanted tier behaves, and what is said about it."""
-    return {
+    cases: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "download": ({"error": "No source could be reached."}, {}, "No source could be reached."),
         "dies": ({}, {"loads_seconds": 9, "dies_seconds": 0.5}, "The speech service was ended by signal 6."),
         "cannot load": ({}, {"state": "failed", "reason": "out of memory"}, "Out of memory."),
         "serves less": ({}, {"is_substitute": True, "reason": "whisper-tiny.en serves"}, "Whisper-tiny.en serves."),
-    }[kind]
+    }
+    return cases[kind]
 
 
 @pytest.mark.parametrize("free_bytes", [12 * GB, 1 * GB], ids=["beside", "instead"])

@@ -48,7 +48,7 @@ def pull(self: models.ModelStore, *what: str, progress: models.Report) -> None:
 
 if __name__ == "__main__":
     hardware.probe = probe
-    models.ModelStore.pull = pull  # type: ignore[method-assign]
+    models.ModelStore.pull = pull  # type: ignore[method-assign, assignment]
     from clawmux.cli.main import main
 
     sys.exit(main())
