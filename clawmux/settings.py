@@ -81,6 +81,12 @@ class Settings:
     hub_tls_key: str = _declare(
         "", "hub.tls_key", "Key of the certificate", "PEM file with the private key of hub.tls_certificate.", live=False
     )
+    hub_server_url: str = _declare(
+        "",
+        "hub.server_url",
+        "Hub elsewhere",
+        "Address of another machine's hub: where none runs here, `clawmux open` shows its page.",
+    )
 
     agents_runtime: str = _declare(
         "claude", "agents.runtime", "Program of a new agent", "Runtime of a new agent when none is named."

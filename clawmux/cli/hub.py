@@ -74,8 +74,24 @@ def open_page(argv: list[str]) -> Result:
     parser = Arguments("open", "Print the URL of the page, with a key that lets you in once within 60 s, and open it.")
     parser.add_argument("--no-open", action="store_true", help="print the URL, open no browser")
     chosen = parser.parse_args(argv)
-    url = _keyed_url(owner.socket_path())
+    try:
+        url = _keyed_url(owner.socket_path())
+    except ClawMuxError as error:
+        elsewhere = declared.load(locate().config_file).hub_server_url
+        if error.code != "hub_not_running" or not elsewhere:
+            raise
+        return _open_elsewhere(elsewhere, chosen.no_open)
     return Result({"url": url}, text=url, note=_show_page(url, locate(), chosen.no_open))
+
+
+def _open_elsewhere(url: str, no_open: bool) -> Result:
+    """The page of another machine's hub, which keeps its own keys."""
+    if no_open or not sys.stdout.isatty() or not _has_display():
+        return Result({"url": url}, text=url, note="The hub runs there (setting hub.server_url). Open this page in your browser.")
+    import webbrowser
+
+    note = "Opening it in your browser." if webbrowser.open(url) else "No browser could be started: open this page yourself."
+    return Result({"url": url}, text=url, note=note)
 
 
 def logs(argv: list[str]) -> Result:

@@ -283,3 +283,12 @@ def test_an_agent_sees_its_own_status(home: Path, monkeypatch: pytest.MonkeyPatc
         done = subprocess.run(argv, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
         assert hub.next().path == "/cli/af_sky"
     assert done.stdout == "sky: active\n"
+
+
+def test_open_shows_the_page_of_a_hub_elsewhere_where_none_runs_here(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = home / "config" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[hub]\nserver_url = "https://hub.example"\n', encoding="utf-8")
+    assert main(["open"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "https://hub.example\n" and "The hub runs there" in shown.err
