@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ ROOT = HERE.parent
 # CUDA libraries lie beside the program, so NVIDIA's is the processor's.
 LOCK_OF = {"hub": "hub.txt", "cpu": "cpu.txt", "nvidia": "cpu.txt", "apple": "apple.txt"}
 # Earlier than anything, and the earliest that a zip file can hold.
-EPOCH = int(datetime(1980, 1, 1, tzinfo=timezone.utc).timestamp())
+EPOCH = int(datetime(1980, 1, 1, tzinfo=UTC).timestamp())
 # What no start of ours reads: scripts with pip's interpreter in their first line, packages' tests, a second way to download.
 LEFT_OUT = (
     *("bin/*", "docs/*", "example.py", "test/*", "joblib/test/*", "jsonschema/tests/*", "numpy/tests/*", "numpy/*/tests/*"),
@@ -168,7 +168,7 @@ def _pack(stage: Path, target: Path, work: Path, identity: str, prelude: bytes, 
     from shiv.bootstrap.environment import Environment
     from shiv.constants import BUILD_AT_TIMESTAMP_FORMAT
 
-    time = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", EPOCH)), timezone.utc)
+    time = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", EPOCH)), UTC)
     environment = Environment(
         built_at=time.strftime(BUILD_AT_TIMESTAMP_FORMAT),
         shiv_version=__version__,
