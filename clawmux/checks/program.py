@@ -93,7 +93,7 @@ def command(scene: Scene, place: Installed) -> Iterable[Finding]:
     """Whether a shell finds ``clawmux``. A new terminal may, where the installer has added a line to the shell's file."""
     found = shutil.which("clawmux", path=scene.environ.get("PATH"))
     receipt = _receipt(place.folder / "install.json")
-    launcher = str(receipt.get("launcher") or "~/.local/bin/clawmux")
+    launcher = str(receipt.get("launcher") or Path(scene.environ.get("HOME") or Path.home()) / ".local" / "bin" / "clawmux")
     if found:
         yield Finding(Verdict.OK, "command", f"`clawmux` is {found}.")
     elif receipt.get("shell_files"):

@@ -12,18 +12,14 @@ import threading
 from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import clawmux
-from clawmux.adapters import processes
+from clawmux.adapters import processes, user_service
 from clawmux.checks import web
 from clawmux.checks.scene import Scene
 from clawmux.finding import Finding, Verdict
 from clawmux.wire.errors import ClawMuxError
-
-if TYPE_CHECKING:
-    from clawmux.adapters.user_service import State
 
 NAME = "clawmux.localhost"
 PAGE_SECONDS = 3.0
@@ -194,8 +190,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def service(scene: Scene) -> Iterable[Finding]:
-    from clawmux.adapters import user_service
-
     manager = user_service.here(scene.environ)
     try:
         header = manager.header()
@@ -211,7 +205,7 @@ def service(scene: Scene) -> Iterable[Finding]:
     return [judge_service(state, scene.hub is not None)]
 
 
-def judge_service(state: State, hub_runs: bool) -> Finding:
+def judge_service(state: user_service.State, hub_runs: bool) -> Finding:
     if state.running:
         if state.enabled:
             return Finding(Verdict.OK, "service", f"It runs (pid {state.pid}) and starts at login.")

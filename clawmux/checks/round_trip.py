@@ -48,6 +48,8 @@ class Trip:
     speak_seconds: float
     sound_seconds: float
     hear_seconds: float
+    shortfall: str = ""
+    """Why the service does not serve as it should, in its words."""
 
 
 def round_trip(scene: Scene) -> Trip:
@@ -97,7 +99,8 @@ async def _there_and_back(client: SpeechClient, health: dict[str, Any], where: s
     hear_seconds = time.monotonic() - began
     rate = word_error_rate(SENTENCE, heard)
     seconds = len(pcm) / 2 / SPOKEN_RATE
-    return Trip(_engines(health), where, SENTENCE, heard.strip(), rate, first, speak_seconds, seconds, hear_seconds)
+    shortfall = str(health.get("reason") or "")
+    return Trip(_engines(health), where, SENTENCE, heard.strip(), rate, first, speak_seconds, seconds, hear_seconds, shortfall)
 
 
 def _wav(pcm: bytes) -> bytes:

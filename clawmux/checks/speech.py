@@ -92,9 +92,10 @@ def judge_missing(missing: Sequence[str], there: Sequence[str], root: Path) -> l
     size = sum(catalog.MODELS[name].size for name in missing) / 1e6
     detail = f"{', '.join(missing)} ({size:.0f} MB) missing in {root}"
     remedy = f"Run: clawmux models pull {' '.join(missing)}"
-    substitutes = [next((other for other in there if _half_of(other) == _half_of(name)), "") for name in missing]
+    substitutes = [next((other for other in there if _can_stand_in(other, name)), "") for name in missing]
     if all(substitutes):
-        return [Finding(Verdict.WARN, "models", f"{detail}; {', '.join(substitutes)} serves until then.", remedy)]
+        serves = "serves" if len(substitutes) == 1 else "serve"
+        return [Finding(Verdict.WARN, "models", f"{detail}; {', '.join(substitutes)} {serves} until then.", remedy)]
     return [Finding(Verdict.FAIL, "models", f"{detail}.", remedy)]
 
 
@@ -110,9 +111,37 @@ def judge_broken(broken: Sequence[Broken]) -> list[Finding]:
     ]
 
 
-def _half_of(model: str) -> str:
-    """``whisper``, ``kokoro`` or ``voices``: one of the same can take its place."""
-    return model.partition("-")[0]
+def _can_stand_in(other: str, wanted: str) -> bool:
+    """As the service has it: a smaller recogniser, or the other Kokoro."""
+    if other.partition("-")[0] != wanted.partition("-")[0]:
+        return False
+    is_smaller = catalog.MODELS[other].size < catalog.MODELS[wanted].size
+    return is_smaller or not other.startswith("whisper") or other in ("whisper-base", "whisper-tiny")
+
+
+def graphics(scene: Scene) -> Iterable[Finding]:
+    """Where the recogniser is to run on an NVIDIA card: whether its CUDA libraries are there."""
+    if scene.settings.speech_whisper_url or not wanted_fit(scene).recogniser.device.startswith("cuda"):
+        return [Finding(Verdict.SKIP, "CUDA libraries", "Not needed here.")]
+    from clawmux.adapters.speech import cuda
+
+    return [
+        judge_graphics(cuda.folders(), [folder for folder in _system_folders(scene) if (folder / cuda.LIBRARIES[-1]).exists()])
+    ]
+
+
+def judge_graphics(ours: Sequence[Path], of_the_system: Sequence[Path]) -> Finding:
+    if ours or of_the_system:
+        whose = "" if ours else ", the system's own"
+        return Finding(Verdict.OK, "CUDA libraries", f"cuBLAS is in {[*ours, *of_the_system][0]}{whose}.")
+    detail = "The graphics card fits, and cuBLAS, which the recogniser needs for it, is not found: the processor will do it."
+    return Finding(Verdict.WARN, "CUDA libraries", detail, "Run install.sh again; it fetches cuBLAS.")
+
+
+def _system_folders(scene: Scene) -> list[Path]:
+    named = [Path(folder) for folder in scene.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
+    usual = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/cuda/lib64")
+    return [*named, *map(Path, usual), *Path("/usr/local").glob("cuda-12*/lib64")]
 
 
 def speaking(scene: Scene) -> Iterable[Finding]:
@@ -136,6 +165,9 @@ def _there(scene: Scene) -> list[Finding]:
 
 def judge_trip(trip: Trip) -> list[Finding]:
     engines = Finding(Verdict.OK, "engines", f"{trip.engines}, {trip.where}.")
+    if trip.shortfall:
+        remedy = "See `clawmux logs` and the findings about models, packages and libraries above."
+        engines = Finding(Verdict.WARN, "engines", f"{trip.engines}, {trip.where}. {trip.shortfall}.", remedy)
     percent = f"word error rate {trip.error_rate * 100:.0f} %"
     delays = (
         f"first sound after {trip.first_sound_seconds:.1f} s, {trip.sound_seconds:.1f} s of speech made in "

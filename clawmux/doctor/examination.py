@@ -46,6 +46,7 @@ CHECKS: tuple[Check, ...] = (
     Check("phone", REACH, reach.phone),
     Check("quality", SPEECH, speech.quality),
     Check("engine packages", SPEECH, speech.packages),
+    Check("CUDA libraries", SPEECH, speech.graphics),
     Check("models", SPEECH, speech.models, seconds=600.0),
     Check("remote speech", SPEECH, remote.servers, seconds=30.0),
     Check("speech round trip", SPEECH, speech.speaking, only_deep=True, alone=True, seconds=300.0),

@@ -134,3 +134,9 @@ def test_what_a_trip_means(rate: float, hear_seconds: float, verdict: Verdict) -
     assert finding.verdict is verdict
     assert f"word error rate {rate * 100:.0f} %" in finding.detail and "first sound after 0.4 s" in finding.detail
     assert bool(finding.remedy) == (verdict is not Verdict.OK)
+
+
+def test_engines_that_are_not_the_wanted_ones() -> None:
+    trip = Trip("whisper-tiny.en", "here", SENTENCE, SENTENCE, 0.0, 0.4, 1.0, 3.0, 0.7, "cuBLAS is missing; the processor serves")
+    engines, _ = speech.judge_trip(trip)
+    assert engines.verdict is Verdict.WARN and "cuBLAS is missing; the processor serves." in engines.detail and engines.remedy

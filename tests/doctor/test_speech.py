@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from clawmux import catalog
+from clawmux.adapters.speech import choice
 from clawmux.checks import files, speech
+from clawmux.checks.tier import wanted_fit, wanted_models
 from clawmux.finding import Verdict
-from clawmux.hardware import Hardware
+from clawmux.hardware import Apple, Gpu, Hardware
 from clawmux.paths import locate
+from clawmux.wire.words import Tier
 from tests.doctor.conftest import GIB, MACHINE, MakeScene
 
 TINY = ("whisper-tiny.en", "kokoro-int8", "voices")
@@ -96,7 +99,43 @@ def test_a_smaller_one_serves_meanwhile(own_models: MakeScene, models: Path) -> 
     put(models, *TINY)
     [finding] = speech.models(own_models({"speech_quality": "low"}))
     assert finding.verdict is Verdict.WARN
-    assert "whisper-tiny.en, kokoro-int8 serves until then" in finding.detail
+    assert "whisper-tiny.en, kokoro-int8 serve until then" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("missing", "there", "verdict"),
+    [
+        ("whisper-medium", "whisper-small", Verdict.WARN),
+        ("whisper-small", "whisper-medium", Verdict.FAIL),
+        ("whisper-tiny.en", "whisper-base", Verdict.WARN),
+        ("kokoro", "kokoro-int8", Verdict.WARN),
+        ("kokoro-int8", "kokoro", Verdict.WARN),
+        ("kokoro", "voices", Verdict.FAIL),
+        ("voices", "kokoro", Verdict.FAIL),
+    ],
+)
+def test_what_can_stand_in_for_what(missing: str, there: str, verdict: Verdict) -> None:
+    [finding] = speech.judge_missing([missing], [there], Path("/models"))
+    assert finding.verdict is verdict
+
+
+CARD = Gpu("nvidia", "NVIDIA GeForce RTX 3090", 24 * GIB, 23 * GIB, (8, 6))
+
+
+def test_libraries_are_wanted_with_a_card_only(scene: MakeScene) -> None:
+    [finding] = speech.graphics(scene())
+    assert finding.verdict is Verdict.SKIP
+    with_card = replace(MACHINE, gpus=(CARD,), driver="550.54", cuda=(12, 4))
+    [finding] = speech.graphics(scene(machine=with_card, environ={"LD_LIBRARY_PATH": ""}))
+    assert finding.verdict is Verdict.WARN and "install.sh" in finding.remedy
+
+
+def test_libraries_of_the_system_are_found(scene: MakeScene, home: Path) -> None:
+    (home / "libcublas.so.12").touch()
+    with_card = replace(MACHINE, gpus=(CARD,), driver="550.54", cuda=(12, 4))
+    [finding] = speech.graphics(scene(machine=with_card, environ={"LD_LIBRARY_PATH": str(home)}))
+    assert finding.verdict is Verdict.OK and "the system's own" in finding.detail
+    assert speech.judge_graphics([home], []).verdict is Verdict.OK
 
 
 def test_a_model_that_is_too_short_is_missing(own_models: MakeScene, models: Path) -> None:
@@ -125,3 +164,29 @@ def test_the_missing_models_count_for_the_disk(own_models: MakeScene) -> None:
 def test_no_round_trip_without_models(own_models: MakeScene) -> None:
     [finding] = speech.speaking(own_models(deep=True))
     assert finding.verdict is Verdict.SKIP
+
+
+MAC = replace(
+    MACHINE,
+    system="darwin",
+    release="15.1",
+    architecture="arm64",
+    libc="",
+    cpu_features=frozenset({"neon"}),
+    memory_bytes=16 * GIB,
+    apple=Apple(3, "Pro", 6),
+    gpus=(Gpu("apple", "Apple M3 Pro", 16 * GIB, is_unified=True),),
+)
+
+
+HAS_GGML = pytest.mark.skipif("whisper-tiny.en-ggml" not in catalog.MODELS, reason="the catalogue has no weights for Metal yet")
+
+
+@pytest.mark.parametrize(
+    "machine", [MACHINE, replace(MACHINE, gpus=(CARD,), driver="550.54", cuda=(12, 4)), pytest.param(MAC, marks=HAS_GGML)]
+)
+@pytest.mark.parametrize("tier", Tier)
+def test_the_doctor_looks_for_what_the_service_loads_first(scene: MakeScene, machine: Hardware, tier: Tier) -> None:
+    drawn = scene({"speech_quality": tier.value}, machine)
+    chosen = choice.choose(wanted_fit(drawn))
+    assert wanted_models(drawn) == [chosen.recognisers[0].model, chosen.speakers[0].model, "voices"]

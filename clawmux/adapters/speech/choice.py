@@ -103,7 +103,10 @@ def _with(engine: Engine, model: str) -> Engine:
 
 def _distinct(engines: list[Engine]) -> tuple[Engine, ...]:
     """Each model once: how precisely a file computes is its own matter."""
-    return tuple({engine.model: engine for engine in reversed(engines)}.values())[::-1]
+    first: dict[str, Engine] = {}
+    for engine in engines:
+        first.setdefault(engine.model, engine)
+    return tuple(first.values())
 
 
 # --- what runs them -----------------------------------------------------------------------------
