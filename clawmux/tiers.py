@@ -15,9 +15,10 @@ from enum import StrEnum
 from clawmux.catalog import MODELS
 from clawmux.hardware import Gpu, Hardware
 from clawmux.machine import cards, delays
-from clawmux.machine.amounts import GB, MB, amount
+from clawmux.machine.amounts import GB, MB
+from clawmux.machine.amounts import amount as amount  # noqa: PLC0414  (others ask for it here)
 from clawmux.machine.engines import uses_metal
-from clawmux.machine.engines import why_no_engines as why_no_engines  # noqa: PLC0414  (others ask for it here)
+from clawmux.machine.engines import why_no_engines as why_no_engines  # noqa: PLC0414  (and for this)
 from clawmux.machine.remarks import remarks
 from clawmux.wire.words import Tier
 

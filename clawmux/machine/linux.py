@@ -35,9 +35,11 @@ def read(sources: Sources, notes: list[Note]) -> Hardware:
                 "In Windows, wsl --set-version NAME 2 makes it WSL2.",
             )
         )
-    found = attempt(notes, "nvidia", lambda: nvidia.read(sources, notes, total, free), nvidia.Found())
-    none: tuple[Gpu, ...] = ()
-    gpus = (*found.gpus, *attempt(notes, "graphics cards", lambda: _others(sources, found, wsl), none))
+    nothing: tuple[Gpu, ...] = ()
+    on_bus = attempt(notes, "graphics cards", lambda: pci.read(sources), nothing)
+    found = nvidia.Found()
+    if nvidia.is_hinted(sources, on_bus):
+        found = attempt(notes, "nvidia", lambda: nvidia.read(sources, notes, total, free), found)
     return Hardware(
         system="linux",
         release=sources.release,
@@ -53,7 +55,7 @@ def read(sources: Sources, notes: list[Note]) -> Hardware:
         wsl=wsl,
         jetson=jetson,
         container=_container(sources),
-        gpus=gpus,
+        gpus=(*found.gpus, *_others(sources, on_bus, bool(found.gpus), wsl)),
         driver=found.driver,
         cuda=found.cuda,
     )
@@ -110,10 +112,9 @@ def _container(sources: Sources) -> str:
     return next((kind for word, kind in _CONTAINER_WORDS.items() if word in groups), "")
 
 
-def _others(sources: Sources, found: nvidia.Found, wsl: int) -> tuple[Gpu, ...]:
-    cards = pci.read(sources)
-    others = tuple(card for card in cards if card.vendor != "nvidia")
-    if wsl == 2 and sources.has("/dev/dxg") and not found.gpus and not others:
+def _others(sources: Sources, on_bus: tuple[Gpu, ...], has_answer: bool, wsl: int) -> tuple[Gpu, ...]:
+    """has_answer: NVIDIA's driver told of its cards. The bus shows them even where it does not."""
+    others = tuple(card for card in on_bus if card.vendor != "nvidia" or not has_answer)
+    if wsl == 2 and sources.has("/dev/dxg") and not others and not has_answer:
         return (Gpu("other", "The graphics card of Windows", unusable="Windows passes it on, but it is not one of NVIDIA's."),)
-    # The bus shows a card of NVIDIA's even where its driver does not answer.
-    return others if found.gpus else cards
+    return others

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from clawmux.hardware import Gpu, Note
-from clawmux.machine import pci
 from clawmux.machine.sources import Finished, Sources
 
 CHILD = Path(__file__).with_name("nvml_child.py")
@@ -62,18 +61,16 @@ FAILURES = {
 }
 
 
-def is_hinted(sources: Sources) -> bool:
+def is_hinted(sources: Sources, on_bus: tuple[Gpu, ...]) -> bool:
     return (
-        any(sources.has(hint) for hint in _HINTS)
+        any(gpu.vendor == "nvidia" for gpu in on_bus)
+        or any(sources.has(hint) for hint in _HINTS)
         or (sources.has("/dev/dxg") and sources.has(f"{WSL_LIBRARIES}/libnvidia-ml.so.1"))
-        or pci.has_nvidia(sources)
     )
 
 
 def read(sources: Sources, notes: list[Note], memory_bytes: int, free_bytes: int) -> Found:
     """memory_bytes, free_bytes: the processor's, which integrated parts share."""
-    if not is_hinted(sources):
-        return Found()
     try:
         done = sources.run(_command(), _environment(sources), sources.driver_seconds)
     except OSError as error:

@@ -18,24 +18,16 @@ _UNUSABLE = {
 _NAMES = ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids")
 
 
-def has_nvidia(sources: Sources) -> bool:
-    return any(vendor == "0x10de" for _, vendor, _ in _cards(sources))
-
-
 def read(sources: Sources) -> tuple[Gpu, ...]:
-    return tuple(_gpu(sources, *card) for card in _cards(sources))
-
-
-def _cards(sources: Sources) -> list[tuple[str, str, str]]:
-    """Folder, vendor and device of each display controller of a maker we know."""
     found = []
     for name in sources.names(_DEVICES):
+        # A card is function 0 of its device; sound and whatever else it has are others.
         folder = f"{_DEVICES}/{name}"
-        if sources.text_or_nothing(f"{folder}/class").startswith(_DISPLAY):
+        if name.endswith(".0") and sources.text_or_nothing(f"{folder}/class").startswith(_DISPLAY):
             vendor = sources.text_or_nothing(f"{folder}/vendor").strip().lower()
             if vendor in _VENDORS:
-                found.append((folder, vendor, sources.text_or_nothing(f"{folder}/device").strip().lower()))
-    return found
+                found.append(_gpu(sources, folder, vendor, sources.text_or_nothing(f"{folder}/device").strip().lower()))
+    return tuple(found)
 
 
 def _gpu(sources: Sources, folder: str, vendor: str, device: str) -> Gpu:

@@ -52,7 +52,7 @@ def _about_cards(hardware: Hardware, chosen: Fit, roomy_bytes: int) -> list[str]
         return said
     if chosen.tier is not Tier.HIGH and card.free_bytes < roomy_bytes <= card.memory_bytes:
         held = amount(card.memory_bytes - card.free_bytes)
-        said.insert(0, f"Other programs hold {held} of {card.name}; when they end, a better tier fits.")
+        said.insert(0, f"{held} of {card.name} are in use just now; a better tier fits when more of it is free.")
     if cards.is_translated(card) and chosen.recogniser.device != "cpu":
         said.append(f"The first start takes longer: the driver has to translate the recogniser's code for {card.name}.")
     return said

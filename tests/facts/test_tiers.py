@@ -176,7 +176,7 @@ def test_two_cores_are_told_why_not_the_best() -> None:
 
 def test_a_busy_card_is_told_so() -> None:
     said = recommend(with_card(memory_bytes=8 * GB, free_bytes=2 * GB)).reasons
-    assert "Other programs hold 6 GB of A Card; when they end, a better tier fits." in said
+    assert "6 GB of A Card are in use just now; a better tier fits when more of it is free." in said
 
 
 def test_more_cores_are_never_slower() -> None:

@@ -10,7 +10,9 @@ TEXT = st.text(max_size=20)
 BYTES = st.integers(0, 1 << 42)
 PAIR = st.tuples(st.integers(0, 30), st.integers(0, 20))
 
-NOTES = st.builds(Note, st.sampled_from(["nvidia", "memory", "rosetta", "wsl", "processor"]), TEXT, TEXT)
+NOTES = st.builds(
+    Note, st.sampled_from(["nvidia", "memory", "rosetta", "wsl", "processor"]), TEXT.map("It failed: {}.".format), TEXT
+)
 GPUS = st.builds(
     Gpu,
     vendor=st.sampled_from(["nvidia", "amd", "intel", "apple", "other"]),

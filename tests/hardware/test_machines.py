@@ -100,5 +100,5 @@ def check_words(found: Recommendation) -> None:
     """Models that can be had, and whole sentences."""
     assert set(found.models) <= set(MODELS)
     for sentence in [*found.reasons, *(each.reason for each in found.fits)]:
-        assert re.match(r"[A-Z].*\.$", sentence), sentence
+        assert re.match(r"[A-Z0-9].*\.$", sentence), sentence
         assert "None" not in sentence and "  " not in sentence, sentence
