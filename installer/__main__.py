@@ -45,7 +45,7 @@ def install(place: Place, choices: Choices) -> int:
     machine = hardware.probe()
     if choices.bundle:
         bundle.check(choices.bundle)
-    disk = disks.look(place, os.environ)
+    disk = disks.look(place, os.environ, choices.bundle)
     drawn = plan.make(machine, choices, disk, place)
     if choices.as_json:
         print(sheet.as_json("install", sheet.result(drawn, place, disk)))
@@ -77,7 +77,7 @@ def carry_out(place: Place, choices: Choices, machine: Hardware) -> tuple[Plan, 
     untouched = disks.look(place, os.environ).missing_folders
     paths.make_private(place.program)
     with one_at_a_time(place.lock):
-        disk = disks.look(place, os.environ)
+        disk = disks.look(place, os.environ, choices.bundle)
         disk = disks.with_missing_folders(disk, untouched)
         drawn = plan.make(machine, choices, disk, place)
         if not drawn.to_do:

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+from clawmux.catalog import MODELS
 from clawmux.download import sha256_of
 from clawmux.wire.errors import ClawMuxError
 
 SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a folder brings."""
+
+    wheels: frozenset[str] = frozenset()
+    """Names of packages, as wheels write them."""
+    models: frozenset[str] = frozenset()
+    """Those whose files are all there."""
+
+
+def look(folder: Path) -> Bundle:
+    wheels = frozenset(file.name.partition("-")[0].lower() for file in (folder / "wheels").glob("*.whl"))
+    there = {file.name for file in (folder / "models").glob("*")}
+    return Bundle(wheels, frozenset(model.name for model in MODELS.values() if {file.sha256 for file in model.files} <= there))
 
 
 def check(folder: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from clawmux.catalog import MODELS
 from clawmux.tiers import Packages
-from installer import hub, launcher, overlay, programs, receipt, shell_files, whole
+from installer import bundle, hub, launcher, overlay, programs, receipt, shell_files, whole
+from installer.bundle import Bundle
 from installer.launcher import Launcher
 from installer.place import STAGE, Place, version_names
 from installer.programs import Program
@@ -43,6 +44,8 @@ class Disk:
     settings_fault: str = ""
     models: frozenset[str] = frozenset()
     """Those that are all there."""
+    bundle: Bundle | None = None
+    """None: what is missing comes from the network."""
     shell_files: tuple[ShellFile, ...] = ()
     is_on_path: bool = False
     """The launcher's folder."""
@@ -57,7 +60,7 @@ class Disk:
     missing_folders: tuple[str, ...] = ()
 
 
-def look(place: Place, environ: Mapping[str, str]) -> Disk:
+def look(place: Place, environ: Mapping[str, str], bundle_folder: Path | None = None) -> Disk:
     settings, fault = _settings(place.data.config_file)
     versions = [path for path in _children(place.versions) if path.is_dir() and not path.name.startswith(STAGE)]
     found = receipt.read(place.receipt)
@@ -75,6 +78,7 @@ def look(place: Place, environ: Mapping[str, str]) -> Disk:
         settings=settings,
         settings_fault=fault,
         models=frozenset(name for name in MODELS if is_ready(place.data.models, name)),
+        bundle=bundle.look(bundle_folder) if bundle_folder else None,
         shell_files=shell_files.look(place.home, place.launcher.parent, environ),
         is_on_path=is_on_path(place.launcher.parent, environ),
         shadow=_shadow(place.launcher, environ),

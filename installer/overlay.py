@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
-from clawmux.hardware import Gpu
 from installer import packages
 from installer.place import STAGE, Place
 
 # Lock -> bytes to download, bytes on disk. CUDA 12.4's libraries are smaller by a third, but know no Blackwell card.
 SIZES = {"nvidia": (363_000_000, 560_000_000), "nvidia-blackwell": (671_000_000, 1_080_000_000)}
-BLACKWELL = (10, 0)
-
-
-def lock_for(gpus: Iterable[Gpu]) -> str:
-    capable = [gpu.compute_capability or (0, 0) for gpu in gpus if gpu.vendor == "nvidia" and not gpu.unusable]
-    return "nvidia-blackwell" if max(capable, default=(0, 0)) >= BLACKWELL else "nvidia"
 
 
 def name_of(place: Place, lock: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +82,13 @@ class Plan:
 def make(hardware: Hardware, choices: Choices, disk: Disk, place: Place) -> Plan:
     """Raises what would make the installation fail later: a stranger's command, no room, wishes that contradict."""
     wishes = _wishes(choices, disk)
-    advice = tiers.recommend(hardware, wishes)
+    advice = _with_bundle(hardware, wishes, tiers.recommend(hardware, wishes), disk)
     if advice.mode is Mode.SPLIT and not wishes.speech_url and choices.mode is Mode.SPLIT:
         raise ClawMuxError("usage", "--mode split needs an address for speech.", "Add --speech-url URL.")
     settings = _settings(choices, disk, advice)
     if settings and disk.settings_fault:
         raise ClawMuxError("bad_file", disk.settings_fault, "Mend it, or move it away; then run install.sh again.")
-    cuda = disk.cuda_names[overlay.lock_for(hardware.gpus)] if advice.packages is Packages.NVIDIA else ""
+    cuda = disk.cuda_names[advice.overlay] if _has_cuda(advice, disk) else ""
     models = advice.models if choices.models else ()
     name = disk.names[advice.packages]
     old = _old_versions(disk, name)
@@ -119,6 +119,33 @@ def _wishes(choices: Choices, disk: Disk) -> Wishes:
     if tier is None and disk.settings.get("speech.quality") in list(Tier):
         tier = Tier(disk.settings["speech.quality"])
     return Wishes(mode, tier, speech_url, server_url if mode in (None, Mode.THIN) else "")
+
+
+def _with_bundle(hardware: Hardware, wishes: Wishes, advice: Recommendation, disk: Disk) -> Recommendation:
+    """With a folder instead of a network: the best quality whose models it brings, unless the user has named one."""
+    if disk.bundle is None or advice.mode is not Mode.LOCAL:
+        return advice
+    if disk.bundle.wheels and not disk.bundle.wheels & _ENGINES:
+        raise ClawMuxError(
+            "usage",
+            "this folder brings the hub's packages only, without engines for speech.",
+            "Add --mode split or --mode thin, or have it made with build/bundle.py --set cpu.",
+        )
+    there = disk.bundle.models | disk.models
+    if wishes.tier or advice.recogniser.model in there:
+        return advice
+    brought = [fit.tier for fit in advice.fits if fit.fits and fit.recogniser.model in there]
+    return tiers.recommend(hardware, replace(wishes, tier=brought[0])) if brought else advice
+
+
+# Of build/requirements/cpu.txt and apple.txt.
+_ENGINES = frozenset({"ctranslate2", "mlx"})
+
+
+def _has_cuda(advice: Recommendation, disk: Disk) -> bool:
+    if not advice.overlay:
+        return False
+    return disk.bundle is None or "nvidia_cublas_cu12" in disk.bundle.wheels
 
 
 def _settings(choices: Choices, disk: Disk, advice: Recommendation) -> dict[str, Any]:
@@ -203,9 +230,11 @@ def _path_tasks(choices: Choices, disk: Disk, place: Place) -> Iterator[Task]:
 
 def _models_task(plan: Plan, disk: Disk, place: Place) -> Task:
     missing = [name for name in plan.models if name not in disk.models]
+    brought = disk.bundle.models if disk.bundle else frozenset()
     size = sum(MODELS[name].size for name in missing)
-    names = ", ".join(missing or plan.models)
-    return Task("models", f"fetch the speech models {names}", f"into {place.data.models}", size, size, size * 2, not missing)
+    fetched = sum(MODELS[name].size for name in missing if name not in brought)
+    title = f"{'fetch' if fetched else 'copy'} the speech models {', '.join(missing or plan.models)}"
+    return Task("models", title, f"into {place.data.models}", fetched, size, size * 2, not missing)
 
 
 def _old_versions(disk: Disk, name: str) -> tuple[str, ...]:
@@ -249,6 +278,8 @@ def _reasons(advice: Recommendation, choices: Choices) -> tuple[str, ...]:
 def _warnings(plan: Plan, choices: Choices, disk: Disk, place: Place) -> Iterator[str]:
     if disk.tmux.fault and plan.mode is not Mode.THIN:
         yield f"{disk.tmux.fault} {disk.tmux.remedy}"
+    if plan.packages is Packages.NVIDIA and not plan.cuda and disk.bundle:
+        yield "The folder brings no libraries for the graphics card, so speech runs on the processor."
     if disk.settings_fault:
         yield f"{disk.settings_fault} Mend it before the hub starts."
     if disk.shadow and disk.is_on_path:

@@ -28,7 +28,7 @@ def as_text(plan: Plan, place: Place, disk: Disk) -> str:
     speech = f", {plan.tier.value} recognition ({', '.join(plan.models)})" if plan.models else ""
     parts = [
         f"ClawMux {__version__} for {place.home}",
-        f"  mode     {_MODES[plan.mode]}{speech}",
+        _wrapped(f"{_MODES[plan.mode]}{speech}", "  mode     "),
         f"  program  {place.program}",
         f"  command  {place.launcher}",
     ]

@@ -15,6 +15,7 @@ if sys.argv[1:] == ["--version"]:
     sys.exit(0)
 if log := os.environ.get("SMALL_LOG"):
     with Path(log).open("a", encoding="utf-8") as out:
-        out.write(" ".join(sys.argv[1:]) + "\n")
+        mirror = os.environ.get("CLAWMUX_MODELS_MIRROR")
+        out.write(" ".join([*sys.argv[1:], *([f"mirror={mirror}"] if mirror else [])]) + "\n")
 if sys.argv[1:2] == ["models"] and os.environ.get("SMALL_NO_MODELS"):
     sys.exit(22)
