@@ -1,8 +1,8 @@
 """Machines that are not here: the files, programs and drivers of one, put together from its file in tests/hardware/machines.
 
 A file holds what such a machine answers: /proc/cpuinfo and /proc/meminfo in short, other files in full, sysctl and vm_stat of a
-Mac, and for NVIDIA the words for fake_nvml.c. They were written down from what is known of such machines; only the two-core one
-was read from the machine itself.
+Mac, and for NVIDIA the words for fake_nvml.c. They were written down from what is known of such machines. A file may instead hold
+``told``: the member ``hardware`` of what ``clawmux doctor --json`` has printed on a real one.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ class Machine:
     facts: dict[str, Any]
 
     @property
+    def is_told(self) -> bool:
+        return "told" in self.facts
+
+    @property
     def has_driver(self) -> bool:
         return "nvml" in self.facts
 
@@ -43,6 +47,8 @@ def machines() -> list[Machine]:
 
 
 def replay(machine: Machine, root: Path, libraries: Mapping[str, Path], has_pynvml: bool = True) -> Hardware:
+    if machine.is_told:
+        return hardware.from_json(machine.facts["told"])
     return hardware.probe_from(sources_of(machine, root, libraries, has_pynvml))
 
 
