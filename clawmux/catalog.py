@@ -277,6 +277,32 @@ def _whisper(name: str) -> Model:
     )
 
 
+# whisper.cpp's form of the same weights, in float16: one file each, which Apple's graphics cores read.
+_GGML_REVISION = "5359861c739e955e79d9a303bcbc70fb988958b1"
+_GGML: dict[str, tuple[int, str]] = {
+    "tiny.en": (77_704_715, "921e4cf8686fdd993dcd081a5da5b6c365bfde1162e72b08d75ac75289920b1f"),
+    "tiny": (77_691_713, "be07e048e1e599ad46341c8d2a135645097a538221678b7acdd1b1919c6e1b21"),
+    "base": (147_951_465, "60ed5bc3dd14eea856493d334349b405782ddcaf0028d4b5df4088345fba2efe"),
+    "small": (487_601_967, "1be3a9b2063867b937e64e2ec7483364a79917e157fa98c5d94b5c1fffea987b"),
+    "medium": (1_533_763_059, "6c14d5adee5f86394037b4e4e8b59f1673b6cee10e3cf0b11bbdbee79c156208"),
+    "large-v3-turbo": (1_624_555_275, "1fc70f774d38eb169993ac391eea357ef47c88757ef72ee5943879b7e8e2bc69"),
+}
+
+
+def _ggml(size: str) -> Model:
+    file, (count, sha256) = f"ggml-{size}.bin", _GGML[size]
+    source = _hugging_face("ggerganov/whisper.cpp", _GGML_REVISION, file)
+    title = f"Whisper {size} for Apple Silicon: recognition, {'English' if size.endswith('.en') else '99 languages'}"
+    return Model(f"whisper-{size}-ggml", title, "MIT", (ModelFile(file, count, sha256, (source,)),))
+
+
+_KOKORO_MLX_FILE = ModelFile(
+    "kokoro-v1_0.safetensors",
+    327_115_152,
+    "4e9ecdf03b8b6cf906070390237feda473dc13327cb8d56a43deaa374c02acd8",
+    (_hugging_face("mlx-community/Kokoro-82M-bf16", "a71e4d38b236d968966a2002c4c895dbd12b1c3c", "kokoro-v1_0.safetensors"),),
+)
+
 _KOKORO_INT8_FILE = ModelFile(
     "kokoro-v1.0.int8.onnx",
     92_361_271,
@@ -309,6 +335,8 @@ _VOICES_FILE = ModelFile(
 MODELS: dict[str, Model] = {name: _whisper(name) for name in _WHISPER} | {
     "kokoro-int8": Model("kokoro-int8", "Kokoro 82M v1.0, 8-bit: speaking, small memory", "Apache-2.0", (_KOKORO_INT8_FILE,)),
     "kokoro": Model("kokoro", "Kokoro 82M v1.0: speaking", "Apache-2.0", (_KOKORO_FILE,)),
+    **{f"whisper-{size}-ggml": _ggml(size) for size in _GGML},
+    "kokoro-mlx": Model("kokoro-mlx", "Kokoro 82M v1.0 for Apple Silicon: speaking", "Apache-2.0", (_KOKORO_MLX_FILE,)),
     "voices": Model("voices", "The 54 voices of Kokoro v1.0", "Apache-2.0", (_VOICES_FILE,)),
 }
 

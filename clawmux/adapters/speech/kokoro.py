@@ -35,8 +35,8 @@ class Kokoro:
         # Measured: waiting threads that spin cost half as much CPU again and gain nothing.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(str(_only_file(model, ".onnx")), options, providers=["CPUExecutionProvider"])
-        self._engine: Any = Engine.from_session(session, str(_only_file(voices, ".bin", ".npz")))
+        session = onnxruntime.InferenceSession(str(only_file(model, ".onnx")), options, providers=["CPUExecutionProvider"])
+        self._engine: Any = Engine.from_session(session, str(only_file(voices, ".bin", ".npz")))
 
     @property
     def voice_ids(self) -> list[str]:
@@ -56,7 +56,7 @@ class Kokoro:
         return trimmed(checked(np.asarray(sound, dtype=np.float32).reshape(-1)))
 
 
-def _only_file(path: Path, *suffixes: str) -> Path:
+def only_file(path: Path, *suffixes: str) -> Path:
     """The model file itself: the store gives a file, or a folder that holds it."""
     if path.is_file():
         return path

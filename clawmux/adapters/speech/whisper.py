@@ -19,7 +19,7 @@ from clawmux.wire.errors import ClawMuxError
 # Whisper pays for a window of 30 s whatever its length, and hears nothing beyond it.
 WINDOW_SECONDS = 28.0
 # Measured: words cut close at both ends are misheard more (6.6 % of words, with silence around them 3.9 %).
-_QUIET_SECONDS = 0.3
+QUIET_SECONDS = 0.3
 # Fast speech has about 5 words or 7 tokens a second; a decoder that goes on repeating itself stops here.
 _TOKENS_PER_SECOND = 10
 _TOKENS_AT_LEAST = 24
@@ -57,8 +57,7 @@ class Whisper:
 
     def transcribe(self, samples: Samples, language: str | None, prompt: str = "") -> str:
         """The words of one span of speech of at most 30 s; "" when the model itself doubts that it is speech."""
-        seconds = len(samples) / LISTEN_RATE
-        quiet = np.zeros(round(_QUIET_SECONDS * LISTEN_RATE), dtype=np.float32)
+        quiet = np.zeros(round(QUIET_SECONDS * LISTEN_RATE), dtype=np.float32)
         try:
             segments, _ = self._model.transcribe(
                 np.concatenate([quiet, samples, quiet]),
@@ -68,19 +67,25 @@ class Whisper:
                 without_timestamps=True,
                 condition_on_previous_text=False,
                 initial_prompt=prompt or None,
-                max_new_tokens=min(220, _TOKENS_AT_LEAST + round(seconds * _TOKENS_PER_SECOND)),
+                max_new_tokens=longest_answer(len(samples) / LISTEN_RATE),
                 # The spans were found with our own pass of the same VAD.
                 vad_filter=False,
             )
             return _joined(segments)
         except ValueError as error:
             if "language" in str(error):
-                raise ClawMuxError(
-                    "usage",
-                    f"language: {language!r} is not a language of {self.name}.",
-                    "Give an ISO 639-1 code such as en or de.",
-                ) from None
+                raise not_a_language(str(language), self.name) from None
             raise
+
+
+def longest_answer(seconds: float) -> int:
+    """How many tokens so long a speech has at most."""
+    return min(220, _TOKENS_AT_LEAST + round(seconds * _TOKENS_PER_SECOND))
+
+
+def not_a_language(language: str, model: str) -> ClawMuxError:
+    text = f"language: {language!r} is not a language of {model}."
+    return ClawMuxError("usage", text, "Give an ISO 639-1 code such as en or de.")
 
 
 def _load(folder: Path, engine: Engine) -> Any:
