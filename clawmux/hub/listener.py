@@ -43,7 +43,9 @@ class Listening(Protocol):
 class Ear(Protocol):
     """What the listener needs of the speech service."""
 
-    def listen(self, language: str, mode: str, silence_seconds: float) -> AbstractAsyncContextManager[Listening]: ...
+    def listen(
+        self, language: str, mode: str, silence_seconds: float, quality: str
+    ) -> AbstractAsyncContextManager[Listening]: ...
 
 
 class Hearer(Protocol):
@@ -81,7 +83,7 @@ class Listener:
         ear: Ear,
         speech_ready: Callable[[], Awaitable[bool]],
         hearer: Hearer,
-        wishes: Callable[[str], tuple[str, float]],
+        wishes: Callable[[str], Awaitable[tuple[str, float, str]]],
         no_frames_seconds: float = NO_FRAMES_SECONDS,
         words_seconds: float = WORDS_SECONDS,
     ) -> None:
@@ -91,7 +93,7 @@ class Listener:
         self._speech_ready = speech_ready
         self._hearer = hearer
         self._wishes = wishes
-        """Language and silence_seconds in force for a session."""
+        """Language, silence_seconds and quality in force for a session; no quality: that of the service."""
         self._turns: dict[str, LiveTurn] = {}
         self._slots: dict[tuple[str, int], str] = {}
         """(client, slot) -> turn."""
@@ -198,10 +200,10 @@ class Listener:
 
     async def _listen(self, turn: LiveTurn) -> bool:
         """One connection to the service, given the turn from its first sample. True when it brought the words."""
-        language, silence_seconds = self._wishes(turn.session_id)
+        language, silence_seconds, quality = await self._wishes(turn.session_id)
         # The end that an earlier service decided stands, whatever a new one would say.
         mode = "manual" if turn.ended else turn.mode
-        async with asyncio.timeout(None) as limit, self._ear.listen(language, mode, silence_seconds) as listening:
+        async with asyncio.timeout(None) as limit, self._ear.listen(language, mode, silence_seconds, quality) as listening:
             feeding = asyncio.create_task(self._feed_service(turn, listening, limit), name=f"feed {turn.id}")
             try:
                 async for event in listening:

@@ -60,6 +60,12 @@ class Machine:
     async def holds_two(self, tier: Tier, running: Running) -> bool:
         return holds_two(await self.hardware(remembered_seconds=0.0), tier, running)
 
+    async def why_no_further(self, tier: Tier) -> str:
+        """Why a recogniser of this tier cannot be loaded into the service that runs; empty when it can."""
+        found = await self.hardware(remembered_seconds=0.0)
+        missing = await asyncio.to_thread(self._missing, models_of(found, tier, Settings(speech_kokoro_url="elsewhere")))
+        return f"{missing[0]} is not on this machine" if missing else why_too_large(found, tier)
+
     async def view(self, settings: Settings, running: Running | None) -> dict[str, Any]:
         """The part of GET /api/tiers that is about the machine."""
         found = await self.hardware()
@@ -91,7 +97,9 @@ class Machine:
 def models_of(found: Hardware, tier: Tier, settings: Settings) -> list[str]:
     """What this tier loads here; nothing for a half that another server does."""
     fit = tiers.fit(found, tier)
-    names = [] if settings.speech_whisper_url else [fit.recogniser.model]
+    other_form = f"{fit.recogniser.model}-ggml"
+    recogniser = other_form if fit.recogniser.package == "pywhispercpp" else fit.recogniser.model
+    names = [] if settings.speech_whisper_url else [recogniser]
     names += [] if settings.speech_kokoro_url else [fit.speaker.model, "voices"]
     return [name for name in names if name in catalog.MODELS]
 
@@ -102,6 +110,17 @@ def holds_two(found: Hardware, tier: Tier, running: Running) -> bool:
     if beside.recogniser.device != alone.recogniser.device:
         return False
     return not found.memory_free_bytes or _processor_bytes(beside) + SPARE_BYTES <= found.memory_free_bytes
+
+
+def why_too_large(found: Hardware, tier: Tier) -> str:
+    """Why one more recogniser finds no room; empty when it does. Pure."""
+    fit = tiers.fit(found, tier)
+    needed, free = fit.recogniser.memory_bytes + SPARE_BYTES, found.memory_free_bytes
+    if not fit.fits:
+        return fit.reason.rstrip(".")
+    if fit.recogniser.device.startswith("cuda") or not free or needed <= free:
+        return ""
+    return f"a second recogniser needs {tiers.amount(needed)} of memory, and {tiers.amount(free)} are free"
 
 
 def as_if_free(found: Hardware, running: Running | None) -> Hardware:

@@ -25,6 +25,7 @@ from clawmux.hub.agents import Agents
 from clawmux.hub.journal import Journal
 from clawmux.hub.listener import Listener
 from clawmux.hub.pages import Page, Pages
+from clawmux.hub.project_quality import ProjectQuality
 from clawmux.hub.projects import Projects
 from clawmux.hub.roster import describe
 from clawmux.hub.speaker import Speaker, Utterance
@@ -59,6 +60,7 @@ class Runtime:
             lambda e: self.notice(None, "error", f"Models: {e.text}", e.remedy),
             self._tier_put_back,
         )
+        self.project_quality = ProjectQuality(self.speech.machine, self.speech.engine, lambda: self.settings, self.notice)
         self.speaker = Speaker(self.speech.client, self.speech.ready, self._spoken, self._not_spoken)
         self.listener = Listener(
             self.speech.client,
@@ -234,9 +236,10 @@ class Runtime:
         speed = self.projects.settings_of(session.id).speech_speed
         self.speaker.speak(Utterance(request.id, session.id, request.text, session.voice, speed), page)
 
-    def _wishes(self, session_id: str) -> tuple[str, float]:
+    async def _wishes(self, session_id: str) -> tuple[str, float, str]:
         settings = self.projects.settings_of(session_id)
-        return settings.speech_language, settings.speech_silence_seconds
+        quality = await self.project_quality.of(session_id, settings.speech_quality)
+        return settings.speech_language, settings.speech_silence_seconds, quality
 
     def _listen(self, effect: asked.Listen) -> None:
         if self.pages.owner is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from clawmux.core import engine as engines
 from clawmux.core.engine import Engine
-from clawmux.hub.machine import Machine, Running
+from clawmux.hub.machine import Machine, Running, models_of
 from clawmux.hub.model_download import ModelDownload
 from clawmux.hub.speech_services import SpeechServices
 from clawmux.paths import Paths
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 WAIT_SECONDS = 30.0
 # After a download for the tier that serves has failed (no network yet, say) it is tried again, not too often.
 RETRY_SECONDS = 60.0
+# Whether models.download was turned on meanwhile.
+LOOK_AGAIN_SECONDS = 2.0
 
 Perform = Callable[[Iterable[object]], None]
 
@@ -178,6 +180,9 @@ class Speech:
         is_own = serving is not None and serving.tier is tier
         try:
             missing = await self.machine.missing(tier, settings)
+            if is_own and not missing:
+                # The files are there and do not serve: broken ones are found and fetched anew.
+                missing = models_of(await self.machine.hardware(), tier, settings)
             if missing and not settings.models_download:
                 remedy = f"Run: clawmux models pull {' '.join(missing)}"
                 raise ClawMuxError("download_failed", "its models are missing, and models.download is off.", remedy)
@@ -187,9 +192,11 @@ class Speech:
             if is_own:
                 if settings.models_download:
                     self._failed(error)
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS if settings.models_download else LOOK_AGAIN_SECONDS)
             self._perform(self.engine.fetch_failed(tier, _sentence(error.text), self._now))
         else:
+            if is_own:  # it finds them by itself; whatever else keeps it from serving is not fetched again and again
+                await asyncio.sleep(RETRY_SECONDS)
             self._perform(self.engine.fetched(tier, self._now))
 
     # -- what the services come to --

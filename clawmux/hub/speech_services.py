@@ -120,9 +120,9 @@ class SpeechServices:
             return await client.transcribe(data, content_type, language)
 
     @asynccontextmanager
-    async def listen(self, language: str, mode: str, silence_seconds: float) -> AsyncIterator[Listening]:
+    async def listen(self, language: str, mode: str, silence_seconds: float, quality: str = "") -> AsyncIterator[Listening]:
         with self._use() as client:
-            async with client.listen(language, mode, silence_seconds) as listening:
+            async with client.listen(language, mode, silence_seconds, quality=quality) as listening:
                 yield listening
 
     @contextmanager

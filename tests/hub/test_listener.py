@@ -20,7 +20,7 @@ class Ear:
         self.given = 0
 
     @asynccontextmanager
-    async def listen(self, language: str, mode: str, silence_seconds: float) -> AsyncIterator[Ear]:
+    async def listen(self, language: str, mode: str, silence_seconds: float, quality: str) -> AsyncIterator[Ear]:
         yield self
 
     async def send(self, pcm: bytes) -> None:
@@ -62,12 +62,16 @@ class NotingPage:
         self.told.append(message["type"])
 
 
+async def wishes(session_id: str) -> tuple[str, float, str]:
+    return "en", 1.2, ""
+
+
 def listening(no_frames_seconds: float = 60.0) -> tuple[Listener, Hearer, NotingPage, Ear]:
     async def is_ready() -> bool:
         return True
 
     ear, hearer = Ear(), Hearer()
-    return Listener(ear, is_ready, hearer, lambda session_id: ("en", 1.2), no_frames_seconds), hearer, NotingPage(), ear
+    return Listener(ear, is_ready, hearer, wishes, no_frames_seconds), hearer, NotingPage(), ear
 
 
 def open_turn(listener: Listener, page: NotingPage) -> None:
@@ -118,7 +122,7 @@ async def test_an_engine_that_hangs_ends_the_turn_with_a_reason() -> None:
         return True
 
     hearer, page = Hearer(), NotingPage()
-    listener = Listener(DeafEar(), is_ready, hearer, lambda session_id: ("en", 1.2), words_seconds=0.05)
+    listener = Listener(DeafEar(), is_ready, hearer, wishes, words_seconds=0.05)
     open_turn(listener, page)
     listener.close("t1")
     await asyncio.wait_for(hearer.has_heard.wait(), 10)

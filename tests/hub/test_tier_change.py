@@ -231,6 +231,43 @@ async def test_a_cancelled_download_stops() -> None:
         assert processes(hub) == ["tiny"]
 
 
+async def in_project(hub: TierHub, quality: str) -> str:
+    """A session in a project of that quality."""
+    folder = hub.home / f"project-{quality}"
+    folder.mkdir()
+    (folder / "clawmux.toml").write_text(f"[speech]\nquality = '{quality}'\n")
+    return await hub.spawn(dir=str(folder))
+
+
+async def test_a_project_of_another_quality_has_its_own_recogniser_in_the_service_that_serves(hub: TierHub) -> None:
+    own, usual = await in_project(hub, "low"), await hub.spawn()
+    async with StandInPage(hub.url, hub.token, lambda _: LOUD) as page:
+        for session in (own, usual):
+            assert await ask(hub, session, "What next?") == f"{WORDS}\n"
+        assert (hub.paths.run / "asked").read_text().splitlines() == ["en 1.2 low", "en 1.2"]
+        assert notices(page) == [] and processes(hub) == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    ("here", "free_bytes", "why"),
+    [
+        (("tiny",), 12 * GB, "whisper-small is not on this machine."),
+        (("tiny", "low"), 512 << 20, "a second recogniser needs 866 MB of memory, and 512 MB are free."),
+    ],
+    ids=["missing", "no room"],
+)
+async def test_a_project_whose_quality_cannot_be_had_is_told_why_once(here: tuple[str, ...], free_bytes: int, why: str) -> None:
+    async with TierHub(here=here, free_bytes=free_bytes) as hub:
+        await hub.speech_is("ready")
+        session = await in_project(hub, "low")
+        async with StandInPage(hub.url, hub.token, lambda _: LOUD) as page:
+            for _ in range(2):
+                assert await ask(hub, session, "What next?") == f"{WORDS}\n"
+            assert (hub.paths.run / "asked").read_text().splitlines() == ["en 1.2", "en 1.2"]
+            assert notices(page) == [f"The project asks for quality low, and tiny understands it: {why}"]
+            assert page.events[-1]["session_id"] == session
+
+
 async def test_a_first_start_whose_wanted_models_are_missing_serves_with_what_is_here() -> None:
     async with TierHub(here=("tiny",), speech_quality="low") as hub:
         hub.pulls(seconds=1.0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 
 from clawmux.adapters.speech import audio
 from clawmux.adapters.speech.endpoints import INPUT_CHARACTERS, JSON_BYTES, UPLOAD_BYTES, read_speech, read_transcription
+from clawmux.adapters.speech.engines import Config
+from clawmux.tiers import Engine
 from clawmux.wire.errors import ClawMuxError
 from tests.speech.conftest import TOKEN, Service, serving
-from tests.stand_ins.speech_engines import TINY, Files, ToneKokoro
-from tests.waiting import until
+from tests.stand_ins.speech_engines import TINY, CountingWhisper, Files, ToneKokoro, loaders
+from tests.waiting import until, until_answer
 
 LOUD = audio.write_wav(audio.Sound((0.3 * np.sin(np.arange(16000) / 5)).astype(np.float32), 16000))
 GOOD: dict[str, Any] = {"input": "Hello.", "voice": "af_sky"}
@@ -259,3 +262,46 @@ async def test_nothing_over_tcp_without_the_token(tmp_path: Path, header: str | 
 async def test_with_the_token_it_serves(tmp_path: Path) -> None:
     async with serving(tmp_path, token=TOKEN) as service:
         assert (await service.client.health())["version"]
+
+
+# -- qualities --
+
+
+async def test_health_tells_when_a_smaller_model_serves_in_place_of_the_quality(tmp_path: Path) -> None:
+    for names, is_substitute in ((TINY, True), (("whisper-small", *TINY), False)):
+        async with serving(tmp_path, Files(*names), Config(quality="low")) as service:
+
+            async def is_ready(service: Service = service) -> bool:
+                return bool((await service.client.health())["state"] == "ready")
+
+            await until_answer(is_ready)
+            health = await service.client.health()
+            assert (health["is_substitute"], health["quality"]) == (is_substitute, "low")
+
+
+@pytest.mark.parametrize(("names", "heard_by"), [(("whisper-small", *TINY), "whisper-small"), (TINY, "whisper-tiny.en")])
+async def test_a_turn_may_ask_for_another_quality(tmp_path: Path, names: tuple[str, ...], heard_by: str) -> None:
+    """Its recogniser is loaded beside the usual one; where that cannot be had, the usual one hears."""
+    made: list[CountingWhisper] = []
+
+    def recogniser(folder: Path, engine: Engine, beam_size: int) -> CountingWhisper:
+        made.append(CountingWhisper(folder, engine, beam_size))
+        return made[-1]
+
+    async with serving(tmp_path, Files(*names), with_loaders=replace(loaders(), recogniser=recogniser)) as service:
+        for quality, by in (("low", heard_by), ("", "whisper-tiny.en"), ("tiny", "whisper-tiny.en"), ("low", heard_by)):
+            for engine in made:
+                engine.calls.clear()
+            async with service.client.listen(mode="manual", partials=False, quality=quality) as listening:
+                await listening.send(audio.to_pcm16((0.3 * np.sin(np.arange(16000) / 5)).astype(np.float32)))
+                await listening.end()
+                assert [event["type"] async for event in listening][-1] == "final_text"
+            assert [engine.name for engine in made if engine.calls] == [by]
+        assert len(made) == len({"whisper-tiny.en", heard_by}), "each is loaded once"
+        assert (await service.client.health())["model"] == "whisper-tiny.en"
+
+
+async def test_a_quality_that_there_is_not_is_refused(service: Service) -> None:
+    with pytest.raises(ClawMuxError, match="quality = 'best'"):
+        async with service.client.listen(quality="best"):
+            pass

@@ -1,7 +1,7 @@
 """The speech service with nothing inside: tones for speech, the words of a fixed answer for any sound.
 
 Run in place of ``clawmux speech``. Speaks 20 ms of tone a character; a turn in which any sample is loud has WORDS.
-It notes language and silence of each turn in the file ``asked`` beside its socket, and in ``served`` the tier that began
+It notes language, silence and quality of each turn in the file ``asked`` beside its socket, and in ``served`` the tier that began
 and ended each piece of work. ``behaviour.json`` there says how a tier behaves: ``{"low": {"dies_seconds": 0.5}}``.
 """
 
@@ -96,7 +96,7 @@ async def listen(request: web.Request) -> web.WebSocketResponse:
     await socket.prepare(request)
     start = await socket.receive_json()
     with request.app[NOTES].open("a") as notes:
-        notes.write(f"{start['language']} {start['silence_seconds']}\n")
+        notes.write(f"{start['language']} {start['silence_seconds']} {start.get('quality', '')}".rstrip() + "\n")
     await socket.send_json({"type": "ready"})
     heard, quiet, told = False, 0.0, False
     async for message in socket:

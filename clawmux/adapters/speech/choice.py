@@ -96,6 +96,11 @@ def is_beside_the_processor(engine: Engine) -> bool:
     return engine.device not in ("cpu", "")
 
 
+def is_same(one: Engine, other: Engine) -> bool:
+    """Whether both run the same model, be it in another form."""
+    return one.model.removesuffix("-ggml") == other.model.removesuffix("-ggml")
+
+
 def _with(engine: Engine, model: str) -> Engine:
     processor_threads = engine.threads if engine.device == "cpu" else 0
     return replace(engine, model=model + _FORM.get(engine.package, ""), threads=processor_threads)

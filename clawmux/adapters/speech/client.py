@@ -72,10 +72,12 @@ class SpeechClient:
 
     @asynccontextmanager
     async def listen(
-        self, language: str = "en", mode: str = "auto", silence_seconds: float = 1.2, partials: bool = True
+        self, language: str = "en", mode: str = "auto", silence_seconds: float = 1.2, partials: bool = True, quality: str = ""
     ) -> AsyncIterator[Listening]:
         """An open ear: send PCM16 of 16 kHz, iterate over its events. It is ready to take sound when entered."""
         start = {"type": "start", "language": language, "mode": mode, "silence_seconds": silence_seconds, "partials": partials}
+        if quality:
+            start["quality"] = quality
         try:
             socket = await self._open().ws_connect(f"{self._base}/v1/listen", max_msg_size=1 << 20, compress=0)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

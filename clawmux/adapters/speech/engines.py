@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clawmux.adapters.speech.audio import Samples
-from clawmux.adapters.speech.choice import Choice, Recogniser, Speaker, load_recogniser, load_speaker, plain
+from clawmux.adapters.speech.choice import Choice, Recogniser, Speaker, is_same, load_recogniser, load_speaker, plain
 from clawmux.adapters.speech.local import INSTALL, Local, ModelFiles, log, safe_trace, why
 from clawmux.adapters.speech.remote import Remote
 from clawmux.adapters.speech.sentences import Piece
@@ -72,6 +72,8 @@ class Engines:
         self.decoding = Worker("speech-decode")
         self.remote_stt = Remote(config.whisper_url, "stt", config.remote_token) if config.whisper_url else None
         self.remote_tts = Remote(config.kokoro_url, "tts", config.remote_token) if config.kokoro_url else None
+        self._further: dict[str, Local[Recogniser]] = {}
+        """Recognisers of other qualities that were asked for by name; they stay."""
         self._multilingual: Recogniser | None = None
         self._other_languages: tuple[Engine, ...] = ()
         self._cost_seconds = 0.0
@@ -138,7 +140,7 @@ class Engines:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for part in (self.stt, self.tts, self.remote_stt, self.remote_tts):
+        for part in (self.stt, self.tts, self.remote_stt, self.remote_tts, *self._further.values()):
             if part is not None:
                 await part.close()
 
@@ -156,41 +158,43 @@ class Engines:
 
     # --- recognition ----------------------------------------------------------------------------
 
-    async def check_hearing(self, language: str | None) -> None:
+    async def check_hearing(self, language: str | None, quality: str = "") -> None:
         """Raises at once what ``transcribe`` would raise after the user has spoken."""
         await self.ear()
         if self.remote_stt is None or not self.remote_stt.breaker.allows(time.monotonic()):
-            await self._recogniser(language)
+            await self._recogniser(language, quality)
 
     def has_time_for_partials(self) -> bool:
         is_free = self._recognitions == 0 and self.tts.worker.is_free
         return is_free and self.remote_stt is None and self._cost_seconds <= PARTIAL_COST_SECONDS
 
-    async def transcribe(self, samples: Samples, language: str | None, prompt: str = "", threshold: float = 0.5) -> Heard:
-        """The words in the sound; none when the VAD finds no speech."""
+    async def transcribe(
+        self, samples: Samples, language: str | None, prompt: str = "", threshold: float = 0.5, quality: str = ""
+    ) -> Heard:
+        """The words in the sound; none when the VAD finds no speech. ``quality``: by another recogniser than the usual one."""
         vad = await self.ear()
         self._recognitions += 1
         try:
             spans = await self.stt.worker.run(lambda: find_speech(vad, samples, threshold))
-            found = [(span.start_seconds, span.end_seconds, await self._hear(span, language, prompt)) for span in spans]
+            found = [(span.start_seconds, span.end_seconds, await self._hear(span, language, prompt, quality)) for span in spans]
         finally:
             self._recognitions -= 1
         said = tuple(row for row in found if row[2])
         return Heard(" ".join(text for _, _, text in said), said)
 
-    async def _hear(self, span: Span, language: str | None, prompt: str) -> str:
+    async def _hear(self, span: Span, language: str | None, prompt: str, quality: str) -> str:
         if self.remote_stt and self.remote_stt.breaker.allows(time.monotonic()):
             try:
                 return await self.remote_stt.transcribe(span.samples, language, prompt)
             except ClawMuxError as error:
                 log.warning("%s", error.text)
-        engine = await self._recogniser(language)
+        engine = await self._recogniser(language, quality)
         try:
             return await self.stt.worker.run(lambda: self._timed(engine, span, language, prompt))
         except (RuntimeError, MemoryError, OSError) as error:
             if not self._give_up(engine, error):
                 raise
-        engine = await self._recogniser(language)
+        engine = await self._recogniser(language, quality)
         return await self.stt.worker.run(lambda: self._timed(engine, span, language, prompt))
 
     def _give_up(self, engine: Recogniser, error: Exception) -> bool:
@@ -198,7 +202,8 @@ class Engines:
         if engine is self._multilingual:
             return False
         is_full = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
-        may = self.stt.give_up(engine, f"the graphics card {'is out of memory' if is_full else 'failed'}")
+        local = next((local for local in self._further.values() if local.holds(engine)), self.stt)
+        may = local.give_up(engine, f"the graphics card {'is out of memory' if is_full else 'failed'}")
         if may:
             self._multilingual = None
             gc.collect()  # its memory goes with the last reference, some of which are held in circles
@@ -210,9 +215,9 @@ class Engines:
         self._cost_seconds = 0.5 * (self._cost_seconds + time.monotonic() - started)
         return text
 
-    async def _recogniser(self, language: str | None) -> Recogniser:
+    async def _recogniser(self, language: str | None, quality: str) -> Recogniser:
         try:
-            engine = await self.stt.use()
+            engine = await self._of_quality(quality) or await self.stt.use()
         except ClawMuxError as error:
             raise _with_reason(error, self.remote_stt) from None
         if not engine.is_english_only or language in (None, "en"):
@@ -227,6 +232,23 @@ class Engines:
                 )
             self._multilingual = await self.stt.worker.run(lambda: self._load_recogniser(other))
         return self._multilingual
+
+    async def _of_quality(self, quality: str) -> Recogniser | None:
+        """The recogniser of another quality; None where it cannot be had, and the usual one serves."""
+        if quality in ("", self.quality):
+            return None
+        if quality not in self._further:
+            choose = self._loaders.choose or plain
+            choice = await self.stt.worker.run(lambda: choose(quality))
+            local = Local("recognise", [], self._files, self._load_recogniser, self.stt.worker)
+            # Not the smaller ones: the usual recogniser is there already.
+            local.candidates = tuple(engine for engine in choice.recognisers if is_same(engine, choice.recognisers[0]))
+            self._further.setdefault(quality, local)
+        try:
+            return await self._further[quality].use()
+        except ClawMuxError as error:
+            log.warning("quality %s: %s", quality, error.text)
+            return None
 
     # --- speaking -------------------------------------------------------------------------------
 
@@ -266,6 +288,7 @@ class Engines:
             "tts": tts,
             "vad": self.vad is not None,
             "quality": self.quality,
+            "is_substitute": self.remote_stt is None and self.stt.is_substitute,
             **{key: stt[key] for key in ("package", "model", "device", "precision")},
         }
 

@@ -23,6 +23,7 @@ from clawmux.adapters.speech.local import log, safe_trace
 from clawmux.adapters.speech.transcript import Transcript
 from clawmux.adapters.speech.vad import THRESHOLD, Silero, SileroStream
 from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.words import Tier
 
 FRAME_BYTES = 64 * 1024
 # aiohttp closes the socket without a word above its own limit; ours, below it, names the fault.
@@ -42,11 +43,13 @@ class Start:
     mode: str = "auto"
     silence_seconds: float = 1.2
     partials: bool = True
+    quality: str = ""
+    """Of the recognition, where it is to be another one than the service's own."""
 
 
 def read_start(message: dict[str, Any]) -> Start:
     """Pure; raises ``usage`` naming the field."""
-    known = {"type", "language", "mode", "silence_seconds", "partials"}
+    known = {"type", "language", "mode", "silence_seconds", "partials", "quality"}
     if message.get("type") != "start":
         raise _wrong("type", message.get("type"), "start, as the first message")
     if unknown := sorted(set(message) - known):
@@ -65,7 +68,10 @@ def read_start(message: dict[str, Any]) -> Start:
         raise _wrong("silence_seconds", silence, "a number from 0.5 to 3")
     if not isinstance(partials, bool):
         raise _wrong("partials", partials, "true or false")
-    return Start(check_language(language), mode, float(silence), partials)
+    quality = message.get("quality", "")
+    if quality not in ("", *Tier):
+        raise _wrong("quality", quality, f"one of {', '.join(Tier)}")
+    return Start(check_language(language), mode, float(silence), partials, quality)
 
 
 def check_language(language: Any) -> str | None:
@@ -119,7 +125,7 @@ class _Session:
         try:
             self._start = read_start(await self._first())
             self._transcript = Transcript(self._hear, self._show if self._start.partials else None)
-            await self._engines.check_hearing(self._start.language)
+            await self._engines.check_hearing(self._start.language, self._start.quality)
             vad = await self._engines.ear()
             await self._socket.send_json({"type": "ready"})
             await self._until_first(self._read(), self._listen(vad))
@@ -142,7 +148,8 @@ class _Session:
 
     async def _hear(self, samples: Samples) -> str:
         threshold = MANUAL_THRESHOLD if self._start.mode == "manual" else THRESHOLD
-        return (await self._engines.transcribe(samples, self._start.language, threshold=threshold)).text
+        start = self._start
+        return (await self._engines.transcribe(samples, start.language, threshold=threshold, quality=start.quality)).text
 
     async def _show(self, text: str, stable: int) -> None:
         await self._socket.send_json({"type": "partial_text", "text": text, "stable": stable})

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from clawmux.adapters.speech.choice import is_beside_the_processor
+from clawmux.adapters.speech.choice import is_beside_the_processor, is_same
 from clawmux.adapters.speech.worker import Worker
 from clawmux.tiers import Engine
 from clawmux.wire.errors import ClawMuxError
@@ -39,9 +39,11 @@ class ModelFiles(Protocol):
 
 
 class Local(Generic[T]):
-    def __init__(self, half: str, also: list[str], files: ModelFiles, load: Callable[[Engine], T]) -> None:
+    def __init__(
+        self, half: str, also: list[str], files: ModelFiles, load: Callable[[Engine], T], worker: Worker | None = None
+    ) -> None:
         self._also, self._files, self._load = also, files, load
-        self.worker = Worker(f"speech-{half}")
+        self.worker = worker or Worker(f"speech-{half}")
         self.state, self.reason = "loading", ""
         self.serving: Engine | None = None
         self.candidates: tuple[Engine, ...] = ()
@@ -56,6 +58,11 @@ class Local(Generic[T]):
     @property
     def model(self) -> str:
         return self.serving.model if self.serving else ""
+
+    @property
+    def is_substitute(self) -> bool:
+        """A smaller model serves in place of the one that this quality is about; another form of the same is none."""
+        return self.serving is not None and not is_same(self.serving, self.candidates[0])
 
     def look(self) -> None:
         """Begin to load what should serve and does not yet."""
@@ -123,6 +130,9 @@ class Local(Generic[T]):
             remedy = INSTALL if "is not installed:" in self.reason else PULL
             raise ClawMuxError("speech_down", f"Speech has no engine: {self.reason}.", remedy)
         return self._engine
+
+    def holds(self, engine: T) -> bool:
+        return engine is self._engine
 
     def give_up(self, engine: T, reason: str) -> bool:
         """Let go of an engine that failed at work, where another may take over; whether one may."""
