@@ -179,6 +179,12 @@ def test_a_busy_card_is_told_so() -> None:
     assert "6 GB of A Card are in use just now; a better tier fits when more of it is free." in said
 
 
+def test_memory_that_others_hold_is_told() -> None:
+    said = recommend(replace(DESK, memory_free_bytes=900 * MB)).reasons
+    assert "Only 900 MB of memory are free just now, and speech takes 1.3 GB." in said
+    assert not any("just now" in sentence for sentence in recommend(DESK).reasons)
+
+
 def test_more_cores_are_never_slower() -> None:
     times = [delays.on_processor(replace(DESK, cores=cores), Tier.LOW) for cores in (0.5, 1, 2, 4, 8, 16, 64)]
     assert times == sorted(times, reverse=True)
