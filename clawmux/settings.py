@@ -227,19 +227,19 @@ def check(name: str, value: Any, source: str = "settings", code: str = "usage", 
     ``choices``: those that there are on this machine, for a setting whose declaration cannot know them.
     """
     declaration = declared(name, source, code)
-    default = _default(FIELD_OF[name])
+    default, said = _default(FIELD_OF[name]), _short(value)
     try:
         value = _as_type(value, type(default))
     except (TypeError, ValueError, OverflowError):
         wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text of one line"}[type(default)]
-        raise ClawMuxError(code, f"{source}: {name} = {_short(value)} is not {wanted}.", declaration.help) from None
+        raise ClawMuxError(code, f"{source}: {name} = {said} is not {wanted}.", declaration.help) from None
     choices = choices or declaration.choices
     if choices and value not in choices:
         those = ", ".join(choices) if len(choices) <= _TOLD else f"the {len(choices)} that there are, such as en"
-        raise ClawMuxError(code, f"{source}: {name} = {_short(value)} is not one of {those}.", declaration.help)
+        raise ClawMuxError(code, f"{source}: {name} = {said} is not one of {those}.", declaration.help)
     if (declaration.low is not None and value < declaration.low) or (declaration.high is not None and value > declaration.high):
         raise ClawMuxError(
-            code, f"{source}: {name} = {_short(value)} is outside {declaration.low:g} to {declaration.high:g}.", declaration.help
+            code, f"{source}: {name} = {said} is outside {declaration.low:g} to {declaration.high:g}.", declaration.help
         )
     return value
 

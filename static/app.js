@@ -1,9 +1,10 @@
 /** Boot: signs in, draws the page, and starts the loop. */
 import { signIn } from "./api.js";
 import { listenToKeys } from "./keys.js";
+import { closeSettings, follow, view } from "./route.js";
 import * as store from "./store.js";
 import { events, isTest, sound, start } from "./talk.js";
-import { html, render, useEffect } from "./vendor/ui.js";
+import { html, render, useEffect, useState } from "./vendor/ui.js";
 import { Agents, CloseAgent, Logo } from "./views/agents.js";
 import { Banner, WhyInsecure } from "./views/banner.js";
 import { Conversation, Header } from "./views/conversation.js";
@@ -25,6 +26,12 @@ function App() {
   if (state === "signed_out") return html`<${Calm} words=${["Run ", html`<code>clawmux open</code>`, " and open the link it prints"]} />`;
   if (state === "unreachable") return html`<${Calm} words=${["The hub does not answer. Trying again…"]} />`;
   const Dialog = DIALOGS[store.dialog.value?.view];
+  return html`${view.value === "settings" ? html`<${InSettings} />` : html`<${InTalk} />`}
+    ${Dialog && html`<${Dialog} ...${store.dialog.value} />`}
+    <div class="sr" role="status" aria-live="polite">${store.spokenStatus.value}</div>`;
+}
+
+function InTalk() {
   return html`<a class="skip" href="#log">Skip to conversation</a><a class="skip" href="#talk">Skip to talk</a>
     <div class="app">
       <${Agents} />
@@ -33,13 +40,43 @@ function App() {
         <${Conversation} />
         <${Dock} />
       </main>
-    </div>
-    ${Dialog && html`<${Dialog} ...${store.dialog.value} />`}
-    <div class="sr" role="status" aria-live="polite">${store.spokenStatus.value}</div>`;
+    </div>`;
+}
+
+function InSettings() {
+  return html`<a class="skip" href="#settings">Skip to settings</a>
+    <div class="app insettings">
+      <${Agents} />
+      <main id="main" class="main"><${Banner} /><${LoadedSettings} /><${Ongoing} /></main>
+    </div>`;
+}
+
+/** Most visits never open them: their modules are fetched when somebody does. */
+function LoadedSettings() {
+  const [state, setState] = useState({ View: null, fault: "" });
+  useEffect(() => {
+    import("./views/settings.js").then(
+      ({ Settings }) => setState({ View: Settings, fault: "" }),
+      () => setState({ View: null, fault: "The settings could not be loaded: the hub does not answer." }),
+    );
+  }, []);
+  if (state.View) return html`<${state.View} />`;
+  return html`<div class="sets" id="settings"><p class="hint">${state.fault}</p></div>`;
+}
+
+const ONGOING = { arming: "The microphone is opening.", listening: "The microphone is on.", sending: "Understanding…", speaking: "An agent is speaking." };
+
+/** A microphone that is open must be seen to be open, wherever the user is. */
+function Ongoing() {
+  const words = ONGOING[store.voice.value.mode];
+  return html`<div class="ongoing" data-mode=${store.voice.value.mode}>
+    ${words && html`<span>${words}</span><button class="btn" onClick=${closeSettings}>Back to the conversation</button>`}
+  </div>`;
 }
 
 function title() {
   const waiting = store.waitingAgents.value.length;
+  if (view.value === "settings") return `${waiting ? `(${waiting}) ` : ""}Settings · ClawMux`;
   const name = store.current.value ? `${nameOf(store.current.value)} · ClawMux` : "ClawMux";
   return waiting ? `(${waiting}) ${name}` : name;
 }
@@ -57,7 +94,7 @@ async function boot() {
 }
 
 // A new link opened in this very tab changes only the fragment, which loads nothing by itself.
-addEventListener("hashchange", () => location.hash.includes("k=") && location.reload());
+addEventListener("hashchange", () => (location.hash.includes("k=") ? location.reload() : follow()));
 // A browser may lock the sound again at any time, so every gesture unlocks it.
 for (const gesture of ["pointerup", "keydown"]) addEventListener(gesture, () => sound.unlock(), { capture: true });
 document.addEventListener("visibilitychange", () => sound.context && document.visibilityState === "visible" && sound.unlock());

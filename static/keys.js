@@ -3,6 +3,7 @@
  * other control has the focus, so that Space still presses a button and letters still reach a text box.
  */
 import { freshId } from "./device.js";
+import { closeSettings, openSettings, view } from "./route.js";
 import * as store from "./store.js";
 import { dispatch, replay, select } from "./talk.js";
 
@@ -20,6 +21,7 @@ export const HELP = [
   [["N"], "Next agent that needs you"],
   [["T", "/"], "Text box. Enter sends, Shift+Enter makes a new line"],
   [["R"], "Play the last message again"],
+  [[","], "Settings. Esc closes them"],
   [["?"], "This help"],
 ];
 
@@ -33,8 +35,14 @@ const KEYS = {
   r: replayLast,
   "[": () => step(-1),
   "]": () => step(1),
+  ",": openSettings,
   "?": () => (store.dialog.value = { view: "help" }),
   Escape: () => dispatch({ type: "escape" }),
+};
+/** In the settings nothing may start that is only seen in the conversation. @type {typeof KEYS} */
+const SETTINGS_KEYS = {
+  "?": KEYS["?"],
+  Escape: closeSettings,
 };
 
 let isDown = false;
@@ -50,14 +58,15 @@ export function listenToKeys() {
 /** @param {KeyboardEvent} event */
 function onKeyDown(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || store.dialog.value || !isOurs(event.target)) return;
-  if (event.code === "Space") {
+  const isTalk = view.value === "talk";
+  if (event.code === "Space" && isTalk) {
     press(event);
     return;
   }
   if (event.repeat) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const agent = /^[1-9]$/.test(key) ? store.sessions.value[Number(key) - 1] : null;
-  const act = agent ? () => select(agent.id) : KEYS[key];
+  const agent = isTalk && /^[1-9]$/.test(key) ? store.sessions.value[Number(key) - 1] : null;
+  const act = agent ? () => select(agent.id) : (isTalk ? KEYS : SETTINGS_KEYS)[key];
   if (!act || store.link.value === "signed_out") return;
   event.preventDefault();
   act();

@@ -11,6 +11,7 @@ export const link = signal("boot");
 export const sessions = signal([]);
 export const currentId = signal(null);
 export const voice = signal(INITIAL);
+/** `serving` and `wanted` are tiers of quality: unlike each other while a change is under way. */
 export const speech = signal({ state: "starting", reason: "", progress: null });
 export const settings = signal({});
 export const owner = signal({ client: null, device: null });
@@ -142,7 +143,10 @@ const APPLY = {
   notice: append,
   not_spoken: append,
   audio_owner: (m) => (owner.value = { client: m.client, device: m.device }),
-  speech_state: (m) => (speech.value = { state: m.state, reason: m.reason ?? "", progress: m.progress ?? null }),
+  speech_state: (m) => {
+    const { state, reason = "", progress = null, serving, wanted } = m;
+    speech.value = { state, reason, progress, serving, wanted };
+  },
   attention: (m) => {
     attention.value = { ...attention.value, [m.session_id]: m };
     later.value = without(later.value, m.session_id);

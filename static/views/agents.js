@@ -1,5 +1,6 @@
 /** The list of agents: a column on wide screens, a row of chips on phones; and what stands at its foot. */
 import * as store from "../store.js";
+import { closeSettings } from "../route.js";
 import { ask, select } from "../talk.js";
 import { html } from "../vendor/ui.js";
 import { folderName, nameOf, speechWords, stateOf } from "../words.js";
@@ -32,8 +33,12 @@ function Agent({ session }) {
   const isCurrent = session.id === store.currentId.value;
   const { words, shape } = stateOf(session, store.voice.value, store.statusText.value[session.id]);
   const needs = session.needs_you && !isCurrent;
+  const show = () => {
+    closeSettings();
+    select(session.id);
+  };
   return html`<li class="agent" data-session=${session.id}>
-    <button class="row" aria-current=${isCurrent ? "true" : undefined} onClick=${() => select(session.id)}>
+    <button class="row" aria-current=${isCurrent ? "true" : undefined} onClick=${show}>
       <${Avatar} name=${name} id=${session.id} />
       <span class="tx">
         <span class="nm"><b>${name}</b>${" "}<small>${folderName(session.dir)}</small></span>

@@ -1,5 +1,6 @@
 /** What stands over a conversation until it is dealt with: the most pressing thing only. */
 import { freshId } from "../device.js";
+import { closeSettings, view } from "../route.js";
 import * as store from "../store.js";
 import { claim, dispatch, select } from "../talk.js";
 import { html } from "../vendor/ui.js";
@@ -7,7 +8,9 @@ import { nameOf, speechWords } from "../words.js";
 import { Icon, Modal } from "./parts.js";
 
 export function Banner() {
-  const shown = [Insecure, Elsewhere, Asks, Speech, Said].map((Part) => Part()).filter(Boolean);
+  // The settings show by themselves how speech stands.
+  const parts = view.value === "settings" ? [Asks, Said] : [Insecure, Elsewhere, Asks, Speech, Said];
+  const shown = parts.map((Part) => Part()).filter(Boolean);
   return html`<div class="banners">${shown.slice(0, 2)}</div>`;
 }
 
@@ -36,6 +39,7 @@ function Asks() {
   const text = store.attention.value[id]?.text || session.question?.text || "needs your answer";
   const putOff = () => (store.later.value = { ...store.later.value, [id]: true });
   const answer = () => {
+    closeSettings();
     select(id);
     if (store.voice.value.mode === "idle") dispatch({ type: "tap", turn: freshId() });
   };

@@ -1,5 +1,6 @@
 /** The middle of the page: whose conversation it is, and all that was said, oldest first. */
 import { parse } from "../md.js";
+import { openSettings } from "../route.js";
 import * as store from "../store.js";
 import { loadHistory, replay, sendAgain } from "../talk.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef } from "../vendor/ui.js";
@@ -12,7 +13,7 @@ const NEAR_END_PX = 80;
 
 export function Header() {
   const session = store.current.value;
-  if (!session) return html`<header class="head"><h1>ClawMux</h1></header>`;
+  if (!session) return html`<header class="head"><h1>ClawMux</h1><span class="sp"></span><${Gear} /></header>`;
   const { words, shape } = stateOf(session, store.voice.value, store.statusText.value[session.id]);
   const name = nameOf(session);
   return html`<header class="head">
@@ -23,8 +24,13 @@ export function Header() {
     <button class="ibtn" aria-label="Keyboard help" title="Keyboard help" data-wide onClick=${() => (store.dialog.value = { view: "help" })}>
       <${Icon} name="keyboard" />
     </button>
+    <${Gear} />
     <button class="ibtn touch-only" aria-label=${`Close ${name}`} onClick=${() => askToClose(session.id)}><${Icon} name="x" /></button>
   </header>`;
+}
+
+function Gear() {
+  return html`<button class="ibtn" data-open="settings" aria-label="Settings" title="Settings" onClick=${openSettings}><${Icon} name="settings" /></button>`;
 }
 
 export function Conversation() {

@@ -17,7 +17,9 @@ from typing import Any, Self
 
 from aiohttp import WSMsgType, web
 
+from clawmux import settings, settings_table
 from clawmux.hub.guard import HEADERS
+from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.frames import FIRST, LAST, MICROPHONE, SPEECH, Frame, decode_frame, encode_frame
 from clawmux.wire.voices import VOICES
 
@@ -78,6 +80,10 @@ class PageHub:
         self.answers_pings = True
         self.refuses_text = ""
         self.refuses_spawn: dict[str, str] = {}
+        self.settings = settings.Settings()
+        self.refuses_settings: dict[str, str] = {}
+        self.tiers: Message = {}
+        """What GET /api/tiers answers besides how speech stands; a test that opens the settings gives it."""
         self._slots: dict[int, str] = {}
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,6 +103,9 @@ class PageHub:
                 web.get("/api/history", self._history),
                 web.get("/api/voices", self._voices),
                 web.get("/api/runtimes", self._runtimes),
+                web.get("/api/settings", self._get_settings),
+                web.put("/api/settings", self._put_settings),
+                web.get("/api/tiers", self._tiers),
                 web.post("/api/sessions", self._spawn),
                 web.delete("/api/sessions/{id}", self._kill),
                 web.put("/api/sessions/{id}/voice", self._voice),
@@ -128,6 +137,11 @@ class PageHub:
         for name, socket in list(self.sockets.items()):
             if client in (None, name) and not socket.closed:
                 await socket.send_json(message)
+
+    async def speech(self, **changes: Any) -> None:
+        """How speech stands from now on."""
+        self.speech_state = {**self.speech_state, **changes}
+        await self.send({"type": "speech_state", **self.speech_state})
 
     async def status(self, session_id: str, **changes: Any) -> None:
         row = next(row for row in self.sessions if row["id"] == session_id)
@@ -342,6 +356,28 @@ class PageHub:
     async def _runtimes(self, _: web.Request) -> web.Response:
         claude = {"name": "claude", "title": "Claude Code", "available": False, "reason": "not installed"}
         return web.json_response([{"name": "demo", "title": "Demo agent", "available": True, "reason": ""}, claude])
+
+    async def _get_settings(self, _: web.Request) -> web.Response:
+        existing = {"agents.runtime": ("claude", "demo")}
+        return web.json_response(settings_table.rows(self.settings, Path("none"), {}, existing))
+
+    async def _put_settings(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.requests.append(("PUT", "/api/settings", body))
+        await self._notify()
+        try:
+            values = {settings.FIELD_OF[name]: settings.check(name, value, "field") for name, value in body.items()}
+        except ClawMuxError as error:
+            return web.json_response(error.to_wire(), status=400)
+        if self.refuses_settings:
+            return web.json_response(self.refuses_settings, status=422)
+        self.settings = dataclasses.replace(self.settings, **values)
+        if "speech.quality" in body:
+            await self.speech(wanted=body["speech.quality"])
+        return await self._get_settings(request)
+
+    async def _tiers(self, _: web.Request) -> web.Response:
+        return web.json_response({**self.tiers, **self.speech_state})
 
     async def _spawn(self, request: web.Request) -> web.Response:
         body = await request.json()

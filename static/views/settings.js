@@ -1,0 +1,61 @@
+/** The settings: the machine and its quality of speech first, then everything else that is declared. Loaded when it is opened. */
+import { closeSettings } from "../route.js";
+import * as store from "../store.js";
+import { ask } from "../talk.js";
+import { html, useCallback, useEffect, useRef, useState } from "../vendor/ui.js";
+import { Fields } from "./fields.js";
+import { Machine } from "./machine.js";
+import { Icon } from "./parts.js";
+import { Quality } from "./quality.js";
+
+/** Controls in which Escape means something of its own. */
+const OWN_ESCAPE = "input[type=text], input[type=number], select, dialog *";
+
+export function Settings() {
+  const heading = useRef(null);
+  const [tiers, loadTiers, tierFault] = useLoaded("/api/tiers");
+  const [rows, loadRows, rowFault, setRows] = useLoaded("/api/settings");
+  const { state, serving, wanted } = store.speech.value;
+  const isOnline = store.link.value === "online";
+  useEffect(() => heading.current.focus({ preventScroll: true }), []);
+  // What is installed and free changes with each step of a change; after a break anything may have.
+  useEffect(() => {
+    if (isOnline) void loadTiers();
+  }, [state, serving, wanted, isOnline]);
+  useEffect(() => {
+    if (isOnline) void loadRows();
+  }, [isOnline]);
+  const onKeyDown = (event) => {
+    if (event.key !== "Escape" || event.target.matches(OWN_ESCAPE)) return;
+    event.stopPropagation();
+    closeSettings();
+  };
+  return html`<div class="sets" id="settings" role="region" aria-label="Settings" onKeyDown=${onKeyDown}>
+    <div class="wrap">
+      <div class="setshd">
+        <button class="ibtn" aria-label="Back to the conversation" title="Back to the conversation" onClick=${closeSettings}><${Icon} name="arrow-left" /></button>
+        <h1 ref=${heading} tabindex="-1">Settings</h1>
+      </div>
+      <${Machine} answer=${tiers} fault=${tierFault} />
+      <${Quality} answer=${tiers} reload=${loadTiers} />
+      <${Fields} rows=${rows} fault=${rowFault} setRows=${setRows} />
+    </div>
+  </div>`;
+}
+
+/**
+ * What the hub answers to a GET, read again by the second value. The last good answer stays while the hub is away.
+ * @param {string} path
+ */
+function useLoaded(path) {
+  const [answer, setAnswer] = useState(null);
+  const [fault, setFault] = useState("");
+  const load = useCallback(async () => {
+    const found = await ask("GET", path, undefined, setFault);
+    if (!found) return null;
+    setFault("");
+    setAnswer(found);
+    return found;
+  }, [path]);
+  return [answer, load, fault, setAnswer];
+}
