@@ -83,12 +83,16 @@ def choose(fit: Fit) -> Choice:
     wanted, speaker = fit.recogniser, fit.speaker
     processor = replace(PROCESSOR, threads=wanted.threads or speaker.threads or THREADS)
 
-    def both(models: tuple[str, ...]) -> tuple[Engine, ...]:
-        engines = [engine for model in models for engine in (_with(wanted, model), _with(processor, model))]
+    ways = [wanted, processor]
+    if wanted.package in _FORM:
+        ways.insert(1, replace(wanted, device="cpu", threads=processor.threads))  # the same weights, already there
+
+    def each(models: tuple[str, ...]) -> tuple[Engine, ...]:
+        engines = [_with(way, model) for model in models for way in ways]
         return tuple(dict.fromkeys(replace(engine, memory_bytes=0) for engine in engines))
 
     voices = [speaker, *(replace(VOICE, model=model, threads=speaker.threads or THREADS) for model in ("kokoro", "kokoro-int8"))]
-    return Choice(both(_WANTED[fit.tier.value]), _distinct(voices), both(_MULTILINGUAL))
+    return Choice(each(_WANTED[fit.tier.value]), _distinct(voices), each(_MULTILINGUAL))
 
 
 def is_beside_the_processor(engine: Engine) -> bool:
