@@ -2,6 +2,7 @@
 
     python build/bundle.py DIR --set cpu --models tiny --python cpython-3.12...tar.gz
 
+    DIR/install.sh
     DIR/clawmux-<version>.tar.gz   the source          DIR/cpython-*.tar.gz   the interpreter, when one is given
     DIR/wheels/                    the packages        DIR/models/<sha256>    the models' files
     DIR/SHA256SUMS                 of all of them, written last
@@ -104,6 +105,7 @@ def make(folder: Path, order: Order, checkout: Path = ROOT, say: Say = print) ->
     (folder / "wheels").mkdir(parents=True)
     archive = release.source_archive(checkout, folder)
     say(f"source: {archive.name}")
+    shutil.copyfile(checkout / "install.sh", folder / "install.sh")
     if order.python is not None:
         shutil.copyfile(order.python, folder / order.python.name)
         say(f"interpreter: {order.python.name}")

@@ -31,7 +31,10 @@ URL = re.compile(r"https?://[A-Za-z0-9._~:/%+\[\]-]+")
 # File -> the lines in it that are empty in a checkout: the whole line, and what it becomes.
 STAMPS = {
     "install.sh": {"release_url=''": "release_url='{url}'", "release_sha256=''": "release_sha256='{sha256}'"},
-    "install.ps1": {},
+    "install.ps1": {
+        "    $ReleaseUrl = ''": "    $ReleaseUrl = '{url}'",
+        "    $ReleaseSha256 = ''": "    $ReleaseSha256 = '{sha256}'",
+    },
 }
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,8 +96,24 @@ def test_each_answer_is_one_value() -> None:
     assert all(line.rstrip().endswith("| Out-Host") for line in CODE.splitlines() if re.match(r"\s*& wsl\.exe", line))
 
 
-def test_address_and_sum_are_those_of_install_sh() -> None:
-    shell = (ROOT / "install.sh").read_text(encoding="utf-8")
+def stamps(folder: Path) -> list[tuple[str, str]]:
+    """Address and sum in install.ps1 and in install.sh."""
+    shell = (folder / "install.sh").read_text(encoding="utf-8")
+    text = (folder / "install.ps1").read_text(encoding="ascii")
+    pairs = []
     for ours, theirs in (("ReleaseUrl", "release_url"), ("ReleaseSha256", "release_sha256")):
-        [value] = re.findall(rf"(?m)^    \${ours} = '(.*)'$", TEXT)
-        assert [value] == re.findall(rf"(?m)^{theirs}='(.*)'$", shell)
+        [mine] = re.findall(rf"(?m)^    \${ours} = '(.*)'$", text)
+        [other] = re.findall(rf"(?m)^{theirs}='(.*)'$", shell)
+        pairs.append((mine, other))
+    return pairs
+
+
+def test_address_and_sum_are_those_of_install_sh(tmp_path: Path) -> None:
+    assert stamps(ROOT) == [("", ""), ("", "")]
+    command = [sys.executable, ROOT / "build" / "release.py", "--base-url", "https://example.org/v1", "--output", tmp_path]
+    subprocess.run(command, check=True, capture_output=True)
+    [url, digest] = stamps(tmp_path)
+    assert url[0] == url[1] and re.fullmatch(r"https://example\.org/v1/clawmux-[^/]+\.tar\.gz", url[0])
+    assert digest[0] == digest[1] == hashlib.sha256((tmp_path / url[0].rsplit("/", 1)[1]).read_bytes()).hexdigest()
+    for language in LANGUAGES:
+        assert not parse((tmp_path / "install.ps1").read_bytes(), language).has_error
