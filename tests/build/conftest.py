@@ -25,12 +25,19 @@ def load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"clawmux_build_{name}", ROOT / "build" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
 
 def unpacked_in(root: Path) -> list[Path]:
     return sorted(path for path in root.glob("*_*") if path.is_dir())
+
+
+def sums_in(folder: Path) -> dict[str, str]:
+    """File -> what SHA256SUMS says of it."""
+    lines = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    return {name: sha256 for sha256, name in (line.split("  ", 1) for line in lines)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,16 @@ def zipapp(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("made") / "clawmux.pyz"
     make(checkout, "hub", output)
     return output
+
+
+@pytest.fixture(scope="session")
+def bundle(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder for an installation without a network."""
+    folder = tmp_path_factory.mktemp("bundle") / "of hub"
+    command = [sys.executable, str(checkout / "build" / "bundle.py"), str(folder), "--set", "hub"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
 
 
 @pytest.fixture

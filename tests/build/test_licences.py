@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.build.conftest import load
 
 
 @pytest.fixture(scope="module")
 def licences() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("clawmux_licences", ROOT / "build" / "licences.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("licences")
 
 
 def test_the_hub_set_is_free_of_the_gpl(licences: ModuleType) -> None:
@@ -42,4 +35,3 @@ def test_the_page_names_gpl_parts_and_their_sets(licences: ModuleType) -> None:
 def test_a_package_without_a_known_licence_stops_the_page(licences: ModuleType) -> None:
     with pytest.raises(SystemExit, match=r"no-such-package .* KNOWN in build/licences\.py"):
         licences.licence_of("no-such-package")
-    assert sys.modules.get("licences") is None
