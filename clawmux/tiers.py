@@ -218,7 +218,7 @@ def _fit_card(hardware: Hardware, card: Gpu, tier: Tier) -> Fit:
     size = int(need.card_bytes * _RELATIVE_SIZE[precision])
     recogniser = Engine("faster-whisper", f"cuda:{card.number}", precision, need.model, size)
     reason = f"{card.name} has {amount(free)} free, and {tier} needs {amount(_card_need(card, tier))}."
-    return Fit(tier, True, recogniser, _speaker(hardware, tier), delays.ON_NVIDIA[tier], False, reason)
+    return Fit(tier, True, recogniser, _speaker(hardware, tier), delays.on_nvidia(card.compute_capability, tier), False, reason)
 
 
 # Of float16.

@@ -12,11 +12,14 @@ from clawmux.wire.words import Tier
 
 MEASURED_ON_TWO_CORES = {Tier.HIGH: 6.1, Tier.MEDIUM: 3.7, Tier.LOW: 1.15, Tier.TINY: 0.29}
 
-# Published for cards of the class of a RTX 3070 Ti: turbo is faster there than medium, which has more decoder layers.
-ON_NVIDIA = {Tier.HIGH: 0.2, Tier.MEDIUM: 0.3, Tier.LOW: 0.12, Tier.TINY: 0.05}
+# Told for a card of the class of an RTX 3070 Ti: high and tiny; the two between are guessed from their sizes. Turbo is faster
+# there than medium, which has six times its decoder layers.
+_ON_NVIDIA = {Tier.HIGH: 0.2, Tier.MEDIUM: 0.3, Tier.LOW: 0.12, Tier.TINY: 0.05}
+# Times that, for cards without any tensor cores, and for the first ones that had them.
+_NO_TENSOR_CORES, _FIRST_TENSOR_CORES = 3.0, 1.5
 
-# Published for an M4 with 10 graphics cores; other chips are scaled from it.
-ON_APPLE = {Tier.HIGH: 1.0, Tier.MEDIUM: 1.1, Tier.LOW: 0.4, Tier.TINY: 0.15}
+# Published for an M4 and whisper.cpp: high; the rest is guessed from the sizes, and other chips are scaled.
+_ON_APPLE = {Tier.HIGH: 1.2, Tier.MEDIUM: 1.1, Tier.LOW: 0.45, Tier.TINY: 0.15}
 _GENERATIONS = {1: 1.8, 2: 1.4, 3: 1.2, 4: 1.0}
 _VARIANTS = {"": 1.0, "Pro": 0.75, "Max": 0.5, "Ultra": 0.45}
 
@@ -60,9 +63,14 @@ def in_words(hardware: Hardware, tier: Tier) -> str:
     return f"{about}{on_processor(hardware, tier):.2g} s"
 
 
+def on_nvidia(capability: tuple[int, int] | None, tier: Tier) -> float:
+    major = capability[0] if capability else 0
+    return round(_ON_NVIDIA[tier] * (_NO_TENSOR_CORES if major < 7 else _FIRST_TENSOR_CORES if major == 7 else 1.0), 2)
+
+
 def on_apple(apple: Apple, tier: Tier) -> float:
     generation = _GENERATIONS.get(apple.generation, 1.0 if apple.generation else max(_GENERATIONS.values()))
-    return round(ON_APPLE[tier] * generation * _VARIANTS.get(apple.variant, 1.0), 2)
+    return round(_ON_APPLE[tier] * generation * _VARIANTS.get(apple.variant, 1.0), 2)
 
 
 def is_slow_board(hardware: Hardware) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from clawmux.tiers import TIERS, Engine, Mode, Packages, Wishes, recommend
 from clawmux.wire.words import Tier
 from tests.hardware.any_hardware import HARDWARE
 
+REQUIREMENTS = Path(__file__).parents[2] / "build" / "requirements"
 X86 = frozenset({"sse2", "sse4_1", "avx2"})
 DESK = Hardware("linux", "6.1", "x86_64", "glibc 2.36", "A Processor", X86, 8, 8, 32 * GB, 32 * GB, 24 * GB)
 MAC = Hardware("darwin", "15.1", "arm64", "", "Apple M4", frozenset({"neon"}), 10, 10, 0, 0, 0, apple=Apple(4, "", 4))
@@ -183,6 +185,23 @@ def test_memory_that_others_hold_is_told() -> None:
     said = recommend(replace(DESK, memory_free_bytes=900 * MB)).reasons
     assert "Only 900 MB of memory are free just now, and speech takes 1.3 GB." in said
     assert not any("just now" in sentence for sentence in recommend(DESK).reasons)
+
+
+def test_older_cards_and_chips_are_slower() -> None:
+    cards_ = [delays.on_nvidia(capability, Tier.HIGH) for capability in ((8, 6), (7, 5), (6, 1))]
+    chips = [delays.on_apple(Apple(*chip, 4), Tier.HIGH) for chip in ((4, "Max"), (4, "Pro"), (4, ""), (1, ""))]
+    assert cards_ == sorted(set(cards_)) and chips == sorted(set(chips))
+
+
+@pytest.mark.parametrize("packages", [Packages.CPU, Packages.NVIDIA, Packages.APPLE])
+def test_the_engines_that_are_recommended_are_in_the_set_that_is_installed(packages: Packages) -> None:
+    machine = {Packages.CPU: DESK, Packages.NVIDIA: with_card(), Packages.APPLE: mac(16 * GB)}[packages]
+    found = recommend(machine)
+    name = "cpu" if packages is Packages.NVIDIA else packages
+    locked = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8")
+    assert found.packages is packages
+    assert all(f"\n{engine.package}==" in locked for each in found.fits for engine in (each.recogniser, each.speaker))
+    assert not found.overlay or "nvidia-cublas-cu12==" in (REQUIREMENTS / f"{found.overlay}.txt").read_text(encoding="utf-8")
 
 
 def test_more_cores_are_never_slower() -> None:
