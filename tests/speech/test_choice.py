@@ -81,7 +81,7 @@ def test_other_languages_are_understood_by_models_that_know_them() -> None:
 def test_where_nothing_is_known_the_processor_serves(tier: Tier) -> None:
     found = plain(tier.value)
     assert {(engine.package, engine.device) for engine in found.recognisers} == {("faster-whisper", "cpu")}
-    assert [engine.model for engine in found.speakers][0] == ("kokoro-int8" if tier is Tier.TINY else "kokoro")
+    assert found.speakers[0].model == ("kokoro-int8" if tier is Tier.TINY else "kokoro")
 
 
 def test_this_machine_gets_a_choice() -> None:
