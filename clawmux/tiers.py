@@ -186,6 +186,10 @@ def _mode(lacking: str, wishes: Wishes) -> tuple[Mode, list[str]]:
     if lacking:
         hint = "Text works. For speech, name another machine's engines with --speech-url, or its hub with --server."
         return Mode.SPLIT, [lacking, hint]
+    if wishes.server_url:
+        return Mode.LOCAL, [
+            f"This machine can do everything itself; to only show the page of {wishes.server_url}, add --mode thin."
+        ]
     return Mode.LOCAL, []
 
 

@@ -225,6 +225,13 @@ def test_wishes_where_everything_fits(wishes: Wishes, mode: str, packages: str) 
     assert (found.mode, found.packages, bool(found.models)) == (mode, packages, mode == "local")
 
 
+def test_a_server_that_is_not_needed_is_not_silently_forgotten() -> None:
+    assert (
+        "to only show the page of https://hub.example, add --mode thin"
+        in recommend(DESK, Wishes(server_url="https://hub.example")).reasons[0]
+    )
+
+
 @pytest.mark.parametrize(
     ("wishes", "mode", "words"),
     [
