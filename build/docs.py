@@ -153,8 +153,8 @@ How the tier is chosen:
   need a second set of CUDA libraries.
 - **Apple Silicon**, macOS 14 and later: by all of its memory, column *Apple*.
 - **Processor**: low with {cores} processors and AVX2 or NEON, else tiny. Whisper computes a window of 30 s for the shortest
-  word, so medium and high answer late on any processor; high has the larger half of its work where a processor is slowest and
-  is slower than medium there. You can choose them all the same where memory allows.
+  word, so medium and high answer late on any processor; high, made for graphics cards, later than medium. You can choose them
+  all the same where memory allows.
 - **Kokoro** speaks in float32, or in int8 where memory is short.
 - Where no engine runs (musl, glibc before 2.28, Python other than 3.11 to 3.13, macOS before 14 or on Intel before 13, a
   processor without SSE4.1, 32 bits), the hub still does: speech then comes from another machine (`--speech-url`), or only the
