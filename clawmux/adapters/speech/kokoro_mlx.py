@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from clawmux.adapters.speech.kokoro import Kokoro, only_file
+from clawmux.adapters.speech.voices import VOICES
 from clawmux.tiers import Engine
 
 
@@ -25,8 +26,8 @@ class KokoroMlx(Kokoro):
 
         session = MlxSession(only_file(model, ".safetensors"))
         self._engine = Package.from_session(session, str(only_file(voices, ".bin", ".npz")), vocab_config=session.config)
-        # Compiles the kernels; not in front of somebody who waits.
-        self._engine.create("Ready.", voice=self.voice_ids[0], speed=1.0, lang="en-us", trim=False)
+        # Compiles the kernels, not in front of somebody who waits; and what makes no speech is refused while another may serve.
+        self.speak("Ready.", VOICES["af_sky"], 1.0)
 
 
 class MlxSession:
