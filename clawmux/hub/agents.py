@@ -298,7 +298,9 @@ def _voice(voice: str) -> str:
         return voice
     if named := next((v.id for v in VOICES.values() if v.name == voice), None):
         return named
-    raise ClawMuxError("not_found", f"field 'voice': there is no voice {voice!r}.", "GET /api/voices lists all 54.")
+    raise ClawMuxError(
+        "not_found", f"field 'voice': there is no voice {voice!r}.", "The page lists all 54 where an agent is started."
+    )
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -138,10 +138,10 @@ async def voices(request: web.Request) -> web.Response:
 
 async def runtimes(request: web.Request) -> web.Response:
     listed = []
-    for name, runtime in request.app[RUNTIME].agents.runtimes().items():
+    for name, runtime in request.app[RUNTIME].agents.runtimes.read().items():
         reason = manifest.available(runtime)
         listed.append({"name": name, "title": runtime.title, "available": reason is None, "reason": reason or ""})
-    for name, error in request.app[RUNTIME].agents.broken_runtimes.items():
+    for name, error in request.app[RUNTIME].agents.runtimes.broken.items():
         listed.append({"name": name, "title": name, "available": False, "reason": error.text})
     return web.json_response(listed)
 
