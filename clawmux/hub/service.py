@@ -23,6 +23,7 @@ from typing import Any
 
 import clawmux
 from clawmux import paths as places
+from clawmux.adapters.processes import port_owner
 from clawmux.hub import lock
 from clawmux.hub.log_file import LogHandler, open_log, rotate
 from clawmux.paths import Paths
@@ -187,7 +188,7 @@ def prepare(paths: Paths) -> int:
 
 def port_busy(host: str, port: int) -> ClawMuxError:
     """The error for a port that somebody else holds; names them where this system lets us see it."""
-    owner = _port_owner(port)
+    owner = port_owner(port)
     return ClawMuxError(
         "port_busy",
         f"{host}:{port} (hub.port) is in use" + (f" by {owner}." if owner else "."),
@@ -266,15 +267,3 @@ def _the_app(agents_umask: int) -> Serve:
         from clawmux.hub.app import serve
 
     return partial(serve, agents_umask=agents_umask)
-
-
-def _port_owner(port: int) -> str:
-    import psutil
-
-    try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
-                return f"pid {connection.pid} ({psutil.Process(connection.pid).name()})"
-    except (OSError, psutil.Error):
-        pass  # macOS shows other programs' connections to root only
-    return ""

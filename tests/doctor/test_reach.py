@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 import clawmux
 from clawmux.adapters import user_service
+from clawmux.adapters.service_unit import Unit
 from clawmux.checks import reach as checks
 from clawmux.checks.scene import Hub, Scene
 from clawmux.cli.doctor import _asking, _hub
@@ -239,6 +240,21 @@ def test_a_unit_that_somebody_else_wrote(scene: MakeScene, home: Path) -> None:
     file.write_text("[Service]\nExecStart=/bin/true\n")
     [finding] = checks.service(scene(environ={"HOME": str(home)}))
     assert finding.verdict is Verdict.WARN and str(file) in finding.detail
+
+
+def test_the_unit_of_another_hub(scene: MakeScene, home: Path) -> None:
+    manager = user_service.here({"HOME": str(home)})
+    manager.write(Unit(("/bin/clawmux", "start", "--foreground"), (), Path("/srv/other")))
+    [finding] = checks.service(scene(environ={"HOME": str(home), "PATH": ""}))
+    assert finding.verdict is Verdict.OK and "/srv/other" in finding.detail
+
+
+def test_a_unit_of_ours_without_a_service_manager(scene: MakeScene, home: Path) -> None:
+    manager = user_service.here({"HOME": str(home)})
+    drawn = scene(environ={"HOME": str(home), "PATH": ""})
+    manager.write(Unit(("/bin/clawmux", "start", "--foreground"), (), drawn.paths.data))
+    [finding] = checks.service(drawn)
+    assert finding.verdict is Verdict.WARN and finding.remedy
 
 
 @pytest.mark.parametrize(
