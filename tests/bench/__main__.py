@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import agents, command, converse, doctor, idle, lateness, playing, probing, sentences
+from tests.bench import agents, command, converse, doctor, idle, lateness, playing, probing, program, sentences
 from tests.bench.figure import Figure, Unmeasured
 from tests.bench.table import Measured, print_json, print_table
 
@@ -24,6 +24,7 @@ ROWS: dict[str, Row] = {
     "agents": agents.measure,
     "probe": probing.measure,
     "doctor": doctor.measure,
+    "program": program.measure,
 }
 
 
