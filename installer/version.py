@@ -57,7 +57,8 @@ def _unpack(place: Place, stage: Path, final: Path) -> None:
     if len(found) != 1:
         raise _broken(f"it unpacks to {len(found)} folders; {hub.last_words(first)}")
     (stage / "site").symlink_to(found[0].relative_to(stage))
-    (stage / "python").symlink_to(_python_link(place))
+    # Absolute: Python follows a relative link word by word, and seen from the link current it would lead elsewhere.
+    (stage / "python").symlink_to(interpreter())
     # unchecked-hash: no look at the source at each start; the files never change. What does not compile is left as it is.
     compiling = [str(interpreter()), "-I", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
     subprocess.run(
@@ -67,14 +68,6 @@ def _unpack(place: Place, stage: Path, final: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-
-
-def _python_link(place: Place) -> Path:
-    """Relative inside our own folder, so that the folder can be moved; the real interpreter otherwise, never a shim."""
-    python = interpreter()
-    if python.is_relative_to(place.pythons.resolve()):
-        return Path("../..") / "pythons" / python.relative_to(place.pythons.resolve())
-    return python
 
 
 def try_it(folder: Path) -> None:

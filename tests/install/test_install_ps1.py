@@ -110,7 +110,8 @@ def stamps(folder: Path) -> list[tuple[str, str]]:
 
 def test_address_and_sum_are_those_of_install_sh(tmp_path: Path) -> None:
     assert stamps(ROOT) == [("", ""), ("", "")]
-    command = [sys.executable, ROOT / "build" / "release.py", "--base-url", "https://example.org/v1", "--output", tmp_path]
+    program = str(ROOT / "build" / "release.py")
+    command = [sys.executable, program, "--base-url", "https://example.org/v1", "--output", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
     [url, digest] = stamps(tmp_path)
     assert url[0] == url[1] and re.fullmatch(r"https://example\.org/v1/clawmux-[^/]+\.tar\.gz", url[0])
