@@ -8,13 +8,14 @@ import socket
 import ssl
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
 from clawmux import paths
+from clawmux.adapters.speech.guests import tcp_door
 from clawmux.adapters.speech.local import log
 from clawmux.wire.errors import ClawMuxError
 
@@ -32,14 +33,15 @@ class Address:
 @asynccontextmanager
 async def opened(runner: web.AppRunner, address: Address) -> AsyncIterator[None]:
     if address.socket is None:
-        try:
-            await web.TCPSite(runner, address.host, address.port, ssl_context=address.tls).start()
-        except OSError as error:
-            raise ClawMuxError(
-                "port_busy", f"{address.host}:{address.port} cannot be opened ({error.strerror}).", "Choose another --port."
-            ) from None
-        log.info("serving on %s", ", ".join(f"{name[0]}:{name[1]}" for name in runner.addresses))
-        yield
+        async with AsyncExitStack() as stack:
+            try:
+                names = await stack.enter_async_context(tcp_door(runner, address.host, address.port, address.tls))
+            except OSError as error:
+                raise ClawMuxError(
+                    "port_busy", f"{address.host}:{address.port} cannot be opened ({error.strerror}).", "Choose another --port."
+                ) from None
+            log.info("serving on %s", ", ".join(f"{name[0]}:{name[1]}" for name in names))
+            yield
         return
     listening = _unix_socket(address.socket)
     ours = address.socket.stat().st_ino
