@@ -99,6 +99,32 @@ async def test_a_card_that_fails_at_work_costs_no_words(error: Exception, reason
     assert health["reason"] == f"{reason}; whisper-tiny.en serves on the processor"
 
 
+async def test_a_voice_that_fails_at_work_is_taken_over_by_the_processors(tmp_path: Path) -> None:
+    speakers = []
+
+    class Voice(ToneKokoro):
+        def __init__(self, model: Path, voices: Path, engine: Engine) -> None:
+            super().__init__(model, voices, engine)
+            speakers.append(engine.device)
+            self.device = engine.device
+
+        def speak(self, *words: Any) -> Samples:
+            if self.device == "metal":
+                raise RuntimeError("[METAL] Command buffer execution failed")
+            return super().speak(*words)
+
+    metal = Engine("mlx-audio", "metal", "float32", "kokoro-mlx", 0)
+    card = Engine("faster-whisper", "cpu", "int8", "whisper-tiny.en", 0, 2)
+    fit = Fit(Tier.TINY, True, card, metal, 0.3, False, "")
+    loaders = Loaders(lambda path, engine, beam: CountingWhisper(path, engine), Voice, LoudnessEar, lambda quality: choose(fit))
+    async with serving(tmp_path, Files(*FILES.names, "kokoro-mlx"), with_loaders=loaders) as service:
+        sound = b"".join([chunk async for chunk in service.client.synthesize("Go forward.", "af_sky")])
+        assert len(sound) == 2 * round(11 * 0.02 * 24000)
+        health = await service.client.health()
+        assert health["tts"]["reason"] == "the graphics card failed; kokoro serves on the processor"
+    assert speakers == ["metal", "cpu"]
+
+
 async def test_a_fault_on_the_processor_is_no_cards_fault(card: Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     card.at_load = RuntimeError("no driver")
     async with serving(tmp_path, FILES, with_loaders=card.loaders()) as service:

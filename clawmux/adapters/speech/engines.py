@@ -201,9 +201,8 @@ class Engines:
         """Whether another engine takes over from a card that is full or gone."""
         if engine is self._multilingual:
             return False
-        is_full = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
         local = next((local for local in self._further.values() if local.holds(engine)), self.stt)
-        may = local.give_up(engine, f"the graphics card {'is out of memory' if is_full else 'failed'}")
+        may = local.give_up(engine, _why_lost(error))
         if may:
             self._multilingual = None
             gc.collect()  # its memory goes with the last reference, some of which are held in circles
@@ -263,11 +262,20 @@ class Engines:
                 return await self.remote_tts.speak(text, voice, speed)
             except ClawMuxError as error:
                 log.warning("%s", error.text)
+        engine = await self._speaker()
         try:
-            engine = await self.tts.use()
+            return await self.tts.worker.run(lambda: engine.speak(text, voice, speed))
+        except (RuntimeError, MemoryError, OSError) as error:
+            if not self.tts.give_up(engine, _why_lost(error)):
+                raise
+        engine = await self._speaker()
+        return await self.tts.worker.run(lambda: engine.speak(text, voice, speed))
+
+    async def _speaker(self) -> Speaker:
+        try:
+            return await self.tts.use()
         except ClawMuxError as error:
             raise _with_reason(error, self.remote_tts) from None
-        return await self.tts.worker.run(lambda: engine.speak(text, voice, speed))
 
     # --- health ---------------------------------------------------------------------------------
 
@@ -291,6 +299,11 @@ class Engines:
             "is_substitute": self.remote_stt is None and self.stt.is_substitute,
             **{key: stt[key] for key in ("package", "model", "device", "precision")},
         }
+
+
+def _why_lost(error: Exception) -> str:
+    is_full = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+    return f"the graphics card {'is out of memory' if is_full else 'failed'}"
 
 
 def _with_reason(error: ClawMuxError, remote: Remote | None) -> ClawMuxError:
