@@ -62,4 +62,4 @@ def _environ(place: Place) -> dict[str, str]:
     temporary = cache / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     # On our own disk, whose room was looked at: /tmp is often a small one in memory.
-    return kept | {"PIP_CACHE_DIR": str(cache), "UV_CACHE_DIR": str(cache / "uv"), "TMPDIR": str(temporary)}
+    return kept | {"PIP_CACHE_DIR": str(cache), "TMPDIR": str(temporary), "PIP_ROOT_USER_ACTION": "ignore"}
