@@ -45,9 +45,13 @@ class Machine:
     async def hardware(self, remembered_seconds: float = REMEMBERED_SECONDS) -> Hardware:
         async with self._looking:
             if self._known is None or time.monotonic() - self._looked > remembered_seconds:
-                self._known = await asyncio.to_thread(self._probe)
                 self._looked = time.monotonic()
+                self._known = found = await asyncio.to_thread(self._probe)
+                return found
             return self._known
+
+    def forget(self) -> None:
+        self._known = None
 
     async def missing(self, tier: Tier, settings: Settings) -> list[str]:
         """Names of the models that this tier lacks here."""

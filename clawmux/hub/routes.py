@@ -56,7 +56,7 @@ def _health(request: web.Request) -> dict[str, Any]:
         "version": __version__,
         "url": request.app[ADDRESSES].page_url,
         "uptime_seconds": round(time.time() - runtime.started, 1),
-        "speech": {key: speech[key] for key in ("state", "reason", "progress")},
+        "speech": {key: speech[key] for key in ("state", "reason", "progress", "serving", "wanted")},
         "sessions": len(runtime.agents.living),
         "pages": len(runtime.pages),
     }

@@ -194,6 +194,9 @@ class Speech:
                     self._failed(error)
                 await asyncio.sleep(RETRY_SECONDS if settings.models_download else LOOK_AGAIN_SECONDS)
             self._perform(self.engine.fetch_failed(tier, _sentence(error.text), self._now))
+        except Exception:
+            log.exception("fetching the models of %s failed", tier)
+            self._perform(self.engine.fetch_failed(tier, "Its models could not be looked for; the log says why.", self._now))
         else:
             if is_own:  # it finds them by itself; whatever else keeps it from serving is not fetched again and again
                 await asyncio.sleep(RETRY_SECONDS)
@@ -247,6 +250,7 @@ class Speech:
             self._changed()
 
     def _notify(self, effect: engines.Notify) -> None:
+        self.machine.forget()  # what is free has changed with it
         if effect.state is SpeechState.STARTING:
             self._settled.clear()
         else:

@@ -81,9 +81,9 @@ class SpeechServices:
 
     async def close(self) -> None:
         """End all of them and wait for it."""
-        for service in list(self._services.values()):
-            await service.child.stop()
-            await service.client.close()
+        services = list(self._services.values())
+        await asyncio.gather(*(service.child.stop() for service in services))
+        await asyncio.gather(*(service.client.close() for service in services), *self._closing)
         self._services.clear()
 
     @property
