@@ -5,6 +5,7 @@ Loads no engine here: engines run in the service, which is a process of its own 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +33,8 @@ GOOD_ERROR_RATE = 0.2
 BAD_ERROR_RATE = 0.5
 # A conversation bears no longer wait for one's words.
 SLOW_SECONDS = 5.0
+# The engines alone come to one program for each processor; with more than twice that the delay tells of the others.
+BUSY_LOAD = 2.0
 
 
 def quality(scene: Scene) -> Iterable[Finding]:
@@ -153,7 +156,7 @@ def speaking(scene: Scene) -> Iterable[Finding]:
         trip = round_trip(scene)
     except ClawMuxError as error:
         return [Finding(Verdict.FAIL, "engines", error.text, error.remedy)]
-    return judge_trip(trip)
+    return judge_trip(trip, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def _there(scene: Scene) -> list[Finding]:
@@ -163,7 +166,8 @@ def _there(scene: Scene) -> list[Finding]:
     return [f for f in judge_missing(missing_models(scene), there, store.root) if f.verdict is Verdict.FAIL]
 
 
-def judge_trip(trip: Trip) -> list[Finding]:
+def judge_trip(trip: Trip, load: float) -> list[Finding]:
+    """``load``: the machine's load average, by its processors."""
     engines = Finding(Verdict.OK, "engines", f"{trip.engines}, {trip.where}.")
     if trip.shortfall:
         remedy = "See `clawmux logs` and the findings about models, packages and libraries above."
@@ -178,6 +182,9 @@ def judge_trip(trip: Trip) -> list[Finding]:
         verdict = Verdict.FAIL if trip.error_rate > BAD_ERROR_RATE else Verdict.WARN
         remedy = "Choose a better quality: clawmux tier; check the models: clawmux models list --verify"
         return [engines, Finding(verdict, "speech round trip", f"{detail} Said: {trip.said!r}; heard: {trip.heard!r}.", remedy)]
+    if trip.hear_seconds > SLOW_SECONDS and load > BUSY_LOAD:
+        detail = f"{detail} That is slow, but this machine is busy with {load:.1f} programs for each processor."
+        return [engines, Finding(Verdict.OK, "speech round trip", detail, "For its true delay look again when less is going on.")]
     if trip.hear_seconds > SLOW_SECONDS:
         remedy = "Choose a smaller quality: clawmux tier; or let another machine do it: speech.whisper_url"
         return [engines, Finding(Verdict.WARN, "speech round trip", f"{detail} That is slow for a conversation.", remedy)]

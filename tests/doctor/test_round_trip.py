@@ -120,17 +120,19 @@ def test_word_error_rate(heard: str, rate: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "hear_seconds", "verdict"),
+    ("rate", "hear_seconds", "load", "verdict"),
     [
-        (0.0, 0.7, Verdict.OK),
-        (0.15, 0.7, Verdict.OK),
-        (0.3, 0.7, Verdict.WARN),
-        (0.8, 0.7, Verdict.FAIL),
-        (0.0, 6.0, Verdict.WARN),
+        (0.0, 0.7, 0.5, Verdict.OK),
+        (0.15, 0.7, 0.5, Verdict.OK),
+        (0.3, 0.7, 0.5, Verdict.WARN),
+        (0.8, 0.7, 0.5, Verdict.FAIL),
+        (0.8, 0.7, 9.0, Verdict.FAIL),
+        (0.0, 6.0, 0.5, Verdict.WARN),
+        (0.0, 6.0, 1.9, Verdict.WARN),
     ],
 )
-def test_what_a_trip_means(rate: float, hear_seconds: float, verdict: Verdict) -> None:
-    _, finding = speech.judge_trip(Trip("whisper and kokoro", "here", SENTENCE, "words", rate, 0.4, 1.0, 3.0, hear_seconds))
+def test_what_a_trip_means(rate: float, hear_seconds: float, load: float, verdict: Verdict) -> None:
+    _, finding = speech.judge_trip(Trip("whisper and kokoro", "here", SENTENCE, "words", rate, 0.4, 1.0, 3.0, hear_seconds), load)
     assert finding.verdict is verdict
     assert f"word error rate {rate * 100:.0f} %" in finding.detail and "first sound after 0.4 s" in finding.detail
     assert bool(finding.remedy) == (verdict is not Verdict.OK)
@@ -138,5 +140,10 @@ def test_what_a_trip_means(rate: float, hear_seconds: float, verdict: Verdict) -
 
 def test_engines_that_are_not_the_wanted_ones() -> None:
     trip = Trip("whisper-tiny.en", "here", SENTENCE, SENTENCE, 0.0, 0.4, 1.0, 3.0, 0.7, "cuBLAS is missing; the processor serves")
-    engines, _ = speech.judge_trip(trip)
+    engines, _ = speech.judge_trip(trip, 0.5)
     assert engines.verdict is Verdict.WARN and "cuBLAS is missing; the processor serves." in engines.detail and engines.remedy
+
+
+def test_a_busy_machine_is_not_blamed_on_the_engines() -> None:
+    _, finding = speech.judge_trip(Trip("whisper", "here", SENTENCE, SENTENCE, 0.0, 9.0, 20.0, 3.0, 8.0), 7.0)
+    assert finding.verdict is Verdict.OK and "busy with 7.0 programs for each processor" in finding.detail
