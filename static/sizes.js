@@ -1,9 +1,4 @@
-/** Amounts in words. Pure. */
-
-/** As programs and discs say it, in powers of ten. @param {number} bytes */
-export function size(bytes) {
-  return bytes >= 1e9 ? `${trim(bytes / 1e9)} GB` : `${Math.round(bytes / 1e6)} MB`;
-}
+/** Amounts of memory and time in words. Pure. */
 
 /** As memory is sold, in powers of two: 8 GB have 8 · 2^30 bytes. @param {number} bytes */
 export function memory(bytes) {

@@ -2,10 +2,11 @@
  * The quality of speech in words: what serves, what is on its way, what a choice would mean. Pure: reads what GET /api/tiers
  * and the message speech_state say.
  */
-import { seconds, size } from "./sizes.js";
+import { seconds } from "./sizes.js";
+import { size, tierName } from "./words.js";
 
 /**
- * @typedef {{tier: string, title: string, model: string, fits: boolean, device: string, delay_seconds: number, is_measured: boolean,
+ * @typedef {{tier: string, model: string, fits: boolean, device: string, delay_seconds: number, is_measured: boolean,
  *   memory_bytes: number, download_bytes: number, installed: boolean, reason: string}} Tier
  * @typedef {{state: string, reason?: string, progress?: any, serving?: string|null, wanted?: string|null}} Speech
  */
@@ -47,9 +48,10 @@ export function downloadOf({ installed, download_bytes }) {
 
 /** What the button does. @param {Tier} tier @param {boolean} isServing @param {boolean} isAsked the user was asked once more */
 export function actionOf(tier, isServing, isAsked) {
-  if (isServing) return `Keep ${tier.title}`;
-  if (!tier.fits) return isAsked ? `Use ${tier.title} anyway` : `Use ${tier.title}…`;
-  return tier.installed ? `Use ${tier.title}` : `Download and use ${tier.title}, ${size(tier.download_bytes)}`;
+  const name = tierName(tier.tier);
+  if (isServing) return `Keep ${name}`;
+  if (!tier.fits) return isAsked ? `Use ${name} anyway` : `Use ${name}…`;
+  return tier.installed ? `Use ${name}` : `Download and use ${name}, ${size(tier.download_bytes)}`;
 }
 
 /** How far a download is. @param {any} progress */
@@ -61,10 +63,10 @@ export function progressOf(progress) {
 
 /**
  * What a screen reader is told, a few times in a change: a percentage that counts up would talk without end.
- * @param {Speech} speech @param {(tier: string|null|undefined) => string} titleOf @param {string} failure
+ * @param {Speech} speech @param {string} failure
  */
-export function announcement(speech, titleOf, failure) {
-  const title = titleOf(speech.wanted);
+export function announcement(speech, failure) {
+  const title = tierName(speech.wanted);
   if (failure) return failure;
   const quarter = Math.floor(progressOf(speech.progress).percent / 25) * 25;
   return (

@@ -68,23 +68,28 @@ export function elapsed(ms) {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-/** The speech service in one line. @param {{state: string, reason?: string, progress?: any}} speech */
-export function speechWords({ state, reason = "", progress }) {
-  if (state === "ready") return { ok: true, title: "Speech ready", detail: reason };
+/** A tier of quality by the word that everything else calls it, too. @param {string|null|undefined} tier */
+export function tierName(tier) {
+  return tier ? tier.charAt(0).toUpperCase() + tier.slice(1) : "";
+}
+
+/** As programs and discs say it, in powers of ten. @param {number} bytes */
+export function size(bytes) {
+  return bytes >= 1e9 ? `${Number((bytes / 1e9).toFixed(1))} GB` : `${Math.round(bytes / 1e6)} MB`;
+}
+
+/** The speech service in one line. @param {{state: string, reason?: string, progress?: any, serving?: string|null}} speech */
+export function speechWords({ state, reason = "", progress, serving }) {
+  if (state === "ready") return { ok: true, title: "Speech ready", detail: reason || (serving ? `${tierName(serving)} quality` : "") };
   if (state === "starting") return { ok: false, title: "Speech is starting", detail: reason };
   if (state === "downloading") {
     const { done_bytes = 0, total_bytes = 0, file = "" } = progress ?? {};
     const percent = total_bytes ? `${Math.floor((100 * done_bytes) / total_bytes)} %` : "";
-    const size = total_bytes ? `${megabytes(done_bytes)} of ${megabytes(total_bytes)}` : reason;
+    const size = total_bytes ? `${size(done_bytes)} of ${size(total_bytes)}` : reason;
     return { ok: false, title: `Downloading speech models ${percent}`.trim(), detail: size, file };
   }
   if (state === "missing_models") return { ok: false, title: "Text only: no speech models", detail: reason };
   return { ok: false, title: "Text only: speech is off", detail: reason };
-}
-
-/** @param {number} bytes */
-function megabytes(bytes) {
-  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.round(bytes / 1e6)} MB`;
 }
 
 /** Why nothing came of a turn. @type {Record<string, string>} */

@@ -7,6 +7,7 @@ import { ask } from "../talk.js";
 import { actionOf, announcement, delayOf, downloadOf, fitOf, markOf, phase, progressOf } from "../tiers.js";
 import { memory } from "../sizes.js";
 import { html, useEffect, useState } from "../vendor/ui.js";
+import { tierName } from "../words.js";
 import { Icon } from "./parts.js";
 
 /** @param {{answer: any, reload: () => Promise<any>}} props */
@@ -22,8 +23,7 @@ export function Quality({ answer, reload }) {
   if (!answer) return html`<section class="quality waiting" aria-busy="true"><h2>Quality</h2></section>`;
   const speech = told(answer);
   const chosen = answer.tiers.find(({ tier }) => tier === (choice ?? speech.wanted)) ?? answer.tiers.at(-1);
-  const titleOf = (tier) => answer.tiers.find((row) => row.tier === tier)?.title ?? tier ?? "";
-  const failure = attempt.failed ? failureWords(titleOf(attempt.tier), attempt.reason, titleOf(speech.serving)) : refusal;
+  const failure = attempt.failed ? failureWords(tierName(attempt.tier), attempt.reason, tierName(speech.serving)) : refusal;
   const choose = (tier) => {
     setChoice(tier);
     setAsked(false);
@@ -49,10 +49,10 @@ export function Quality({ answer, reload }) {
     </fieldset>
     <div class=${`act ${chosen.tier === speech.wanted ? "" : "offer"}`}>
       ${chosen.tier === speech.wanted
-        ? html`<${Standing} speech=${speech} titleOf=${titleOf} failure=${failure} />`
+        ? html`<${Standing} speech=${speech} failure=${failure} />`
         : html`<${Offer} tier=${chosen} isServing=${chosen.tier === speech.serving} isAsked=${isAsked} onAct=${act} onLeave=${() => choose(null)} />`}
     </div>
-    <div class="sr" role="status" aria-live="polite">${announcement(speech, titleOf, failure)}</div>
+    <div class="sr" role="status" aria-live="polite">${announcement(speech, failure)}</div>
   </section>`;
 }
 
@@ -96,7 +96,7 @@ function Card({ tier, speech, recommended, checked, onChoose }) {
   const id = `tier-${tier.tier}`;
   return html`<label class="tier" data-tier=${tier.tier}>
     <input type="radio" name="quality" value=${tier.tier} checked=${checked} aria-labelledby=${id} aria-describedby=${`${id}-facts`} onChange=${() => onChoose(tier.tier)} />
-    <span class="tierhd"><b id=${id}>${tier.title}</b><span class="mark">${mark}</span></span>
+    <span class="tierhd"><b id=${id}>${tierName(tier.tier)}</b><span class="mark">${mark}</span></span>
     <span id=${`${id}-facts`} class="facts">
       <span class="sr">${mark ? `${mark}.` : ""}</span>
       <span class="m">${tier.model}<span class="sr">.</span></span>
@@ -109,11 +109,11 @@ function Card({ tier, speech, recommended, checked, onChoose }) {
 }
 
 /** How the wanted quality stands. */
-function Standing({ speech, titleOf, failure }) {
+function Standing({ speech, failure }) {
   const now = phase(speech);
   const { words, percent } = progressOf(speech.progress);
-  const title = titleOf(speech.wanted);
-  const meanwhile = speech.serving && speech.serving !== speech.wanted ? `${titleOf(speech.serving)} serves until it is ready.` : "";
+  const title = tierName(speech.wanted);
+  const meanwhile = speech.serving && speech.serving !== speech.wanted ? `${tierName(speech.serving)} serves until it is ready.` : "";
   if (failure) return html`<p class="told bad"><${Icon} name="triangle-alert" size="s" /><span>${failure}</span></p>`;
   if (now === "downloading") {
     return html`<p class="told"><b>Downloading ${title}, ${percent} %</b> <span class="hint">${words}. ${meanwhile}</span></p>
@@ -128,7 +128,7 @@ function Standing({ speech, titleOf, failure }) {
 function Offer({ tier, isServing, isAsked, onAct, onLeave }) {
   return html`<p class=${`told ${tier.fits ? "" : "bad"}`} role=${isAsked ? "alert" : undefined}>
       ${!tier.fits && html`<${Icon} name="triangle-alert" size="s" />`}
-      <span>${isAsked ? `${tier.title} does not fit this machine and may fail to start; then what serves now goes on. ${tier.reason}` : tier.reason}</span>
+      <span>${isAsked ? `${tierName(tier.tier)} does not fit this machine and may fail to start; then what serves now goes on. ${tier.reason}` : tier.reason}</span>
     </p>
     <div class="buttons">
       <button class=${`btn ${tier.fits ? "primary" : ""}`} data-do="use" onClick=${onAct}>
