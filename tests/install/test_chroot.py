@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[2]
 # Without /proc a program does not find the libraries that lie beside it. Both go with the last process.
 ENTER = 'mount -t proc proc "$0/proc" && root=$0 && exec chroot "$root" "$@"'
 
+HOME = "/home/stranger"
+SPEECH = ("--mode", "split", "--speech-url", "http://127.0.0.1:1")
+
 pytestmark = pytest.mark.install
 
 
@@ -28,7 +31,7 @@ class Debian:
     folder: Path
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        environ = {"HOME": "/root", "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8"}
+        environ = {"HOME": HOME, "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8"}
         return subprocess.run(
             ["unshare", "--mount", "--net", "sh", "-c", ENTER, str(self.folder), *command],
             env=environ,
@@ -40,7 +43,7 @@ class Debian:
         )
 
     def home(self) -> list[str]:
-        home = self.folder / "root"
+        home = self.folder / HOME[1:]
         return sorted(str(path.relative_to(home)) for path in home.rglob("*"))
 
 
@@ -105,6 +108,7 @@ def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debian]:
         if not list(debian.folder.glob(f"**/{library.name}")):
             shutil.copyfile(library, debian.folder / "usr" / "local" / "lib" / library.name)
     assert debian.run("ldconfig").returncode == 0
+    shutil.copytree(debian.folder / "etc" / "skel", debian.folder / HOME[1:])
     yield debian
     shutil.rmtree(work)
 
@@ -125,27 +129,25 @@ def test_without_a_folder_it_says_what_is_missing(debian: Debian) -> None:
 
 def test_the_folder_is_enough(debian: Debian) -> None:
     before = debian.home()
-    options = ("--from", "/bundle", "--yes", "--mode", "split", "--speech-url", "http://127.0.0.1:1")
+    options = ("--from", "/bundle", "--yes", *SPEECH)
     planned = debian.run("sh", "/bundle/install.sh", *options, "--dry-run")
     assert planned.returncode == 20 and "the plan itself needs a Python" in planned.stderr
     assert debian.home() == before
     done = debian.run("sh", "/bundle/install.sh", *options)
     assert done.returncode == 0, done.stderr[-3000:]
-    version = debian.run("/root/.local/bin/clawmux", "--version")
+    version = debian.run(f"{HOME}/.local/bin/clawmux", "--version")
     assert (version.returncode, version.stdout) == (0, f"clawmux {clawmux.__version__}\n"), version.stderr
-    pythons = debian.folder / "root/.local/share/clawmux/pythons"
+    pythons = debian.folder / HOME[1:] / ".local/share/clawmux/pythons"
     assert next(path.name for path in pythons.iterdir()).startswith(f"cpython-{portable_python.VERSION}-portable-")
 
 
 def test_a_second_run_changes_nothing(debian: Debian) -> None:
     def facts() -> dict[str, int]:
-        home = debian.folder / "root"
+        home = debian.folder / HOME[1:]
         return {str(path): path.lstat().st_mtime_ns for path in home.rglob("*") if path.is_file()}
 
     before = facts()
-    done = debian.run(
-        "sh", "/bundle/install.sh", "--from", "/bundle", "--yes", "--mode", "split", "--speech-url", "http://127.0.0.1:1"
-    )
+    done = debian.run("sh", "/bundle/install.sh", "--from", "/bundle", "--yes", *SPEECH)
     assert done.returncode == 0, done.stderr[-3000:]
     assert facts() == before
 
@@ -153,4 +155,4 @@ def test_a_second_run_changes_nothing(debian: Debian) -> None:
 def test_and_it_goes_away(debian: Debian) -> None:
     done = debian.run("sh", "/bundle/install.sh", "--from", "/bundle", "--uninstall", "--yes")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert debian.home() == [".bashrc", ".profile"]
+    assert debian.home() == [".bash_logout", ".bashrc", ".profile"]

@@ -24,6 +24,10 @@ def python_archive() -> bytes:
     return portable_python.archive().read_bytes()
 
 
+# For what does not depend on the interpreter: it says that it is the one it runs.
+SHIM = portable_python.shim(BASE_PYTHON)
+
+
 @pytest.fixture
 def host() -> Iterator[FileHost]:
     with FileHost() as host:
@@ -85,8 +89,8 @@ class TestFetched:
         assert done.handed["environ"]["CLAWMUX_INSTALL_MADE"] == ""
         assert place.machine.files() == before
 
-    def test_the_folders_follow_prefix_and_environment(self, tmp_path: Path, host: FileHost, python_archive: bytes) -> None:
-        place = Place(tmp_path, host, python_archive)
+    def test_the_folders_follow_prefix_and_environment(self, tmp_path: Path, host: FileHost) -> None:
+        place = Place(tmp_path, host, SHIM)
         for words, environ, folder in [
             (["--prefix", str(tmp_path / "a b")], {}, tmp_path / "a b" / "share" / "clawmux"),
             (["--prefix=~/p"], {}, tmp_path / "home" / "p" / "share" / "clawmux"),
@@ -94,7 +98,8 @@ class TestFetched:
             ([], {"XDG_DATA_HOME": str(tmp_path / "xdg")}, tmp_path / "xdg" / "clawmux"),
         ]:
             done = place.install(*words, **environ)
-            assert done.handed["python"] == str(folder / "pythons" / place.name / "bin" / "python3")
+            assert done.handed["environ"]["CLAWMUX_INSTALL_PYTHON"] == f"private {place.name}"
+            assert (folder / "pythons" / place.name / ".complete").is_file()
             assert folder.stat().st_mode & 0o77 == 0
 
     def test_a_folder_without_a_network(self, tmp_path: Path, host: FileHost, python_archive: bytes) -> None:
@@ -242,10 +247,8 @@ class TestRefused:
         assert time.monotonic() - before < 10
 
     @pytest.mark.parametrize("tool", ["sha256sum", "shasum", "openssl", "busybox", "python3", ""])
-    def test_any_tool_may_make_the_sum_and_without_one_nothing_is_used(
-        self, tmp_path: Path, host: FileHost, python_archive: bytes, tool: str
-    ) -> None:
-        place = Place(tmp_path, host, python_archive)
+    def test_any_tool_may_make_the_sum_and_without_one_nothing_is_used(self, tmp_path: Path, host: FileHost, tool: str) -> None:
+        place = Place(tmp_path, host, SHIM)
         (Path(place.machine.path) / "sha256sum").unlink()
         if tool and not shutil.which(tool):
             pytest.skip(f"{tool} is not installed")
@@ -257,7 +260,7 @@ class TestRefused:
             python_named(Path(place.machine.path), "openssl", "/bin/false")
         done = place.install()
         if tool:
-            assert done.handed["python"] == place.python
+            assert done.handed["environ"]["CLAWMUX_INSTALL_PYTHON"] == f"private {place.name}"
         else:
             assert done.code == 20 and "no program here can make a SHA-256" in done.said
             assert not (place.machine.program / "pythons").exists()
