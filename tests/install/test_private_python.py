@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -175,6 +176,23 @@ class TestCutTransfers:
         assert [path.name for path in place.machine.program.iterdir()] == ["pythons"]
         assert [path.name for path in (place.machine.program / "pythons").iterdir()] == [place.name]
         assert not list(Path(place.python).parents[1].glob(f"{place.name}*"))
+
+    def test_an_interrupted_run_leaves_only_what_it_fetched(self, tmp_path: Path, host: FileHost) -> None:
+        place = Place(tmp_path, host, SHIM * 1000)
+        place.page.hold_after = len(SHIM)
+        host.pages = AnyName(place.page)
+        running = self.start(place)
+        assert host.held.wait(20)
+        downloads = place.machine.program / "downloads"
+        deadline = time.monotonic() + 20
+        while not list(downloads.glob("*.part")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(running.pid, signal.SIGINT)
+        running.communicate(timeout=20)
+        assert running.returncode == 130
+        assert [path.suffix for path in downloads.iterdir()] == [".part"]
+        assert list((tmp_path / "temporary").iterdir()) == []
 
     @pytest.mark.parametrize("client", ["curl", "wget"])
     def test_a_server_without_ranges_begins_again_once(
