@@ -15,7 +15,7 @@ from clawmux import hardware, paths
 from clawmux.hardware import Hardware
 from clawmux.tiers import Mode
 from clawmux.wire.errors import ERRORS, ClawMuxError
-from installer import arguments, asking, bundle, hub, plan, removal, sheet, steps
+from installer import arguments, asking, bundle, carrying_out, hub, plan, removal, sheet, steps
 from installer import disk as disks
 from installer import place as places
 from installer.arguments import Choices
@@ -82,7 +82,7 @@ def carry_out(place: Place, choices: Choices, machine: Hardware) -> tuple[Plan, 
         drawn = plan.make(machine, choices, disk, place)
         if not drawn.to_do:
             return drawn, None
-        return drawn, steps.perform(steps.job(place, drawn, choices, disk), say)
+        return drawn, carrying_out.perform(steps.job(place, drawn, choices, disk), say)
 
 
 def finish(place: Place, choices: Choices, drawn: Plan, failure: ClawMuxError | None) -> int:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from clawmux import tiers
 from clawmux.catalog import MODELS
 from clawmux.hardware import Hardware
-from clawmux.settings import FIELD_OF
 from clawmux.tiers import Mode, Packages, Recommendation, Wishes
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.words import Tier
-from installer import overlay
+from installer import overlay, room, wishes
 from installer.arguments import Choices
 from installer.disk import Disk
 from installer.place import Place
@@ -28,8 +26,6 @@ SIZES: dict[Packages, tuple[int, int, int]] = {
 }
 # Packages of build/requirements/bootstrap.txt; they go again.
 TOOL_BYTES = 25_000_000
-# Left free for everybody else.
-RESERVE_BYTES = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +77,18 @@ class Plan:
 
 def make(hardware: Hardware, choices: Choices, disk: Disk, place: Place) -> Plan:
     """Raises what would make the installation fail later: a stranger's command, no room, wishes that contradict."""
-    wishes = _wishes(choices, disk)
-    advice = _with_bundle(hardware, wishes, tiers.recommend(hardware, wishes), disk)
-    if advice.mode is Mode.SPLIT and not wishes.speech_url and choices.mode is Mode.SPLIT:
+    wanted = wishes.wishes(choices, disk)
+    advice = _with_bundle(hardware, wanted, tiers.recommend(hardware, wanted), disk)
+    if advice.mode is Mode.SPLIT and not wanted.speech_url and choices.mode is Mode.SPLIT:
         raise ClawMuxError("usage", "--mode split needs an address for speech.", "Add --speech-url URL.")
-    settings = _settings(choices, disk, advice)
+    settings = wishes.settings(choices, disk, advice)
     if settings and disk.settings_fault:
         raise ClawMuxError("bad_file", disk.settings_fault, "Mend it, or move it away; then run install.sh again.")
     cuda = disk.cuda_names[advice.overlay] if _has_cuda(advice, disk) else ""
     models = advice.models if choices.models else ()
     name = disk.names[advice.packages]
     old = _old_versions(disk, name)
-    draft = Plan(name, advice.mode, advice.tier, advice.packages, cuda, models, settings, wishes.server_url, (), (), (), old)
+    draft = Plan(name, advice.mode, advice.tier, advice.packages, cuda, models, settings, wanted.server_url, (), (), (), old)
     tasks = tuple(_tasks(draft, choices, disk, place))
     _refuse(tasks, disk, place)
     return Plan(
@@ -101,27 +97,7 @@ def make(hardware: Hardware, choices: Choices, disk: Disk, place: Place) -> Plan
     )
 
 
-def _wishes(choices: Choices, disk: Disk) -> Wishes:
-    """What is said now, else what was said before: an upgrade does not change its mind because a card is busy today."""
-    said_before = disk.receipt if disk.receipt and disk.receipt.name else None
-    speech_url = choices.speech_url or str(disk.settings.get("speech.whisper_url", ""))
-    server_url = choices.server_url or (said_before.server_url if said_before else "")
-    mode = choices.mode
-    if mode is None and choices.speech_url:
-        mode = Mode.SPLIT
-    elif mode is None and choices.server_url:
-        mode = Mode.THIN
-    elif mode is None and said_before and said_before.mode in list(Mode):
-        mode = Mode(said_before.mode)
-    if mode is Mode.LOCAL:
-        speech_url = ""
-    tier = choices.tier
-    if tier is None and disk.settings.get("speech.quality") in list(Tier):
-        tier = Tier(disk.settings["speech.quality"])
-    return Wishes(mode, tier, speech_url, server_url if mode in (None, Mode.THIN) else "")
-
-
-def _with_bundle(hardware: Hardware, wishes: Wishes, advice: Recommendation, disk: Disk) -> Recommendation:
+def _with_bundle(hardware: Hardware, wanted: Wishes, advice: Recommendation, disk: Disk) -> Recommendation:
     """With a folder instead of a network: the best quality whose models it brings, unless the user has named one."""
     if disk.bundle is None or advice.mode is not Mode.LOCAL:
         return advice
@@ -132,10 +108,10 @@ def _with_bundle(hardware: Hardware, wishes: Wishes, advice: Recommendation, dis
             "Add --mode split or --mode thin, or have it made with build/bundle.py --set cpu.",
         )
     there = disk.bundle.models | disk.models
-    if wishes.tier or advice.recogniser.model in there:
+    if wanted.tier or advice.recogniser.model in there:
         return advice
     brought = [fit.tier for fit in advice.fits if fit.fits and fit.recogniser.model in there]
-    return tiers.recommend(hardware, replace(wishes, tier=brought[0])) if brought else advice
+    return tiers.recommend(hardware, replace(wanted, tier=brought[0])) if brought else advice
 
 
 # Of build/requirements/cpu.txt and apple.txt.
@@ -146,23 +122,6 @@ def _has_cuda(advice: Recommendation, disk: Disk) -> bool:
     if not advice.overlay:
         return False
     return disk.bundle is None or "nvidia_cublas_cu12" in disk.bundle.wheels
-
-
-def _settings(choices: Choices, disk: Disk, advice: Recommendation) -> dict[str, Any]:
-    """Only what the user has said, and what nobody has said anything about yet."""
-    wanted: dict[str, Any] = {}
-    if choices.tier:
-        wanted["speech.quality"] = choices.tier.value
-    elif advice.mode is Mode.LOCAL and "speech.quality" not in disk.settings and advice.tier is not Tier.TINY:
-        wanted["speech.quality"] = advice.tier.value
-    urls = ("speech.whisper_url", "speech.kokoro_url")
-    if choices.speech_url:
-        wanted |= dict.fromkeys(urls, choices.speech_url)
-    elif choices.mode is Mode.LOCAL:
-        wanted |= {name: "" for name in urls if disk.settings.get(name)}
-    if choices.server_url and "hub.server_url" in FIELD_OF:
-        wanted["hub.server_url"] = choices.server_url
-    return {name: value for name, value in wanted.items() if disk.settings.get(name) != value}
 
 
 def _tasks(plan: Plan, choices: Choices, disk: Disk, place: Place) -> Iterator[Task]:
@@ -252,20 +211,9 @@ def _refuse(tasks: tuple[Task, ...], disk: Disk, place: Place) -> None:
         raise ClawMuxError("missing_program", disk.can_make_environments.fault, disk.can_make_environments.remedy)
     elsewhere = disk.models_free_bytes is not None
     here = [task for task in to_do if not (elsewhere and task.key == "models")]
-    _check_room(place.program, here, disk.free_bytes)
+    room.check(place.program, here, disk.free_bytes)
     if elsewhere:
-        _check_room(place.data.models, [task for task in to_do if task.key == "models"], disk.models_free_bytes)
-
-
-def _check_room(folder: Path, tasks: list[Task], free: int | None) -> None:
-    """What stays of each, and the worst moment of one of them."""
-    if free is None or not any(task.disk_bytes for task in tasks):
-        return
-    stays = sum(task.disk_bytes for task in tasks)
-    needed = stays + max(max(0, task.peak_bytes - task.disk_bytes) for task in tasks) + RESERVE_BYTES
-    if free < needed:
-        text = f"{folder} has {mega(free)} free; {mega(needed)} are needed, of which {mega(stays)} stay."
-        raise ClawMuxError("disk_full", text, "Make room, use --prefix DIR, or choose less: --tier tiny, --no-models.")
+        room.check(place.data.models, [task for task in to_do if task.key == "models"], disk.models_free_bytes)
 
 
 def _reasons(advice: Recommendation, choices: Choices) -> tuple[str, ...]:
@@ -287,7 +235,3 @@ def _warnings(plan: Plan, choices: Choices, disk: Disk, place: Place) -> Iterato
     for file in disk.shell_files if choices.modify_path and not disk.is_on_path else ():
         if file.fault:
             yield f"{file.path} is left alone: {file.fault}."
-
-
-def mega(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -12,7 +12,8 @@ from clawmux.tiers import Mode
 from clawmux.wire.errors import ClawMuxError
 from installer.disk import Disk
 from installer.place import Place
-from installer.plan import Plan, Task, mega
+from installer.plan import Plan, Task
+from installer.room import mega
 
 ENVELOPE_VERSION = 1
 WIDTH = 100
