@@ -10,6 +10,7 @@ it (its minor version) and this kind of machine.
 from __future__ import annotations
 
 import argparse
+import errno
 import fnmatch
 import hashlib
 import importlib.util
@@ -231,6 +232,9 @@ def main(argv: Iterable[str]) -> int:
     except Failed as failure:
         print(f"zipapp: {failure}", file=sys.stderr)
         return failure.code
+    except OSError as error:
+        print(f"zipapp: {error}", file=sys.stderr)
+        return 23 if error.errno in (errno.ENOSPC, errno.EDQUOT) else 1
     return 0
 
 

@@ -19,6 +19,7 @@ from mcp.client.session import ClientSession
 from mcp.client.stdio import stdio_client
 
 import clawmux
+from clawmux.adapters.speech.client import SpeechClient
 from tests.build.conftest import PYTHON, ROOT, Machine, make, unpacked_in
 from tests.live_hub import end_tmux
 from tests.waiting import until
@@ -60,6 +61,14 @@ def from_the_file(machine: Machine) -> Path:
     return machine.program
 
 
+def from_python(machine: Machine) -> Path:
+    """Without the script in front: what is started has no command to go by, only the tree it comes from."""
+    command = machine.home / "command"
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(str(PYTHON))} {shlex.quote(str(machine.program))} "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    return command
+
+
 def from_the_launcher(machine: Machine) -> Path:
     """What the installer leaves, with the same launcher."""
     program = machine.home / ".local" / "share" / "clawmux"
@@ -88,7 +97,7 @@ def make_version(zipapp: Path, folder: Path) -> None:
     (folder / "site").symlink_to(tree.relative_to(folder) / "site-packages")
 
 
-@pytest.mark.parametrize("way", [from_the_file, from_the_launcher])
+@pytest.mark.parametrize("way", [from_the_file, from_python, from_the_launcher])
 async def test_everything_starts_from_it(way: Any, zipapp: Path, home: Path) -> None:
     os.link(zipapp, home / "clawmux.pyz")
     machine = Machine(home, home / "clawmux.pyz")
@@ -156,6 +165,10 @@ async def test_the_processors_set_speaks_and_hears(checkout: Path, home: Path) -
     try:
         installed("start", "--no-open", "--port", "0")
         await until(lambda: installed.status()["hub"]["speech"]["state"] == "ready", 120)
+        [socket] = (home / ".local/state/clawmux/run").glob("speech*.sock")
+        async with SpeechClient(socket) as speech:
+            sound = b"".join([part async for part in speech.synthesize("The tests are green.", "af_sky", format="wav")])
+            assert "test" in (await speech.transcribe(sound, "audio/wav", "en")).lower()
         # What is left out of the packages is missed by none of these.
         imports = "import av, ctranslate2, faster_whisper, kokoro_onnx, numpy.testing, onnxruntime, huggingface_hub"
         installed.machine.run(program, "-c", imports, more={"SHIV_INTERPRETER": "1"})
