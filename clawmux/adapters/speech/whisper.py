@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,8 @@ def not_a_language(language: str, model: str) -> ClawMuxError:
 def _load(folder: Path, engine: Engine) -> Any:
     kind, _, number = engine.device.partition(":")
     if kind == "cuda":
+        # clawmux.hardware counts the cards as they sit on the bus; CUDA by itself begins with the fastest.
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         preload()  # before the first use, which looks for the libraries by name
     from faster_whisper import WhisperModel
 
