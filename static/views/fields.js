@@ -65,7 +65,7 @@ function Field({ row, setRows }) {
   return html`<div class="row2" data-setting=${row.name}>
     <div class="t">
       <label for=${id}>${row.title}</label>${row.project && html`<span class="tag">per project</span>`}
-      <p class="hint" id=${`${id}-help`}>${row.help} ${row.live ? "" : "Takes effect at the next start of the hub."}</p>
+      <p class="hint" id=${`${id}-help`}>${coded(row.help)} ${row.live ? "" : "Takes effect at the next start of the hub."}</p>
       <p class="hint origin">${originOf(row)}${row.source === "config.toml" && html` <button class="link" onClick=${() => save(null)}>Back to ${shownOf(row, row.default)}<span class="sr"> for ${row.title}</span></button>`}</p>
       ${fault && html`<p class="refusal" id=${`${id}-fault`} role="alert">${fault}</p>`}
     </div>
@@ -82,6 +82,11 @@ function tell(rows) {
 /** The field stands beside it: its name need not be said again. @param {string} words @param {string} name */
 function plain(words, name) {
   return words.split("\n")[0].replace(/^field: /, "").replace(`${name} = `, "");
+}
+
+/** Help is written for the command line, too: what stands between backticks is code. @param {string} words */
+function coded(words) {
+  return words.split("`").map((part, i) => (i % 2 ? html`<code>${part}</code>` : part));
 }
 
 /** Where the value comes from, when that is not where one would think. */
@@ -105,7 +110,7 @@ function Control({ id, row, value, fault, save, setDraft }) {
   if (row.type === "float" && row.high - row.low <= SLIDER_SPAN) {
     return html`<input ...${facts} type="range" min=${row.low} max=${row.high} step=${SLIDER_STEP} value=${value} onInput=${onInput} onChange=${({ target }) => save(Number(target.value))} aria-valuetext=${shownOf(row, value)} /><output for=${id}>${shownOf(row, value).replace(" seconds", " s")}</output>`;
   }
-  return html`<input ...${facts} type="number" inputmode="decimal" min=${row.low} max=${row.high} step="any" value=${value} onInput=${onInput} onChange=${({ target }) => save(target.value === "" ? "" : Number(target.value))} /><span class="unit">${unitOf(row)}</span>`;
+  return html`<input ...${facts} type="number" inputmode="decimal" min=${row.low} max=${row.high} step="any" value=${value} onInput=${onInput} onChange=${({ target }) => save(target.value === "" ? "" : Number(target.value))} />${unitOf(row) && html`<span class="unit">${unitOf(row)}</span>`}`;
 }
 
 function unitOf({ name }) {

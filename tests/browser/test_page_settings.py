@@ -221,6 +221,7 @@ async def test_a_refusal_stands_at_its_field_until_it_is_mended(hub: PageHub, op
     await box.press("Tab")
     await expect(row.get_by_role("alert")).to_have_text("4 is outside 5 to 3600.")
     await expect(box).to_have_attribute("aria-invalid", "true")
+    await expect(box).to_have_css("border-top-color", "rgb(194, 47, 47)")
     assert await box.input_value() == "4", "what was typed stays, to be mended"
     description = await box.evaluate(
         "n => n.getAttribute('aria-describedby').split(' ').map(i => document.getElementById(i).textContent).join(' ')"
