@@ -26,7 +26,8 @@ FACTS = {
     "download",
 }
 OURS = {"clawmux", "installer", "build", "tests", "static"}
-ENGINES = {"ctranslate2", "faster_whisper", "kokoro_onnx", "onnxruntime", "numpy", "av", "tokenizers", "pywhispercpp", "mlx", "mlx_audio"}
+ENGINES = {"ctranslate2", "faster_whisper", "kokoro_onnx", "onnxruntime", "numpy", "av", "tokenizers"}
+ENGINES |= {"pywhispercpp", "mlx", "mlx_audio"}
 # yarl is the part of aiohttp that holds addresses.
 AIOHTTP = frozenset({"aiohttp", "yarl"})
 EVERYTHING = {"wire", "core", "facts", "adapters", "hub", "cli", "checks", "doctor", "mcp_server", "demo_agent"}
