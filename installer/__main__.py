@@ -93,15 +93,14 @@ def finish(place: Place, choices: Choices, drawn: Plan, failure: ClawMuxError | 
     if not is_reachable:
         say(_how_to_type(place, choices))
     starts = choices.start and drawn.mode is not Mode.THIN
-    if starts and hub.running(place.data) is None:
-        started = _run(place, "start", "--no-open")
-        if started:
-            return started
+    started = _run(place, "start", "--no-open") if starts and hub.running(place.data) is None else 0
     deep = ["--deep"] if starts and drawn.models and all(disks.is_ready(place.data.models, name) for name in drawn.models) else []
     found = _run(place, "doctor", *deep)
     say(f"`{command} doctor{' --deep' if deep else ''}` ended with {found} ({_MEANINGS.get(found, 'it failed itself')}).")
     for warning in drawn.warnings:
         say(warning)
+    if started:
+        return started
     if choices.start:
         opened = _run(place, "open")
         return opened or (failure.exit_code if failure else 0)
@@ -145,6 +144,8 @@ def uninstall(place: Place, choices: Choices) -> int:
         # What the hub wrote last goes, too.
         removal.remove(place, removal.find(place, choices.keep_data, os.environ), say)
     say("ClawMux is removed." if not choices.keep_data else f"ClawMux is removed; your data stays in {place.data.data}.")
+    if place.data.models.exists() and not place.data.models.is_relative_to(place.data.data):
+        say(f"The models in {place.data.models} stay; others may use them.")
     return 0
 
 

@@ -110,6 +110,11 @@ def _launcher_back(job: Job) -> None:
 def _write_settings(job: Job) -> None:
     make_private(job.place.data.config)
     settings.save_all(job.place.data.config_file, job.plan.settings)
+    is_restarted = any(task.key == "check" and not task.is_done for task in job.plan.tasks)
+    if job.disk.hub_runs and not is_restarted:
+        # One that runs on takes them over when it is told, and keeps its old ones in memory when it is not.
+        for name, value in job.plan.settings.items():
+            hub.run(job.place.launcher, "settings", "set", name, str(value), seconds=hub.STOP_SECONDS)
 
 
 def _settings_back(job: Job) -> None:

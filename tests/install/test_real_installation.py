@@ -51,7 +51,7 @@ def machine() -> Iterator[Machine]:
 
 
 def run_script(machine: Machine, *arguments: str) -> Result:
-    return machine.run("sh", str(machine.checkout / "install.sh"), *arguments, seconds=540)
+    return machine.run("sh", str(machine.checkout / "install.sh"), *arguments, seconds=1200)
 
 
 def speech() -> list[str]:

@@ -194,6 +194,14 @@ class TestWithAHub:
         assert json.loads((running.program / "hub.lock").read_bytes())["url"] == url
         assert "keeper" in running.clawmux("status").stdout
 
+    def test_a_wish_reaches_the_one_that_runs(self, running: Machine) -> None:
+        pid, _ = self.health(running)
+        done = running.install(*YES, "--speech-url", "http://127.0.0.1:9")
+        assert done.returncode == 0, done.stderr
+        assert self.health(running)[0] == pid
+        told = json.loads(running.clawmux("settings", "get", "speech.whisper_url", "--json").stdout)["result"]
+        assert told["value"] == "http://127.0.0.1:9"
+
     def test_one_that_does_not_come_up_gives_way_to_the_old_one(self, running: Machine) -> None:
         _, version = self.health(running)
         before = running.current
