@@ -1,28 +1,27 @@
-"""How the hub is reached: by itself, its port, its page from a browser here, and from a phone; and who keeps it running."""
+"""How the hub is reached: by itself, its port, its page from a browser here, and the hub of a machine that has none."""
 
 from __future__ import annotations
 
 import errno
 import http.client
-import shutil
 import socket
-import ssl
 import sys
 import threading
 from collections.abc import Iterable
 from ipaddress import ip_address
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import clawmux
-from clawmux.adapters import processes, user_service
+from clawmux.adapters import processes
 from clawmux.checks import web
+from clawmux.checks.phone import WHY_HTTPS
 from clawmux.checks.scene import Scene
 from clawmux.finding import Finding, Verdict
 from clawmux.wire.errors import ClawMuxError
 
 NAME = "clawmux.localhost"
 PAGE_SECONDS = 3.0
+QUICK_SECONDS = 0.7
 RESOLVE_SECONDS = 0.5
 _RESTART = "Run: clawmux stop, then clawmux start. Agents live on."
 
@@ -139,78 +138,31 @@ def _resolves(name: str) -> bool:
     return any(ip_address(address).is_loopback for address in found)
 
 
-# --- a phone ------------------------------------------------------------------------------------
-
-WHY_HTTPS = "Browsers give the microphone to a page from another machine, such as your phone, over https only"
+# --- a hub elsewhere ----------------------------------------------------------------------------
 
 
-def phone(scene: Scene) -> Iterable[Finding]:
-    settings = scene.settings
-    if settings.hub_tls_certificate:
-        fault = _certificate_fault(settings.hub_tls_certificate, settings.hub_tls_key)
-        if fault:
-            remedy = "Give PEM files of a certificate chain and its key, or empty both settings."
-            return [Finding(Verdict.FAIL, "phone", f"hub.tls_certificate, hub.tls_key: {fault}.", remedy)]
-    if settings.hub_public_url:
-        return [Finding(Verdict.OK, "phone", f"A phone opens {settings.hub_public_url}.")]
-    is_open = not _is_loopback(settings.hub_host)
-    if is_open and not settings.hub_tls_certificate:
-        remedy = "Set hub.tls_certificate and hub.tls_key, or: clawmux settings set hub.host 127.0.0.1"
-        return [Finding(Verdict.FAIL, "phone", f"hub.host = {settings.hub_host} without TLS: the hub refuses to start.", remedy)]
-    if is_open:
-        return [Finding(Verdict.OK, "phone", f"A phone opens https://{settings.hub_host}:{settings.hub_port}.")]
-    detail = f"The page is for this machine only. {WHY_HTTPS}."
-    remedy = "For a phone: put an https proxy in front of the hub and set hub.public_url to its address."
-    if shutil.which("tailscale", path=scene.environ.get("PATH")):
-        remedy = (
-            f"For a phone: tailscale serve --bg http://127.0.0.1:{settings.hub_port}, "
-            "then set hub.public_url to the https address that it prints."
-        )
-    return [Finding(Verdict.OK, "phone", detail, remedy)]
-
-
-def _certificate_fault(certificate: str, key: str) -> str:
+def server(scene: Scene) -> Iterable[Finding]:
+    """The hub of a machine that only shows the page."""
+    url = scene.settings.hub_server_url
+    if not url:
+        return [Finding(Verdict.SKIP, "server", "The hub is to run on this machine (hub.server_url is empty).")]
+    address = urlsplit(url if "://" in url else f"http://{url}")
+    limit = PAGE_SECONDS if scene.deep else QUICK_SECONDS
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            Path(certificate).expanduser(), Path(key).expanduser() if key else None, password=""
-        )
-    except (OSError, ssl.SSLError, ValueError) as error:
-        return web.reason(error)
-    return ""
+        shown = web.get(address, "/", {}, limit)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        remedy = "Start the hub there, or set hub.server_url to its address."
+        return [Finding(Verdict.FAIL, "server", f"{url} cannot be reached: {web.reason(error)}.", remedy)]
+    return [judge_server(url, shown)]
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-# --- the service --------------------------------------------------------------------------------
-
-
-def service(scene: Scene) -> Iterable[Finding]:
-    manager = user_service.here(scene.environ)
-    try:
-        header = manager.header()
-        if header is None:
-            detail = "The hub is not kept by the system; it runs from `clawmux start` to `clawmux stop`."
-            return [Finding(Verdict.SKIP, "service", detail, "To have it start with you: clawmux service install")]
-        if header.data != scene.paths.data:
-            return [Finding(Verdict.OK, "service", f"{manager.file} keeps another hub, that of {header.data}.")]
-        manager.require()
-        state = manager.state()
-    except ClawMuxError as error:
-        return [Finding(Verdict.WARN, "service", f"{error.text[:1].upper()}{error.text[1:]}", error.remedy)]
-    return [judge_service(state, scene.hub is not None)]
-
-
-def judge_service(state: user_service.State, hub_runs: bool) -> Finding:
-    if state.running:
-        if state.enabled:
-            return Finding(Verdict.OK, "service", f"It runs (pid {state.pid}) and starts at login.")
-        detail = f"It runs (pid {state.pid}) and does not start at the next login."
-        return Finding(Verdict.WARN, "service", detail, "Run: clawmux service install")
-    if hub_runs:
-        return Finding(Verdict.OK, "service", "It is installed and not running; the hub was started by hand.")
-    return Finding(Verdict.WARN, "service", "It is installed and not running.", "Run: clawmux start, and see `clawmux logs`.")
+def judge_server(url: str, shown: web.Answer) -> Finding:
+    if shown.status == 421:
+        remedy = "On that machine set hub.host or hub.public_url to the name that you use here."
+        return Finding(Verdict.FAIL, "server", f"{url} is a hub that does not answer to this name.", remedy)
+    if shown.status != 200 or b"<title>" not in shown.body:
+        detail = f"{url} answers {shown.status} and not the page."
+        return Finding(Verdict.FAIL, "server", detail, "Look whether the hub runs there, and at hub.server_url.")
+    if not url.startswith("https:"):
+        return Finding(Verdict.WARN, "server", f"{url} answers. {WHY_HTTPS}.", "Give that hub a certificate: hub.tls_certificate")
+    return Finding(Verdict.OK, "server", f"The hub runs at {url} and answers.")

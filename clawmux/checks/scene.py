@@ -42,6 +42,11 @@ class Scene:
     hub_fault: ClawMuxError | None = None
     """Why it cannot be said whether a hub runs."""
 
+    @property
+    def is_thin(self) -> bool:
+        """This machine only shows the page of a hub elsewhere."""
+        return bool(self.settings.hub_server_url) and self.hub is None
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -50,6 +55,8 @@ class Check:
     group: str
     look: Callable[[Scene], Iterable[Finding]]
     only_deep: bool = False
+    for_hub: bool = False
+    """Of no matter on a machine that only shows the page of a hub elsewhere."""
     alone: bool = False
     """Begun when all others have ended: it measures time."""
     seconds: float = field(default=15.0)

@@ -14,7 +14,9 @@ def wanted_fit(scene: Scene) -> Fit:
 
 
 def wanted_models(scene: Scene) -> list[str]:
-    """Names in the catalogue; none for a half that another server does."""
+    """Names in the catalogue; none for a half that another server does, or where no hub is to run."""
+    if scene.is_thin:
+        return []
     chosen = wanted_fit(scene)
     names = [] if scene.settings.speech_whisper_url else [chosen.recogniser.model]
     names += [] if scene.settings.speech_kokoro_url else [chosen.speaker.model, "voices"]

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from clawmux import hardware, tiers
-from clawmux.checks import files, machine, program, reach, remote, runtimes, speech, terminal
+from clawmux.checks import files, machine, phone, program, reach, remote, runtimes, service, speech, terminal
 from clawmux.checks.scene import Check, Scene
 from clawmux.finding import Finding, Verdict
 from clawmux.hardware import Hardware
-from clawmux.tiers import Recommendation, Wishes
+from clawmux.tiers import Mode, Recommendation, Wishes
 from clawmux.wire.errors import ClawMuxError
 
 MACHINE, PROGRAM, AGENTS, FILES, REACH, SPEECH = (
@@ -35,24 +35,26 @@ CHECKS: tuple[Check, ...] = (
     Check("Python", PROGRAM, program.interpreter),
     Check("installation", PROGRAM, program.installation),
     Check("settings", PROGRAM, program.settings),
-    Check("service", PROGRAM, reach.service),
-    Check("tmux", AGENTS, terminal.tmux_version),
-    Check("typing", AGENTS, terminal.typing, only_deep=True, seconds=60.0),
-    Check("agent programs", AGENTS, runtimes.runtimes, seconds=30.0),
+    Check("service", PROGRAM, service.service, for_hub=True),
+    Check("tmux", AGENTS, terminal.tmux_version, for_hub=True),
+    Check("typing", AGENTS, terminal.typing, only_deep=True, for_hub=True, seconds=60.0),
+    Check("agent programs", AGENTS, runtimes.runtimes, for_hub=True, seconds=30.0),
     Check("private files", FILES, files.modes),
-    Check("hub", REACH, reach.hub),
-    Check("port", REACH, reach.port),
-    Check("page", REACH, reach.page),
-    Check("phone", REACH, reach.phone),
-    Check("quality", SPEECH, speech.quality),
-    Check("engine packages", SPEECH, speech.packages),
-    Check("CUDA libraries", SPEECH, speech.graphics),
-    Check("models", SPEECH, speech.models, seconds=600.0),
-    Check("remote speech", SPEECH, remote.servers, seconds=30.0),
-    Check("speech round trip", SPEECH, speech.speaking, only_deep=True, alone=True, seconds=300.0),
+    Check("hub", REACH, reach.hub, for_hub=True),
+    Check("port", REACH, reach.port, for_hub=True),
+    Check("page", REACH, reach.page, for_hub=True),
+    Check("phone", REACH, phone.phone, for_hub=True),
+    Check("server", REACH, reach.server),
+    Check("quality", SPEECH, speech.quality, for_hub=True),
+    Check("engine packages", SPEECH, speech.packages, for_hub=True),
+    Check("CUDA libraries", SPEECH, speech.graphics, for_hub=True),
+    Check("models", SPEECH, speech.models, for_hub=True, seconds=600.0),
+    Check("remote speech", SPEECH, remote.servers, for_hub=True, seconds=30.0),
+    Check("speech round trip", SPEECH, speech.speaking, only_deep=True, for_hub=True, alone=True, seconds=300.0),
 )
 
 DEEP_ONLY = "Only looked at by `clawmux doctor --deep`."
+NOT_HERE = "Not needed on this machine: it shows the page of a hub elsewhere."
 # Who waits this long wants to know for what.
 TELL_SECONDS = 1.0
 
@@ -94,16 +96,23 @@ def exit_code(findings: Iterable[Finding]) -> int:
 
 def examine(scene: Scene, tell: Tell, checks: Sequence[Check] = CHECKS) -> Report:
     """``scene.hardware`` is what everybody waits for who needs it; it is asked here too, for the card."""
-    chosen = [check for check in checks if scene.deep or not check.only_deep]
+    chosen = [check for check in checks if not _why_not(check, scene)]
     found = _run([check for check in chosen if not check.alone], scene, tell)
     found |= _run([check for check in chosen if check.alone], scene, tell)
     machine, recommendation, faults = _judge(scene)
     rows = [
         Grouped(check.group, finding)
         for check in checks
-        for finding in found.get(check.name, [Finding(Verdict.SKIP, check.name, DEEP_ONLY)])
+        for finding in found.get(check.name, [Finding(Verdict.SKIP, check.name, _why_not(check, scene))])
     ]
     return Report(machine, recommendation, (*rows, *(Grouped(MACHINE, fault) for fault in faults)))
+
+
+def _why_not(check: Check, scene: Scene) -> str:
+    """Why it is left out; empty when it is not."""
+    if check.for_hub and scene.is_thin:
+        return NOT_HERE
+    return DEEP_ONLY if check.only_deep and not scene.deep else ""
 
 
 def beside(work: Callable[[], T]) -> Callable[[], T]:
@@ -121,7 +130,9 @@ def beside(work: Callable[[], T]) -> Callable[[], T]:
 
 
 def wishes_of(scene: Scene) -> Wishes:
-    """What the settings say about where speech is made. The quality is left open: that is what is recommended."""
+    """What the settings say about what runs where. The quality is left open: that is what is recommended."""
+    if scene.is_thin:
+        return Wishes(mode=Mode.THIN, server_url=scene.settings.hub_server_url)
     return Wishes(speech_url=scene.settings.speech_whisper_url or scene.settings.speech_kokoro_url)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from clawmux import __version__
-from clawmux.doctor.examination import DEEP_ONLY, Grouped, Report
+from clawmux.doctor.examination import DEEP_ONLY, NOT_HERE, Grouped, Report
 from clawmux.finding import Finding, Verdict
 from clawmux.hardware import Gpu, Hardware
 from clawmux.tiers import Engine, Recommendation, amount
@@ -96,7 +96,7 @@ def _count(number: int, word: str) -> str:
 
 
 def _groups(report: Report) -> Iterator[tuple[str, list[Finding]]]:
-    shown = [row for row in report.findings if row.finding.detail != DEEP_ONLY]
+    shown = [row for row in report.findings if row.finding.detail not in _LEFT_OUT]
     order = list(dict.fromkeys(row.group for row in shown))
     shown.sort(key=lambda row: order.index(row.group))
     for group, rows in groupby(shown, key=_group_of):
@@ -107,9 +107,19 @@ def _group_of(row: Grouped) -> str:
     return row.group
 
 
-def left_out(report: Report) -> str:
-    names = [row.finding.what for row in report.findings if row.finding.detail == DEEP_ONLY]
-    return f"Not tried: {', '.join(names)}. `clawmux doctor --deep` tries them too." if names else ""
+def left_out(report: Report) -> list[str]:
+    """One line for each reason, in place of one for each check."""
+    lines = []
+    for detail, form in _LEFT_OUT.items():
+        if names := [row.finding.what for row in report.findings if row.finding.detail == detail]:
+            lines.append(form.format(", ".join(names)))
+    return lines
+
+
+_LEFT_OUT = {
+    NOT_HERE: "Not needed on this machine, which shows the page of a hub elsewhere: {}.",
+    DEEP_ONLY: "Not tried: {}. `clawmux doctor --deep` tries them too.",
+}
 
 
 def plain(report: Report) -> str:
@@ -124,7 +134,7 @@ def plain(report: Report) -> str:
         for finding in findings:
             lines.append(f"  {WORDS[finding.verdict].ljust(_WIDTH)}  {finding.what}: {finding.detail}")
             lines += [f"  {' ' * _WIDTH}  {finding.remedy}"] if finding.remedy else []
-    return "\n".join([*lines, "", *filter(None, [left_out(report)]), summary(report)])
+    return "\n".join([*lines, "", *left_out(report), summary(report)])
 
 
 def _columns(rows: Rows) -> list[str]:
@@ -149,8 +159,8 @@ def rich_page(report: Report) -> str:
             console.print(Text(f"\n{group}", style="bold"))
             console.print(_findings(findings))
         console.print()
-        if names := left_out(report):
-            console.print(Text(names, style="dim"))
+        for line in left_out(report):
+            console.print(Text(line, style="dim"))
         worst = (Verdict.OK, Verdict.WARN, Verdict.FAIL)[report.exit_code]
         console.print(Text(summary(report), style=_COLOURS[worst]))
     return captured.get().rstrip()

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from clawmux.checks.scene import Check, Scene
-from clawmux.doctor.examination import CHECKS, DEEP_ONLY, examine, exit_code
+from clawmux.checks.scene import Check, Hub, Scene
+from clawmux.checks.tier import wanted_models
+from clawmux.doctor.examination import CHECKS, DEEP_ONLY, NOT_HERE, examine, exit_code
 from clawmux.finding import Finding, Verdict
 from clawmux.wire.errors import ClawMuxError
 from tests.doctor.conftest import MACHINE, MakeScene
@@ -86,6 +87,19 @@ def test_deep_checks_are_left_out_and_named(scene: MakeScene) -> None:
     checks = (Check("deep", "g", fine, only_deep=True), Check("a", "g", fine))
     assert run(scene(), *checks) == [Finding(Verdict.SKIP, "deep", DEEP_ONLY), FINE]
     assert run(scene(deep=True), *checks) == [FINE, FINE]
+
+
+def test_a_machine_that_only_shows_the_page_is_not_asked_for_tmux(scene: MakeScene) -> None:
+    checks = (
+        Check("tmux", "g", fine, for_hub=True),
+        Check("deep", "g", fine, only_deep=True, for_hub=True),
+        Check("a", "g", fine),
+    )
+    thin = scene({"hub_server_url": "https://hub.example"})
+    assert [finding.detail for finding in run(thin, *checks)] == [NOT_HERE, NOT_HERE, FINE.detail]
+    assert examine(thin, lambda names: None, checks).to_json()["recommendation"]["mode"] == "thin"
+    assert run(replace(thin, hub=Hub(1, "http://x")), checks[0]) == [FINE], "a hub that runs here all the same is looked at"
+    assert wanted_models(thin) == []
 
 
 def test_what_measures_time_begins_when_the_others_have_ended(scene: MakeScene) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from clawmux import tiers
 from clawmux.doctor import page
-from clawmux.doctor.examination import DEEP_ONLY, Grouped, Report
+from clawmux.doctor.examination import DEEP_ONLY, NOT_HERE, Grouped, Report
 from clawmux.finding import Finding, Verdict
 from clawmux.hardware import Apple, Gpu, Hardware
 from tests.doctor.conftest import GIB, MACHINE
@@ -32,6 +32,12 @@ def test_plain_text_has_all_of_it() -> None:
     assert "  FAILED   private files: token has mode 644.\n           Run: chmod 600 token\n" in text
     assert "  warning  tmux: tmux 3.1.\n           Update tmux.\n" in text
     assert text.endswith("Not tried: speech round trip. `clawmux doctor --deep` tries them too.\n1 failure and 1 warning.")
+
+
+def test_what_a_thin_machine_does_not_need_is_one_line() -> None:
+    skipped = tuple(Grouped("g", Finding(Verdict.SKIP, name, NOT_HERE)) for name in ("tmux", "models"))
+    text = page.plain(Report(MACHINE, None, skipped))
+    assert "Not needed on this machine, which shows the page of a hub elsewhere: tmux, models.\nAll is well." in text
 
 
 def test_a_group_is_shown_once() -> None:

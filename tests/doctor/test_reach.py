@@ -1,34 +1,27 @@
-"""The hub, its port, its page, a phone and the service: with a real hub, real ports, real certificates and real unit files."""
+"""The hub, its port and its page, here and elsewhere: with a real hub and real ports."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime
 import http.server
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 import clawmux
-from clawmux.adapters import user_service
-from clawmux.adapters.service_unit import Unit
 from clawmux.checks import reach as checks
+from clawmux.checks import web
 from clawmux.checks.scene import Hub, Scene
 from clawmux.cli.doctor import _asking, _hub
 from clawmux.finding import Verdict
 from clawmux.hub import lock
 from clawmux.wire.errors import ClawMuxError
-from tests.doctor.conftest import AddProgram, MakeScene
+from tests.doctor.conftest import MakeScene
 from tests.live_hub import LiveHub
 
 
@@ -142,7 +135,7 @@ class Broken(Careless):
 
 
 @contextmanager
-def web(handler: type[Careless]) -> Iterator[int]:
+def serving(handler: type[Careless]) -> Iterator[int]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         try:
@@ -153,7 +146,7 @@ def web(handler: type[Careless]) -> Iterator[int]:
 
 @pytest.mark.parametrize(("handler", "words"), [(Careless, "not its own"), (Broken, "answers 500")])
 def test_a_page_that_is_not_as_it_should_be(scene: MakeScene, handler: type[Careless], words: str) -> None:
-    with web(handler) as port:
+    with serving(handler) as port:
         finding = next(iter(checks.page(scene(hub=Hub(1, f"http://clawmux.localhost:{port}")))))
     assert finding.verdict is Verdict.FAIL and words in finding.detail and finding.remedy
 
@@ -175,98 +168,39 @@ def test_the_pages_name(found: bool, platform: str, words: str) -> None:
     assert ("Safari" in finding.remedy) == (platform == "darwin")
 
 
-# --- a phone ------------------------------------------------------------------------------------
+# --- a hub elsewhere ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def certificate(home: Path) -> dict[str, str]:
-    """A pair that fits, as settings."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hub.example")])
-    born = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(born).not_valid_after(born + datetime.timedelta(days=365 * 50)).sign(key, hashes.SHA256())
-    )  # fmt: skip
-    (home / "c.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (home / "k.pem").write_bytes(private)
-    return {"hub_tls_certificate": str(home / "c.pem"), "hub_tls_key": str(home / "k.pem")}
+async def test_a_hub_elsewhere_that_answers(scene: MakeScene, live: LiveHub) -> None:
+    [finding] = await asyncio.to_thread(lambda: list(checks.server(scene({"hub_server_url": f"http://127.0.0.1:{live.port}"}))))
+    assert finding.verdict is Verdict.WARN and "microphone" in finding.detail
+
+
+async def test_a_hub_elsewhere_by_a_name_that_it_does_not_know(scene: MakeScene, live: LiveHub) -> None:
+    [finding] = await asyncio.to_thread(lambda: list(checks.server(scene({"hub_server_url": f"127.0.0.2:{live.port}"}))))
+    assert finding.verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize(
-    ("settings", "verdict", "words"),
+    ("url", "status", "verdict"),
     [
-        ({}, Verdict.OK, "for this machine only"),
-        ({"hub_public_url": "https://hub.example"}, Verdict.OK, "https://hub.example"),
-        ({"hub_host": "0.0.0.0"}, Verdict.FAIL, "without TLS"),
-        ({"hub_host": "192.0.2.7", "hub_tls_certificate": "/nowhere.pem"}, Verdict.FAIL, "No such file"),
+        ("https://hub.example", 200, Verdict.OK),
+        ("http://hub.example", 200, Verdict.WARN),
+        ("https://hub.example", 421, Verdict.FAIL),
+        ("https://hub.example", 502, Verdict.FAIL),
     ],
 )
-def test_a_phone(scene: MakeScene, settings: dict[str, str], verdict: Verdict, words: str) -> None:
-    [finding] = checks.phone(scene(settings))
-    assert finding.verdict is verdict and words in finding.detail
+def test_what_a_hub_elsewhere_answers(url: str, status: int, verdict: Verdict) -> None:
+    finding = checks.judge_server(url, web.Answer(status, b"<title>ClawMux</title>"))
+    assert finding.verdict is verdict and bool(finding.remedy) == (verdict is not Verdict.OK)
 
 
-def test_a_phone_with_a_certificate(scene: MakeScene, certificate: dict[str, str]) -> None:
-    [finding] = checks.phone(scene({"hub_host": "hub.example", **certificate}))
-    assert (finding.verdict, finding.detail) == (Verdict.OK, "A phone opens https://hub.example:3460.")
-    Path(certificate["hub_tls_key"]).write_text("no key")
-    [finding] = checks.phone(scene({"hub_host": "hub.example", **certificate}))
-    assert finding.verdict is Verdict.FAIL and "hub.tls_key" in finding.detail
+def test_nobody_answers_elsewhere(scene: MakeScene) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    [finding] = checks.server(scene({"hub_server_url": f"https://127.0.0.1:{port}"}))
+    assert finding.verdict is Verdict.FAIL and "refused" in finding.detail
 
 
-def test_a_phone_where_tailscale_is_installed(scene: MakeScene, program: AddProgram, home: Path) -> None:
-    program("tailscale", "exit 0")
-    [finding] = checks.phone(scene(environ={"PATH": str(home / "programs")}))
-    assert finding.verdict is Verdict.OK and "tailscale serve --bg http://127.0.0.1:3460" in finding.remedy
-
-
-def test_why_a_phone_needs_https_is_said(scene: MakeScene) -> None:
-    [finding] = checks.phone(scene())
-    assert "microphone" in finding.detail and "https" in finding.detail
-
-
-# --- the service --------------------------------------------------------------------------------
-
-
-def test_no_service_is_installed(scene: MakeScene) -> None:
-    [finding] = checks.service(scene())
-    assert finding.verdict is Verdict.SKIP and "clawmux service install" in finding.remedy
-
-
-def test_a_unit_that_somebody_else_wrote(scene: MakeScene, home: Path) -> None:
-    file = user_service.here({"HOME": str(home)}).file
-    file.parent.mkdir(parents=True)
-    file.write_text("[Service]\nExecStart=/bin/true\n")
-    [finding] = checks.service(scene(environ={"HOME": str(home)}))
-    assert finding.verdict is Verdict.WARN and str(file) in finding.detail
-
-
-def test_the_unit_of_another_hub(scene: MakeScene, home: Path) -> None:
-    manager = user_service.here({"HOME": str(home)})
-    manager.write(Unit(("/bin/clawmux", "start", "--foreground"), (), Path("/srv/other")))
-    [finding] = checks.service(scene(environ={"HOME": str(home), "PATH": ""}))
-    assert finding.verdict is Verdict.OK and "/srv/other" in finding.detail
-
-
-def test_a_unit_of_ours_without_a_service_manager(scene: MakeScene, home: Path) -> None:
-    manager = user_service.here({"HOME": str(home)})
-    drawn = scene(environ={"HOME": str(home), "PATH": ""})
-    manager.write(Unit(("/bin/clawmux", "start", "--foreground"), (), drawn.paths.data))
-    [finding] = checks.service(drawn)
-    assert finding.verdict is Verdict.WARN and finding.remedy
-
-
-@pytest.mark.parametrize(
-    ("state", "hub_runs", "verdict"),
-    [
-        (user_service.State(True, True, 7), True, Verdict.OK),
-        (user_service.State(False, True, 7), True, Verdict.WARN),
-        (user_service.State(True, False), True, Verdict.OK),
-        (user_service.State(True, False), False, Verdict.WARN),
-    ],
-)
-def test_an_installed_service(state: user_service.State, hub_runs: bool, verdict: Verdict) -> None:
-    finding = checks.judge_service(state, hub_runs)
-    assert finding.verdict is verdict
-    assert bool(finding.remedy) == (verdict is Verdict.WARN)
+def test_the_hub_is_to_run_here(scene: MakeScene) -> None:
+    assert [finding.verdict for finding in checks.server(scene())] == [Verdict.SKIP]
