@@ -62,6 +62,7 @@ async def after(card: Card, folder: Path) -> tuple[str, dict[str, Any]]:
     """What is heard, and the service's health then."""
     async with serving(folder, FILES, with_loaders=card.loaders()) as service:
         heard = await service.engines.transcribe(LOUD, "en")
+        await service.engines.tts.use()  # health speaks of both halves
         return heard.text, await service.client.health()
 
 
