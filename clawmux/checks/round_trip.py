@@ -7,10 +7,8 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import wave
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from clawmux.checks.programs import how_it_ended
 from clawmux.checks.scene import Scene
+from clawmux.checks.scratch import scratch
 from clawmux.paths import run_self
 from clawmux.wire.errors import ClawMuxError
 
@@ -73,7 +72,7 @@ async def _round_trip(scene: Scene) -> Trip:
         except ClawMuxError as error:
             # Its end tells more than our broken connection; the kernel may need a moment to say it.
             with suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(service.process.wait, 0.5)
+                await asyncio.to_thread(service.process.wait, 2.0)
             raise service.ended() or error from None
 
 
@@ -177,18 +176,13 @@ _REMEDIES = {
 async def _own_service(scene: Scene) -> AsyncIterator[tuple[SpeechClient, _Service]]:
     from clawmux.adapters.speech.client import SpeechClient
 
-    folder = Path(tempfile.mkdtemp(prefix="clawmux-"))
-    try:
+    with scratch() as (folder, at_end):
         socket, log = folder / "speech.sock", folder / "log"
         arguments = ["--socket", str(socket), "--quality", scene.settings.speech_quality, "--parent-pid", str(os.getpid())]
         process = _start([*run_self(), "speech", *arguments], scene.environ, log)
-        try:
-            async with SpeechClient(socket) as client:
-                yield client, _Service(process, log)
-        finally:
-            await asyncio.to_thread(_end, process)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        at_end(lambda: _end(process))
+        async with SpeechClient(socket) as client:
+            yield client, _Service(process, log)
 
 
 def _start(argv: Sequence[str], environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:

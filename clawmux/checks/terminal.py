@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +14,7 @@ from clawmux.adapters.screen import InputRules
 from clawmux.adapters.tmux_server import find_tmux
 from clawmux.checks import programs
 from clawmux.checks.scene import Scene
+from clawmux.checks.scratch import scratch
 from clawmux.finding import Finding, Verdict
 from clawmux.wire.errors import ClawMuxError
 
@@ -54,20 +53,17 @@ def judge_version(told: str, program: str) -> Finding:
 
 def typing(scene: Scene) -> Iterable[Finding]:
     """A message through a private tmux server into a throw-away pane, and what has arrived there, byte for byte."""
-    # A short name: a socket's path holds some hundred bytes.
-    folder = Path(tempfile.mkdtemp(prefix="clawmux-"))
-    try:
-        return [asyncio.run(_type_into(folder))]
-    except ClawMuxError as error:
-        if error.code == "missing_program":
-            return [Finding(Verdict.SKIP, "typing", "There is no tmux to type into.")]
-        return [Finding(Verdict.FAIL, "typing", f"In a throw-away pane of a private tmux: {error.text}", error.remedy)]
-    except Refused as error:
-        remedy = "Update tmux, and report this with the output of `tmux -V`."
-        return [Finding(Verdict.FAIL, "typing", f"A private tmux refused what agents need: {error}.", remedy)]
-    finally:
-        _end_server(folder / "tmux.sock", scene)
-        shutil.rmtree(folder, ignore_errors=True)
+    with scratch() as (folder, at_end):
+        at_end(lambda: _end_server(folder / "tmux.sock", scene))
+        try:
+            return [asyncio.run(_type_into(folder))]
+        except ClawMuxError as error:
+            if error.code == "missing_program":
+                return [Finding(Verdict.SKIP, "typing", "There is no tmux to type into.")]
+            return [Finding(Verdict.FAIL, "typing", f"In a throw-away pane of a private tmux: {error.text}", error.remedy)]
+        except Refused as error:
+            remedy = "Update tmux, and report this with the output of `tmux -V`."
+            return [Finding(Verdict.FAIL, "typing", f"A private tmux refused what agents need: {error}.", remedy)]
 
 
 def _end_server(socket: Path, scene: Scene) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pty
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from clawmux.paths import Paths, locate, make_private
 from tests.doctor.conftest import ROOT, AddProgram
 
 ENGINES = {"ctranslate2", "faster_whisper", "kokoro_onnx", "onnxruntime", "numpy", "av"}
+
+CLOSED = "http://127.0.0.1:1"
 
 
 def doctor(*arguments: str, seconds: float = 120.0, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -168,6 +171,26 @@ def test_it_changes_nothing(home: Path, well: Paths, state: str) -> None:
     typing = next(row for row in result_of(done)["findings"] if row["what"] == "typing")
     assert typing["verdict"] == "ok"
     assert ("SHA-256 is wrong" in done.stdout) == (state == "broken")
+
+
+def test_an_interruption_leaves_nothing(home: Path, well: Paths, program: AddProgram, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while a speech service is being waited for that never comes."""
+    well.config_file.write_text(f"[speech]\nwhisper_url = '{CLOSED}'\nkokoro_url = '{CLOSED}'\n[hub]\nport = 0\n")
+    (home / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(home / "tmp"))
+    monkeypatch.setenv("CLAWMUX_LAUNCHER", str(program("launcher", f"echo $$ > {home}/pid; exec sleep 60")))
+    argv = [sys.executable, "-m", "clawmux", "doctor", "--deep"]
+    process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while "speech round trip" not in process.stderr.readline():
+        assert process.poll() is None
+    assert list((home / "tmp").iterdir())
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    process.stderr.close()
+    assert list((home / "tmp").iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((home / "pid").read_text()), 0)
 
 
 def test_help_names_the_exit_codes() -> None:
