@@ -18,6 +18,8 @@ from installer.place import interpreter
 from installer.receipt import Receipt
 from installer.steps import STEPS, Job
 
+BEFORE_IT_COUNTS = ("tidy", "version", "cuda", "switch", "launcher", "settings", "check")
+
 
 def perform(job: Job, say: Callable[[str], None]) -> ClawMuxError | None:
     """Do what is not done yet; the failure of a step that can be done without is said and returned."""
@@ -40,7 +42,7 @@ def perform(job: Job, say: Callable[[str], None]) -> ClawMuxError | None:
                 failure = error
                 say(f"{error.text}\n{error.remedy}".strip())
                 continue
-            if "check" not in done[:-1]:
+            if task.key in BEFORE_IT_COUNTS:
                 _go_back(job, done, say)
             raise
     finish(job)

@@ -57,8 +57,6 @@ class Step:
     undo: Callable[[Job], None] = _nothing
     is_needed: bool = True
     """False: its failure is said, and the rest is done all the same."""
-    is_final: bool = False
-    """The version works: a later failure does not undo it."""
 
 
 def job(place: Place, plan: Plan, choices: Choices, disk: Disk) -> Job:
@@ -180,7 +178,7 @@ STEPS: dict[str, Step] = {
     "switch": Step(_switch, _switch_back),
     "launcher": Step(_write_launcher, _launcher_back),
     "settings": Step(_write_settings, _settings_back),
-    "check": Step(_check, is_final=True),
+    "check": Step(_check),
     # Without the lines the command works by its full name; without models the page works in text, and the hub tries again.
     "path": Step(_write_path_lines, is_needed=False),
     "models": Step(_pull_models, is_needed=False),
