@@ -65,7 +65,8 @@ find_platform() {
             platform=macos-$machine
             ;;
         *)
-            give_up 20 "ClawMux runs on Linux and macOS, and this is $(uname -s)." "On Windows use WSL2: install.ps1 hands over to it."
+            give_up 20 "ClawMux runs on Linux and macOS, and this is $(uname -s)." \
+                "On Windows use WSL2: install.ps1 hands over to it."
             return
             ;;
     esac
@@ -392,7 +393,9 @@ find_program() {
     [ "$errand" = install ] || own=$work downloads=$work
 }
 
-make_work() { work=$(mktemp -d "${TMPDIR:-/tmp}/clawmux-install.XXXXXX") || give_up 23 "no temporary folder can be made in ${TMPDIR:-/tmp}."; }
+make_work() {
+    work=$(mktemp -d "${TMPDIR:-/tmp}/clawmux-install.XXXXXX") || give_up 23 "no temporary folder can be made in ${TMPDIR:-/tmp}."
+}
 
 # A folder of this process alone, on the disk where the program goes. Those of processes that died are removed.
 need_own() {
@@ -498,7 +501,8 @@ read_words() {
     # Behind = the shell leaves a tilde as it is.
     case $from in \~/*) from=$HOME/${from#*/} ;; esac
     case $prefix in \~/*) prefix=$HOME/${prefix#*/} ;; esac
-    [ -z "$from" ] || [ -f "$from/SHA256SUMS" ] || give_up 12 "$from has no SHA256SUMS." "Name the folder that build/bundle.py made."
+    [ -z "$from" ] || [ -f "$from/SHA256SUMS" ] ||
+        give_up 12 "$from has no SHA256SUMS." "Name the folder that build/bundle.py made."
 }
 
 hand_over() {

@@ -298,6 +298,19 @@ class TestSystemPython:
         assert done.code == 20 and expected in done.said
 
 
+def test_a_system_with_musl_has_its_own_python(tmp_path: Path) -> None:
+    machine = poor(tmp_path)
+    python_named(tmp_path / "tools", "python3.12", BASE_PYTHON)
+    (tmp_path / "loader").touch()
+    (tmp_path / "tools" / "uname").write_text('#!/bin/sh\n[ "$1" = -m ] && echo x86_64 || echo Linux\n', encoding="utf-8")
+    script = re.sub(r"(?m)loader=/lib.*?( ;;)$", r"loader=/nonexistent\1", SCRIPT)
+    script = script.replace('"/lib/ld-musl-$machine.so.1"', f'"{tmp_path}/loader"')
+    done = machine.install(lay(tmp_path / "tree", script), "--dry-run")
+    # The plan itself says that there are no engines (clawmux/machine/engines.py).
+    pin = re.search(r"linux-x86_64-musl\).* sum=(.{8})", SCRIPT)
+    assert pin and done.handed["environ"]["CLAWMUX_INSTALL_PYTHON"].endswith(pin.group(1))
+
+
 # --- what only looks --------------------------------------------------------------------------------------------------
 
 
