@@ -58,6 +58,10 @@ def test_a_moved_file_and_a_link_to_it_work(machine: Machine, tmp_path: Path) ->
     assert machine.trees == before
     found = machine.run("clawmux", "--version", more={"PATH": f"{tmp_path}/bin:{machine.environ['PATH']}"})
     assert found.stdout == SAID and machine.trees == before
+    # Straight to the tree: shiv itself would find it by a longer way.
+    fake_python(tmp_path / "python", 'echo "$3"')
+    told = machine.run(tmp_path / "bin" / "clawmux", "x", more={"CLAWMUX_PYTHON": str(tmp_path / "python")}).stdout
+    assert told == f"{before[-1]}/site-packages/clawmux/cli/start.py\n"
 
 
 def test_a_folder_that_may_not_be_written_stays_as_it_is(machine: Machine) -> None:

@@ -32,6 +32,12 @@ def test_the_client_loads_next_to_nothing(program: str) -> None:
     assert not client & (ENGINES | FRAMEWORKS | HEAVY_STANDARD)
 
 
+def test_the_version_is_said_without_loading_what_costs() -> None:
+    loaded = loaded_by("-I", "-S", "clawmux/cli/start.py", "--version")
+    assert "clawmux.cli.main" in loaded
+    assert not loaded & (ENGINES | FRAMEWORKS | HEAVY_STANDARD | {"collections", "enum", "functools"})
+
+
 @pytest.mark.parametrize(
     ("module", "forbidden"),
     [
