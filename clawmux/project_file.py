@@ -1,22 +1,71 @@
-"""The ``clawmux.toml`` of a project: where it lies and what stands in it. Believes nothing of it; ``settings`` decides.
+"""The ``clawmux.toml`` of a project: where it lies, and what of it counts.
 
 It may come with a repository that somebody else wrote, so it is read with care: a plain file of small size, found only
-in the agent's folder, in its repository, or below the home folder.
+in the agent's folder, in its repository, or below the home folder. Only settings that are declared harmless are obeyed.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
+import re
 import stat
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from clawmux.settings import DECLARATIONS, FIELD_OF, Settings, check, short
+from clawmux.wire.errors import ClawMuxError
 
 NAME = "clawmux.toml"
 # A file with every setting and a comment at each has 2 kB.
 _LIMIT_BYTES = 65536
+# As settings are called; a stranger's file may have names that would do mischief on a terminal.
+_PLAIN = re.compile("[a-z0-9_.-]{1,60}", re.ASCII)
+_LISTED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What the clawmux.toml of a project decides."""
+
+    file: Path | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """By field; only settings that a project may decide."""
+    notes: tuple[str, ...] = ()
+    """What was refused, in sentences for the user."""
+
+
+def project(folder: Path, home: Path | None = None) -> Project:
+    """The clawmux.toml in force for a folder, what it decides and what of it was refused. Never raises."""
+    file = find(folder, home)
+    if file is None:
+        return Project()
+    contents = read(file)
+    if contents.fault:
+        return Project(file, notes=(f"{file} is not used: {contents.fault}.",))
+    values: dict[str, Any] = {}
+    notes, strangers = [], []
+    for name, value in contents.entries:
+        if name not in FIELD_OF or not DECLARATIONS[FIELD_OF[name]].project:
+            strangers.append(name if _PLAIN.fullmatch(name) else short(name))
+            continue
+        try:
+            values[FIELD_OF[name]] = check(name, value, source=str(file), code="bad_file")
+        except ClawMuxError as error:
+            notes.append(error.text)
+    if strangers:
+        notes.insert(0, f"{file}: not for a project to decide, and not obeyed: {_listed(strangers)}.")
+    return Project(file, values, tuple(notes))
+
+
+def for_project(settings: Settings, folder: Path, home: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
+    """These settings as the project of that folder has them, and what is to be said about its clawmux.toml."""
+    found = project(folder, home)
+    return (dataclasses.replace(settings, **found.values) if found.values else settings), found.notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +136,8 @@ def _flat(tables: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def _reason(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error)).removesuffix(".")
+
+
+def _listed(names: list[str]) -> str:
+    """The first few: a hostile file may hold thousands."""
+    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from clawmux import project_file, toml_lines
+from clawmux import toml_lines
 from clawmux.wire.errors import ClawMuxError
 
 # What Whisper knows, by its own codes, and "auto": whatever it hears.
@@ -217,7 +217,7 @@ def load(file: Path, environ: Mapping[str, str] = os.environ, overrides: Mapping
 def declared(name: str, source: str = "settings", code: str = "usage") -> Declaration:
     """What is declared of the setting of that name; refuses a name that there is not."""
     if name not in FIELD_OF:
-        raise ClawMuxError(code, f"{source}: there is no setting {_short(name)}.", "See `clawmux settings list` for the names.")
+        raise ClawMuxError(code, f"{source}: there is no setting {short(name)}.", "See `clawmux settings list` for the names.")
     return DECLARATIONS[FIELD_OF[name]]
 
 
@@ -227,7 +227,7 @@ def check(name: str, value: Any, source: str = "settings", code: str = "usage", 
     ``choices``: those that there are on this machine, for a setting whose declaration cannot know them.
     """
     declaration = declared(name, source, code)
-    default, said = _default(FIELD_OF[name]), _short(value)
+    default, said = _default(FIELD_OF[name]), short(value)
     try:
         value = _as_type(value, type(default))
     except (TypeError, ValueError, OverflowError):
@@ -242,46 +242,6 @@ def check(name: str, value: Any, source: str = "settings", code: str = "usage", 
             code, f"{source}: {name} = {said} is outside {declaration.low:g} to {declaration.high:g}.", declaration.help
         )
     return value
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """What the clawmux.toml of a project decides."""
-
-    file: Path | None = None
-    values: Mapping[str, Any] = field(default_factory=dict)
-    """By field; only settings that a project may decide."""
-    notes: tuple[str, ...] = ()
-    """What was refused, in sentences for the user."""
-
-
-def project(folder: Path, home: Path | None = None) -> Project:
-    """The clawmux.toml in force for a folder, what it decides and what of it was refused. Never raises."""
-    file = project_file.find(folder, home)
-    if file is None:
-        return Project()
-    contents = project_file.read(file)
-    if contents.fault:
-        return Project(file, notes=(f"{file} is not used: {contents.fault}.",))
-    values: dict[str, Any] = {}
-    notes, strangers = [], []
-    for name, value in contents.entries:
-        if name not in FIELD_OF or not DECLARATIONS[FIELD_OF[name]].project:
-            strangers.append(name if _PLAIN.fullmatch(name) else _short(name))
-            continue
-        try:
-            values[FIELD_OF[name]] = check(name, value, source=str(file), code="bad_file")
-        except ClawMuxError as error:
-            notes.append(error.text)
-    if strangers:
-        notes.insert(0, f"{file}: not for a project to decide, and not obeyed: {_listed(strangers)}.")
-    return Project(file, values, tuple(notes))
-
-
-def for_project(settings: Settings, folder: Path, home: Path | None = None) -> tuple[Settings, tuple[str, ...]]:
-    """These settings as the project of that folder has them, and what is to be said about its clawmux.toml."""
-    found = project(folder, home)
-    return (dataclasses.replace(settings, **found.values) if found.values else settings), found.notes
 
 
 def save(file: Path, name: str, value: Any) -> None:
@@ -376,20 +336,13 @@ def _as_type(value: Any, wanted: type) -> Any:
 _UNSPEAKABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-# As settings are called; a stranger's file may have names that would do mischief on a terminal.
-_PLAIN = re.compile("[a-z0-9_.-]{1,60}", re.ASCII)
-_LISTED = 8
+# More choices than these are not told one by one.
 _TOLD = 40
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """As it stands in an error: enough to recognise it."""
     return f"{value!r:.80}"
-
-
-def _listed(names: list[str]) -> str:
-    """The first few: a hostile file may hold thousands."""
-    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
 
 
 def _refuse() -> Any:

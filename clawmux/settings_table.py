@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from clawmux import settings
-from clawmux.settings import DECLARATIONS, FIELD_OF, Declaration, Project, Settings
+from clawmux.project_file import Project
+from clawmux.settings import DECLARATIONS, FIELD_OF, Declaration, Settings
 from clawmux.wire.errors import ClawMuxError
 
 Row = dict[str, Any]

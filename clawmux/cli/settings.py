@@ -130,7 +130,7 @@ def _change_project(name: str, value: Any, folder: Path) -> Result:
 
 def _rows(folder: Path) -> tuple[list[Row], str]:
     """As they are for an agent in that folder, and what is to be said about its clawmux.toml."""
-    project = declared.project(folder)
+    project = project_file.project(folder)
     return settings_table.with_project(_rows_of_user(), project), "\n".join(project.notes)
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clawmux.hub.agents import Agents
-from clawmux.settings import Settings, for_project
+from clawmux.project_file import for_project
+from clawmux.settings import Settings
 from clawmux.wire.errors import ClawMuxError
 
 REMEDY = "Your own settings serve instead."

@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clawmux import project_file
-from clawmux.settings import DECLARATIONS, FIELD_OF, Settings, check, for_project, project
+from clawmux.project_file import for_project, project
+from clawmux.settings import DECLARATIONS, FIELD_OF, Settings, check
 
 MINE = dataclasses.replace(Settings(), speech_speed=1.25, hub_port=4000, agents_idle_minutes=7.0)
 HARMLESS = {
