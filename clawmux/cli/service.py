@@ -95,17 +95,19 @@ def _status(paths: Paths) -> Result:
     service = user_service.here()
     header = service.header()
     facts: dict[str, Any] = {"manager": service.tool, "file": str(service.file), "installed": header is not None}
+    facts["data"] = str(header.data) if header else None
     try:
         service.require()
     except ClawMuxError as error:
-        return Result({**facts, "enabled": False, "running": False, "pid": 0}, text=f"installed: {_yes(header)}", error=error)
+        facts |= {"enabled": False, "running": False, "pid": 0}
+        return Result(facts, text=f"installed: {_yes(header)}", error=error)
     state = service.state() if header else user_service.State()
     facts |= {"enabled": state.enabled, "running": state.running, "pid": state.pid}
     lines = [f"installed: {_yes(header)}", f"enabled: {_yes(state.enabled)}", f"running: {_running(state)}"]
     if header and header.data != paths.data.absolute():
         lines.append(f"for another hub: {header.data}")
     note = service.advice() if header else "Install it with: clawmux service install"
-    return Result(facts | {"data": str(header.data) if header else None}, text="\n".join(lines), note=note)
+    return Result(facts, text="\n".join(lines), note=note)
 
 
 def installed_for(paths: Paths) -> UserService | None:

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from clawmux.adapters.tmux import Tmux
+from clawmux.adapters.tmux_server import own_scope
 from clawmux.paths import Paths, locate
 from tests.live_hub import ROOT, LiveHub, end_tmux
 from tests.service.user_manager import NoManager, user_manager
@@ -48,12 +50,52 @@ async def test_ending_the_hubs_process_alone_spares_the_agents_and_ends_the_spee
         server, agent = (int(pid) for pid in (await tmux_says(hub.paths, "#{pid} #{pane_pid}"))[-2:])
         assert hub.process
         hub.process.send_signal(number)
-        await asyncio.wait_for(hub.process.wait(), 15)
+        # Restart=on-failure and KeepAlive look at it: who was asked to end has not failed.
+        assert await asyncio.wait_for(hub.process.wait(), 15) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
         await until(lambda: not is_alive(speech), 10)
         assert is_alive(server)
         assert is_alive(agent)
         await hub.start()
         assert [s["state"] for s in await hub.call("GET", "/api/sessions")] != ["dead"]
+
+
+# --- the server's own scope ---
+
+
+def fake_systemd_run(folder: Path, monkeypatch: pytest.MonkeyPatch, what_then: str) -> Path:
+    """On the path, and this process one that systemd has started; its words go into the file that is returned."""
+    tool = folder / "bin" / "systemd-run"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\necho "$*" >>{folder}/asked\n{what_then}\n')
+    tool.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("SYSTEMD_EXEC_PID", str(os.getpid()))
+    return folder / "asked"
+
+
+@pytest.mark.parametrize(
+    "what_then", ['while [ "$1" != -- ]; do shift; done; shift; exec "$@"', "exit 1"], ids=["works", "fails"]
+)
+async def test_under_systemd_tmux_is_started_in_a_scope_where_one_can_be_had(
+    what_then: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = fake_systemd_run(tmp_path, monkeypatch, what_then)
+    socket = Path(tempfile.mkdtemp(prefix="cms")) / "t"
+    try:
+        async with Tmux(socket) as tmux:
+            assert await tmux.panes() == []
+        assert asked.read_text().startswith("--user --scope --quiet --collect ")
+        assert f"-- tmux -u -S {socket}" in asked.read_text().replace(str(shutil.which("tmux")), "tmux")
+    finally:
+        await end_tmux(socket)
+        shutil.rmtree(socket.parent)
+
+
+@pytest.mark.parametrize("pid", ["", "1"])
+def test_elsewhere_tmux_is_started_by_itself(pid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_systemd_run(tmp_path, monkeypatch, "exit 1")
+    monkeypatch.setenv("SYSTEMD_EXEC_PID", pid)
+    assert own_scope(os.environ, os.getpid()) == []
 
 
 # --- a real systemd ---
