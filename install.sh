@@ -286,7 +286,7 @@ matches() {
 
 # The sum of a file of the bundle, or nothing.
 listed_sum() {
-    while read -r listed file; do
+    while read -r listed file || [ -n "$listed" ]; do
         [ "${file#\*}" != "${1##*/}" ] || { echo "$listed"; return; }
     done <"$from/SHA256SUMS"
 }
