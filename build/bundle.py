@@ -1,11 +1,10 @@
-"""Fills a folder with everything that an installation without a network needs, for ``sh install.sh --from DIR``.
+"""Fills a folder with everything that an installation without a network needs, for ``sh DIR/install.sh --from DIR``.
 
     python build/bundle.py DIR --set cpu --models tiny --python cpython-3.12...tar.gz
 
-    DIR/install.sh
     DIR/clawmux-<version>.tar.gz   the source          DIR/cpython-*.tar.gz   the interpreter, when one is given
     DIR/wheels/                    the packages        DIR/models/<sha256>    the models' files
-    DIR/SHA256SUMS                 of all of them, written last
+    DIR/install.sh                 what starts it          DIR/SHA256SUMS         of all of them, written last
 
 Needs an environment made from build/requirements/bootstrap.txt. Packages are fetched for this machine and the Python that
 runs this, or for --platform. Models come through this machine's own store, and stay there.

@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 from packaging.utils import parse_wheel_filename
 
+from clawmux import __version__
 from clawmux.catalog import MODELS
 from clawmux.wire.errors import ERRORS
 from installer import bundle as installers
@@ -33,7 +34,12 @@ def locked(checkout: Path, *names: str) -> set[str]:
 def test_it_holds_the_source_and_every_package(bundle: Path, checkout: Path) -> None:
     names = {str(parse_wheel_filename(path.name)[0]) for path in (bundle / "wheels").iterdir()}
     assert locked(checkout, "bootstrap", "hub") <= names
-    assert [path.name for path in bundle.glob("*.tar.gz")] == ["clawmux-0.1.0.tar.gz"]
+    assert sorted(path.name for path in bundle.iterdir()) == [
+        "SHA256SUMS",
+        f"clawmux-{__version__}.tar.gz",
+        "install.sh",
+        "wheels",
+    ]
 
 
 def test_every_file_is_listed_and_the_installer_takes_it(bundle: Path) -> None:
