@@ -7,7 +7,6 @@ tmux server, a child of the hub, is not ended with it.
 from __future__ import annotations
 
 import json
-import plistlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,6 +85,8 @@ WantedBy=default.target
 
 
 def launchd_text(unit: Unit) -> str:
+    import plistlib  # the hub loads this module at its start, and needs no XML
+
     _check(unit)
     facts: dict[str, Any] = {
         "Label": LAUNCHD_LABEL,
