@@ -62,4 +62,9 @@ def _environ(place: Place) -> dict[str, str]:
     temporary = cache / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     # On our own disk, whose room was looked at: /tmp is often a small one in memory.
-    return kept | {"PIP_CACHE_DIR": str(cache), "TMPDIR": str(temporary), "PIP_ROOT_USER_ACTION": "ignore"}
+    return kept | {
+        "PIP_CACHE_DIR": str(cache),
+        "TMPDIR": str(temporary),
+        "PIP_ROOT_USER_ACTION": "ignore",
+        "PIP_RESUME_RETRIES": "20",
+    }
