@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.stand_ins import small_checkout
 from tests.waiting import until
 
 YES = ("--yes", "--no-models")
+SERVICE_TOOL = Path(__file__).parents[1] / "stand_ins" / "service_tool.py"
 
 
 def furnish(home: Path) -> None:
@@ -219,6 +221,23 @@ class TestAfterUse:
         assert removed.returncode == 0, removed.stderr
         assert machine.listing() == before
         await until(lambda: is_gone(server) and is_gone(hub))
+
+    def test_a_service_goes_with_it(self, used: tuple[Machine, dict[str, str]], short: Path) -> None:
+        """Kept by a stand-in for the service manager, which writes down what it is told."""
+        machine, before = used
+        tools = short / "tools"
+        tools.mkdir()
+        for tool in ("systemctl", "launchctl"):
+            text = f'#!/bin/sh\nexec {sys.executable} -I -S {SERVICE_TOOL} {tool} "$@"\n'
+            (tools / tool).write_text(text, encoding="utf-8")
+            (tools / tool).chmod(0o755)
+        machine.more |= {"SERVICE_TOOL": str(short), "PATH": f"{tools}:{machine.environ()['PATH']}"}
+        installed = machine.clawmux("service", "install")
+        assert installed.returncode == 0, installed.stderr
+        assert list(machine.home.glob(".config/systemd/user/clawmux.service"))
+        assert machine.install("--uninstall", "--yes").returncode == 0
+        assert "systemctl --user disable --now clawmux.service" in (short / "calls").read_text(encoding="utf-8").splitlines()
+        assert machine.listing() == before
 
     def test_the_conversation_stays_when_asked(self, used: tuple[Machine, dict[str, str]]) -> None:
         machine, before = used
