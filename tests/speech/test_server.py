@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from clawmux.adapters.speech.client import SpeechClient
-from clawmux.adapters.speech.server import NICE, main, read_arguments, read_token
+from clawmux.adapters.speech.server import main, read_arguments, read_token
 from clawmux.wire.errors import ERRORS, ClawMuxError
 from tests.waiting import until, until_answer
 
@@ -92,7 +92,6 @@ async def test_ends_with_its_parent(home: Path, processes: list[subprocess.Popen
     parent = run(processes, [sys.executable, "-c", "import time; time.sleep(600)"])
     process = start(processes, "--socket", str(home / "run" / "s"), "--parent-pid", str(parent.pid))
     await answers(home / "run" / "s")
-    assert os.getpriority(os.PRIO_PROCESS, process.pid) == os.getpriority(os.PRIO_PROCESS, 0) + NICE
     parent.kill()
     parent.wait()
     await until(lambda: process.poll() is not None, 10)

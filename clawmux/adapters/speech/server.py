@@ -33,8 +33,6 @@ from clawmux.wire.words import Tier
 
 BODY_BYTES = 26 * 1024 * 1024
 _TOKEN_CHARACTERS = 16
-# As the hub's child it works on all cores for seconds; the hub, which carries everybody's sound meanwhile, goes first.
-NICE = 5
 
 
 def main(argv: list[str]) -> int:
@@ -45,8 +43,6 @@ def main(argv: list[str]) -> int:
         logging.getLogger(name).disabled = True
     try:
         options = read_arguments(argv)
-        if options.parent_pid is not None:
-            os.nice(NICE)
         is_busy = asyncio.run(_serve(options))
     except ClawMuxError as error:
         print(f"clawmux speech: {error.text} {error.remedy}".strip(), file=sys.stderr)
