@@ -35,6 +35,8 @@ def test_install_sh_names_the_archive_beside_it(release: ModuleType, checkout: P
     script = (tmp_path / "install.sh").read_text().splitlines()
     assert f"release_url='{URL}/{NAME}.tar.gz'" in script
     assert f"release_sha256='{sha256(tmp_path / f'{NAME}.tar.gz')}'" in script
+    windows = (tmp_path / "install.ps1").read_text()
+    assert f"'{URL}/{NAME}.tar.gz'" in windows and f"'{sha256(tmp_path / f'{NAME}.tar.gz')}'" in windows
     assert len(script) == len((checkout / "install.sh").read_text().splitlines())
     subprocess.run(["sh", "-n", tmp_path / "install.sh"], check=True)
 
