@@ -23,11 +23,12 @@ def places(home: Path) -> list[Path]:
         make_private(folder)
     for file in (paths.token_file, paths.store_file, paths.hub_log):
         file.touch(mode=0o600)
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(str(paths.hub_socket))
-    paths.hub_socket.chmod(0o600)
-    listening.close()
-    return [*checks.folders(paths), paths.token_file, paths.store_file, paths.hub_log, paths.hub_socket]
+    sockets = [paths.hub_socket, paths.run / "speech-1.sock"]
+    for file in sockets:
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(file))
+        file.chmod(0o600)
+    return [*checks.folders(paths), paths.token_file, paths.store_file, paths.hub_log, *sockets]
 
 
 def test_nothing_is_there_yet(scene: MakeScene) -> None:
@@ -41,7 +42,7 @@ def test_everything_is_ours_alone(scene: MakeScene, places: list[Path]) -> None:
     assert "token" in finding.detail and "hub.sock" in finding.detail
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(9))
 def test_each_of_them_open_to_others(scene: MakeScene, places: list[Path], number: int) -> None:
     path = places[number]
     path.chmod(path.stat().st_mode | 0o044)

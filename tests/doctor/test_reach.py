@@ -144,7 +144,13 @@ def serving(handler: type[Careless]) -> Iterator[int]:
             server.shutdown()
 
 
-@pytest.mark.parametrize(("handler", "words"), [(Careless, "not its own"), (Broken, "answers 500")])
+class Another(Careless):
+    body = b"another program's page"
+
+
+@pytest.mark.parametrize(
+    ("handler", "words"), [(Careless, "not its own"), (Broken, "answers 500"), (Another, "answers 200 and not the page")]
+)
 def test_a_page_that_is_not_as_it_should_be(scene: MakeScene, handler: type[Careless], words: str) -> None:
     with serving(handler) as port:
         finding = next(iter(checks.page(scene(hub=Hub(1, f"http://clawmux.localhost:{port}")))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -78,11 +79,13 @@ def test_a_service_that_says_it_failed(speaking: object) -> None:
     assert finding.verdict is Verdict.FAIL and "kokoro cannot be loaded" in finding.detail
 
 
-def test_a_service_that_hangs_is_ended(speaking: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_hangs_is_ended(speaking: object, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert callable(speaking)
     monkeypatch.setattr(trips, "LOAD_SECONDS", 0.5)
-    [finding] = speaking("exec sleep 60")
+    [finding] = speaking(f"echo $$ > {home}/pid; exec sleep 60")
     assert finding.verdict is Verdict.FAIL and "not loaded after" in finding.detail
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((home / "pid").read_text()), 0)
 
 
 def test_a_service_that_understands_nothing(speaking: object) -> None:

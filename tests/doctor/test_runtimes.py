@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from clawmux.adapters.runtimes.manifest import Runtime
 from clawmux.checks import runtimes as checks
 from clawmux.finding import Finding, Verdict
 from tests.doctor.conftest import AddProgram, MakeScene
+from tests.waiting import until
 
 
 def found(scene: MakeScene, **facts: object) -> dict[str, Finding]:
@@ -21,6 +24,21 @@ def test_a_version_is_told_and_nothing_else_is_asked(scene: MakeScene, program: 
     finding = found(scene)["Claude Code"]
     assert (finding.verdict, finding.detail) == (Verdict.OK, f"2.1.0 (Claude Code), {file}.")
     assert (home / "asked").read_text() == "--version\n"
+
+
+def test_what_is_typed_to_the_doctor_is_not_read(scene: MakeScene, program: AddProgram) -> None:
+    """Whoever pipes something into a script that runs the doctor loses none of it."""
+    program("claude", "read -r line; echo 2.1.0 $line")
+    reading, writing = os.pipe()
+    os.write(writing, b"words for somebody else\n")
+    before = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        assert found(scene)["Claude Code"].detail.startswith("2.1.0, ")
+    finally:
+        os.dup2(before, 0)
+        for descriptor in (before, reading, writing):
+            os.close(descriptor)
 
 
 def test_none_is_installed_yet(scene: MakeScene, program: AddProgram) -> None:
@@ -54,9 +72,19 @@ def test_a_program_that_cannot_be_started(scene: MakeScene, program: AddProgram)
     assert finding.verdict is Verdict.FAIL and "cannot be started" in finding.detail
 
 
-def test_a_child_that_is_left_behind_holds_nobody_up(scene: MakeScene, program: AddProgram) -> None:
-    program("codex", "sleep 60 & echo 1.0")
+async def test_a_child_that_is_left_behind_holds_nobody_up_and_is_ended(
+    scene: MakeScene, program: AddProgram, home: Path
+) -> None:
+    program("codex", f"sleep 60 & echo $! > {home}/child; echo 1.0")
     assert found(scene)["Codex"].detail.startswith("1.0, ")
+    await until(lambda: has_ended(int((home / "child").read_text())))
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_a_broken_manifest_is_named(scene: MakeScene, program: AddProgram) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -71,6 +72,8 @@ def test_a_message_arrives_exactly_and_nothing_is_left(scene: MakeScene, home: P
     assert finding.verdict is Verdict.OK, finding
     assert "3 lines" in finding.detail
     assert list((home / "tmp").iterdir()) == []
+    running = subprocess.run(["ps", "-e", "-o", "args"], capture_output=True, text=True, check=True, timeout=10).stdout
+    assert str(home / "tmp") not in running, "the private server has ended"
 
 
 @pytest.mark.parametrize("script", ["exit 1", 'case "$*" in *-server*) exec /usr/bin/tmux "$@" ;; *) exit 1 ;; esac'])
