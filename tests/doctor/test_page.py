@@ -47,7 +47,9 @@ def test_a_group_is_shown_once() -> None:
 
 def test_a_terminal_gets_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    shown = re.sub(r"\x1b\[[0-9;]*m", "", page.rich_page(REPORT))
+    odd = replace(REPORT, hardware=replace(MACHINE, cpu_name="AMD [bold]EPYC[/]"))
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", page.rich_page(odd))
+    assert "AMD [bold]EPYC[/], 2 cores" in shown
     for row in FINDINGS[:3]:
         assert row.finding.detail in shown and row.finding.remedy in shown
         assert page.WORDS[row.finding.verdict] in shown
