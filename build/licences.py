@@ -53,15 +53,30 @@ GPL = {
 }
 # Wheels without any licence field, and those that this machine does not install, with what their authors say.
 KNOWN = {
+    "annotated-doc": "MIT",
     "certifi": "MPL-2.0",
     "charset-normalizer": "MIT",
     "espeakng-loader": "MIT",
+    "jinja2": "BSD-3-Clause",
     "kokoro-onnx": "MIT",
+    "markupsafe": "BSD-3-Clause",
+    "miniaudio": "MIT",
+    "mlx": "MIT",
+    "mlx-audio": "MIT",
+    "mlx-metal": "MIT",
     "nvidia-cublas-cu12": "NVIDIA's licence for CUDA",
     "nvidia-cuda-nvrtc-cu12": "NVIDIA's licence for CUDA",
     "platformdirs": "MIT",
     "pywhispercpp": "MIT",
+    "regex": "Apache-2.0 AND CNRI-Python",
     "requests": "Apache-2.0",
+    "safetensors": "Apache-2.0",
+    "scipy": "BSD-3-Clause, with GCC's Fortran library under its runtime exception",
+    "sentencepiece": "Apache-2.0",
+    "shellingham": "ISC",
+    "sounddevice": "MIT",
+    "transformers": "Apache-2.0",
+    "typer": "MIT",
     "urllib3": "MIT",
 }
 
