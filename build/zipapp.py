@@ -33,17 +33,8 @@ LOCK_OF = {"hub": "hub.txt", "cpu": "cpu.txt", "nvidia": "cpu.txt", "apple": "ap
 EPOCH = int(datetime(1980, 1, 1, tzinfo=UTC).timestamp())
 # What no start of ours reads: scripts with pip's interpreter in their first line, packages' tests, a second way to download.
 LEFT_OUT = (
-    *(
-        "bin/*",
-        "docs/*",
-        "example.py",
-        "test/*",
-        "joblib/test/*",
-        "jsonschema/tests/*",
-        "numpy/tests/*",
-        "numpy/*/tests/*",
-        "scipy/*/tests/*",
-    ),
+    *("bin/*", "docs/*", "example.py", "test/*"),
+    *("joblib/test/*", "jsonschema/tests/*", "numpy/tests/*", "numpy/*/tests/*", "scipy/*/tests/*"),
     *("hf_xet/*", "hf_xet-*", "*.pyc"),
     # pip's notes about its own run; RECORD has the hashes of the scripts above.
     *("*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED", "*.dist-info/direct_url.json"),
