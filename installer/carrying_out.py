@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -17,6 +18,9 @@ from installer import hub, receipt
 from installer.place import interpreter
 from installer.receipt import Receipt
 from installer.steps import STEPS, Job
+
+# An interpreter as young as this may have been unpacked for an installation that waits for ours to end.
+FRESH_SECONDS = 3600
 
 BEFORE_IT_COUNTS = ("tidy", "version", "cuda", "switch", "launcher", "settings", "check")
 
@@ -107,7 +111,8 @@ def _sweep(job: Job) -> None:
     pythons = {str((place.versions / name / "python").resolve()) for name in (job.plan.name, job.before) if name}
     for folder in place.pythons.glob("*"):
         used = any(python.startswith(f"{folder.resolve()}{os.sep}") for python in (*pythons, str(interpreter())))
-        if not used and (folder / ".complete").exists():
+        mark = folder / ".complete"
+        if not used and mark.exists() and time.time() - mark.stat().st_mtime > FRESH_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
     for folder in place.cuda.glob("*"):
         if folder.name != job.plan.cuda and job.plan.cuda:

@@ -62,9 +62,7 @@ def _environ(place: Place) -> dict[str, str]:
     temporary = cache / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     # On our own disk, whose room was looked at: /tmp is often a small one in memory.
-    return kept | {
-        "PIP_CACHE_DIR": str(cache),
-        "TMPDIR": str(temporary),
-        "PIP_ROOT_USER_ACTION": "ignore",
-        "PIP_RESUME_RETRIES": "20",
-    }
+    ours = {"PIP_CACHE_DIR": str(cache), "TMPDIR": str(temporary)}
+    # pip asks a rustc that it finds for its version, and rustup's makes a folder in the home for that.
+    ours |= {} if "RUSTUP_HOME" in kept else {"RUSTUP_HOME": str(cache / "rustup")}
+    return kept | ours | {"PIP_ROOT_USER_ACTION": "ignore", "PIP_RESUME_RETRIES": "20"}

@@ -216,3 +216,15 @@ class TestWithAHub:
         assert self.health(running)[1] == version == "0.1.0"
         written = receipt.read(running.program / "install.json")
         assert written is not None and written.name == before
+
+
+def test_interpreters_and_libraries_that_nobody_needs_go(installed: Machine) -> None:
+    pythons = installed.program / "pythons"
+    for name, age in (("old", 7200), ("fresh", 0), ("half", 7200)):
+        (pythons / name).mkdir(parents=True)
+        if name != "half":
+            (pythons / name / ".complete").touch()
+            os.utime(pythons / name / ".complete", (time.time() - age,) * 2)
+    assert at(installed, "0.2.0").install(*YES).returncode == 0
+    # One that is fresh may be another installation's, and one that is half there is install.sh's to finish.
+    assert {path.name for path in pythons.iterdir()} == {"fresh", "half"}
