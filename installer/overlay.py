@@ -29,7 +29,7 @@ def make(place: Place, name: str, wheels: Path | None) -> None:
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
     try:
-        with packages.environment(place, stage / "pip", wheels) as python:
+        with packages.environment(place, stage / "pip", wheels, needs_pip=True) as python:
             packages.install(place, python, place.requirements(f"{lock}.txt"), wheels, stage / "libraries")
         (stage / "libraries" / ".complete").touch()
         shutil.rmtree(place.cuda / name, ignore_errors=True)

@@ -14,11 +14,11 @@ from installer.place import Place, interpreter
 
 
 @contextmanager
-def environment(place: Place, folder: Path, wheels: Path | None) -> Iterator[Path]:
+def environment(place: Place, folder: Path, wheels: Path | None, needs_pip: bool = False) -> Iterator[Path]:
     """A throw-away environment with what build/requirements/bootstrap.txt holds; its Python."""
     lock = place.requirements("bootstrap.txt")
     is_needed = any(line.strip() and not line.lstrip().startswith(("#", "-")) for line in lock.read_text().splitlines())
-    maker = [str(interpreter()), "-I", "-m", "venv", *([] if is_needed else ["--without-pip"]), str(folder)]
+    maker = [str(interpreter()), "-I", "-m", "venv", *([] if is_needed or needs_pip else ["--without-pip"]), str(folder)]
     run(place, maker, f"{interpreter()} cannot make an environment", "internal")
     python = folder / "bin" / "python"
     if is_needed:
@@ -32,12 +32,14 @@ def install(place: Place, python: Path, lock: Path, wheels: Path | None, target:
     command += ["--require-hashes", "-r", str(lock)]
     command += ["--no-index", "--find-links", str(wheels)] if wheels else []
     command += ["--target", str(target)] if target else []
-    run(place, command, "the packages could not be installed")
+    run(place, command, "the packages could not be installed", shows=True)
 
 
-def run(place: Place, command: Sequence[str], what_failed: str, code: str = "download_failed") -> None:
+def run(place: Place, command: Sequence[str], what_failed: str, code: str = "download_failed", shows: bool = False) -> None:
     """One tool; its complaints go to our stderr. What it keeps between runs lies in our folder and not in the user's cache."""
-    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=_environ(place))
+    # pip draws its progress on stdout, where only our answer belongs.
+    said = sys.stderr if shows else subprocess.DEVNULL
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=said, env=_environ(place))
     if done.returncode:
         # Our own tools end with the exit code of what was wrong.
         code = next((word for word, row in ERRORS.items() if row.exit_code == done.returncode and word in _OURS), code)
