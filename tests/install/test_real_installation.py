@@ -114,7 +114,7 @@ def check_a_second_run(machine: Machine) -> None:
         return {path: facts for path, facts in machine.times().items() if not any(word in path for word in live)}
 
     times = written()
-    again = run_script(machine, "--yes")
+    again = run_script(machine, "--yes", *speech())
     assert again.returncode == 0 and "installed already; nothing was changed" in again.stderr, again.stderr
     changed = {path for path, facts in written().items() if times.get(path) != facts}
     assert changed <= {str(machine.program)}, changed
