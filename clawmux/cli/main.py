@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False  # typing's own would cost more than all of `clawmux --version`
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clawmux.cli.render import Result
+
 
 class Command:
     """A plain class: a NamedTuple or a dataclass would take longer to import than all of ``clawmux --version``."""
@@ -62,12 +68,32 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(name: str, arguments: list[str]) -> int:
-    from importlib import import_module
-
     from clawmux.cli import render
 
-    command = COMMANDS[name]
-    return render.run(name, getattr(import_module(command.module), command.function), arguments)
+    # Inside: what its import raises is shown like every other error.
+    def call(words: list[str]) -> Result | int:
+        return _function(COMMANDS[name])(words)
+
+    return render.run(name, call, arguments)
+
+
+def _function(command: Command) -> Callable[[list[str]], Result | int]:
+    """What runs the command. An installation for the thin mode has no packages for speech."""
+    from importlib import import_module
+
+    try:
+        function: Callable[[list[str]], Result | int] = getattr(import_module(command.module), command.function)
+    except ModuleNotFoundError as error:
+        if (error.name or "clawmux").partition(".")[0] == "clawmux":
+            raise
+        from clawmux.wire.errors import ClawMuxError
+
+        raise ClawMuxError(
+            "missing_program",
+            f"this installation has no package {error.name}, which the command needs.",
+            "Run install.sh again with --mode local for all of them.",
+        ) from None
+    return function
 
 
 def help_text() -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from clawmux.paths import run_self
-from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.errors import ERRORS, ClawMuxError
 from clawmux.wire.words import SpeechState, Tier
 
 log = logging.getLogger(__name__)
@@ -157,4 +157,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def _how_it_ended(status: int) -> str:
     if status < 0:
         return f"The speech service was ended by signal {-status}."
+    if status == ERRORS["missing_program"].exit_code:
+        return "This installation has no speech engines; text works. Run install.sh again with --mode local for them."
     return f"The speech service ended with exit status {status}."
