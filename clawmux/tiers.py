@@ -129,6 +129,8 @@ TIERS: dict[Tier, Need] = {
 
 # Kokoro at work, a sentence at a time, measured.
 _KOKORO_BYTES, _KOKORO_INT8_BYTES = 690 * MB, 415 * MB
+# An estimate: the weights, 330 MB in spite of the "bf16" in their name, and what MLX and its packages hold beside them.
+_KOKORO_MLX_BYTES = 1000 * MB
 # What a process that computes on a card takes of the processor's memory; an estimate.
 _CARD_HOST_BYTES = 600 * MB
 # Hub, system and one agent beside the engines.
@@ -153,7 +155,7 @@ def recommend(hardware: Hardware, wishes: Wishes = Wishes()) -> Recommendation:
     if mode is not Mode.LOCAL:
         return Recommendation(mode, tier, Packages.HUB, _REMOTE, _REMOTE, (), fits, tuple(reasons))
     chosen = next(each for each in fits if each.tier is tier)
-    models = (chosen.recogniser.model, chosen.speaker.model, "voices")
+    models = (chosen.recogniser.model, *voice_models(chosen.speaker))
     reasons += [*why, *remarks(hardware, chosen, fits[0], TIERS[Tier.HIGH].card_free_bytes)]
     packages, overlay = _packages(hardware)
     said = tuple(dict.fromkeys(reasons))
@@ -173,6 +175,12 @@ def fit(hardware: Hardware, tier: Tier) -> Fit:
     if (card := cards.best(roomy)) is not None and (not hardware.memory_bytes or hardware.memory_bytes >= beside):
         return _fit_card(hardware, card, tier)
     return _fit_processor(hardware, tier, cards.best(usable))
+
+
+def voice_models(speaker: Engine) -> tuple[str, ...]:
+    """What speaking needs: beside an engine that nobody has heard yet, the smallest Kokoro of the processor to fall back on."""
+    spare = ("kokoro-int8",) if speaker.package == "mlx-audio" else ()
+    return (speaker.model, *spare, "voices")
 
 
 def _mode(lacking: str, wishes: Wishes) -> tuple[Mode, list[str]]:
@@ -241,7 +249,10 @@ def _fit_apple(hardware: Hardware, tier: Tier) -> Fit:
     fits = memory >= need.unified_bytes
     # whisper.cpp reads weights of its own form.
     model = next(name for name in (f"{need.model}-ggml", need.model) if name in MODELS)
-    recogniser, speaker = Engine("pywhispercpp", "metal", "float16", model, need.card_bytes), _speaker(hardware, tier)
+    recogniser = Engine("pywhispercpp", "metal", "float16", model, need.card_bytes)
+    # With less, as in a virtual machine, the processor's Kokoro leaves more for the agents.
+    is_roomy = memory >= TIERS[Tier.LOW].unified_bytes
+    speaker = Engine("mlx-audio", "metal", "float32", "kokoro-mlx", _KOKORO_MLX_BYTES) if is_roomy else _speaker(hardware, tier)
     compared = f"{tier} is for {amount(need.unified_bytes)} and more" if need.unified_bytes else f"{tier} runs on any"
     reason = f"{hardware.cpu_name or 'This Mac'} has {amount(memory)} of memory, and {compared}."
     return Fit(tier, fits, recogniser, speaker, delays.on_apple(hardware.apple, tier), False, reason)

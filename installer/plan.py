@@ -22,7 +22,7 @@ SIZES: dict[Packages, tuple[int, int, int]] = {
     Packages.HUB: (16_000_000, 220_000_000, 95_000_000),
     Packages.CPU: (150_000_000, 1_100_000_000, 640_000_000),
     Packages.NVIDIA: (150_000_000, 1_100_000_000, 640_000_000),
-    Packages.APPLE: (120_000_000, 900_000_000, 500_000_000),
+    Packages.APPLE: (175_000_000, 1_600_000_000, 930_000_000),
 }
 # Packages of build/requirements/bootstrap.txt; they go again.
 TOOL_BYTES = 3_000_000

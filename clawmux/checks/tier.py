@@ -19,7 +19,7 @@ def wanted_models(scene: Scene) -> list[str]:
         return []
     chosen = wanted_fit(scene)
     names = [] if scene.settings.speech_whisper_url else [chosen.recogniser.model]
-    names += [] if scene.settings.speech_kokoro_url else [chosen.speaker.model, "voices"]
+    names += [] if scene.settings.speech_kokoro_url else [*tiers.voice_models(chosen.speaker)]
     return [name for name in names if name in catalog.MODELS]
 
 

@@ -101,10 +101,8 @@ class Machine:
 def models_of(found: Hardware, tier: Tier, settings: Settings) -> list[str]:
     """What this tier loads here; nothing for a half that another server does."""
     fit = tiers.fit(found, tier)
-    other_form = f"{fit.recogniser.model}-ggml"
-    recogniser = other_form if fit.recogniser.package == "pywhispercpp" else fit.recogniser.model
-    names = [] if settings.speech_whisper_url else [recogniser]
-    names += [] if settings.speech_kokoro_url else [fit.speaker.model, "voices"]
+    names = [] if settings.speech_whisper_url else [fit.recogniser.model]
+    names += [] if settings.speech_kokoro_url else [*tiers.voice_models(fit.speaker)]
     return [name for name in names if name in catalog.MODELS]
 
 

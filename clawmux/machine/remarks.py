@@ -28,6 +28,8 @@ def remarks(hardware: Hardware, chosen: Fit, better: Fit, roomy_bytes: int) -> l
     needed = chosen.speaker.memory_bytes + (chosen.recogniser.memory_bytes if cores_alone else 0)
     if 0 < hardware.memory_free_bytes < needed <= hardware.memory_bytes:
         said.append(f"Only {amount(hardware.memory_free_bytes)} of memory are free just now, and speech takes {amount(needed)}.")
+    if chosen.speaker.package == "mlx-audio":
+        said.append("Kokoro speaks with mlx-audio, which we have not tried on a Mac yet; if it fails, the processor takes over.")
     if chosen.speaker.model == "kokoro-int8":
         said.append("The smaller Kokoro speaks, which needs less memory and a smaller download.")
     return said

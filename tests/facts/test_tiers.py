@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawmux import tiers
+from clawmux.adapters.speech.choice import choose
 from clawmux.catalog import MODELS, SETS
 from clawmux.hardware import Apple, Gpu, Hardware
 from clawmux.machine import cards, delays
@@ -133,6 +134,22 @@ def test_blackwell_gets_its_own_libraries() -> None:
 )
 def test_apple_is_judged_by_its_memory(memory: float, tier: str) -> None:
     assert recommend(mac(int(memory * GB))).tier == tier
+
+
+@pytest.mark.parametrize(
+    ("memory", "speaker", "voices"),
+    [
+        (64 * GB, "mlx-audio metal float32", ("kokoro-mlx", "kokoro-int8", "voices")),
+        (8 * GB, "mlx-audio metal float32", ("kokoro-mlx", "kokoro-int8", "voices")),
+        (8 * GB - 1, "kokoro-onnx cpu float32", ("kokoro", "voices")),
+        (3 * GB, "kokoro-onnx cpu int8", ("kokoro-int8", "voices")),
+    ],
+)
+def test_a_macs_voice_has_another_to_fall_back_on(memory: int, speaker: str, voices: tuple[str, ...]) -> None:
+    found = recommend(mac(memory))
+    assert (f"{found.speaker.package} {found.speaker.device} {found.speaker.precision}", found.models[1:]) == (speaker, voices)
+    assert {model for model in voices if model != "voices"} <= {engine.model for engine in choose(found.fits[-1]).speakers}
+    assert any("not tried on a Mac yet" in sentence for sentence in found.reasons) == (found.speaker.device == "metal")
 
 
 @pytest.mark.parametrize(
@@ -295,7 +312,7 @@ def test_any_machine_gets_an_answer_that_can_be_followed(machine: Hardware, wish
         return
     chosen = next(each for each in found.fits if each.tier is found.tier)
     assert chosen.fits and (found.recogniser, found.speaker) == (chosen.recogniser, chosen.speaker)
-    assert found.models == (found.recogniser.model, found.speaker.model, "voices")
+    assert found.models == (found.recogniser.model, *tiers.voice_models(found.speaker))
     assert bool(found.overlay) == (found.packages is Packages.NVIDIA)
     for each in found.fits:
         assert_sound(each.recogniser)

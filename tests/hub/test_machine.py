@@ -84,10 +84,16 @@ def test_what_another_server_does_needs_no_models_here(settings: Settings, model
 APPLE = dataclasses.replace(
     machine(),
     system="darwin",
+    release="15.1",
+    libc="",
     architecture="arm64",
     apple=hardware.Apple(3, "Pro", 6),
     gpus=(hardware.Gpu("apple", "Apple M3 Pro", 16 * GB, is_unified=True),),
 )
+
+
+def test_a_mac_needs_weights_of_its_own_forms_and_a_voice_to_fall_back_on() -> None:
+    assert models_of(APPLE, LOW, Settings()) == ["whisper-small-ggml", "kokoro-mlx", "kokoro-int8", "voices"]
 
 
 @pytest.mark.parametrize("found", [machine(), CARD, APPLE, dataclasses.replace(machine(), libc="musl")])
