@@ -7,6 +7,7 @@ may decide, its clawmux.toml: it is the nearest to what is being talked about, a
 from __future__ import annotations
 
 import dataclasses
+import errno
 import math
 import os
 import re
@@ -171,6 +172,7 @@ class Settings:
         "Recognition on another server",
         "Recognition on another server: its base URL, ours or any with the OpenAI endpoints.",
         older_names=("WHISPER_URL",),
+        live=False,
     )
     speech_kokoro_url: str = _declare(
         "",
@@ -178,9 +180,10 @@ class Settings:
         "Speaking on another server",
         "Speaking on another server: its base URL, ours or any with the OpenAI endpoints.",
         older_names=("KOKORO_URL",),
+        live=False,
     )
     speech_token_file: str = _declare(
-        "", "speech.token_file", "Token for those servers", "File with the bearer token of those servers."
+        "", "speech.token_file", "Token for those servers", "File with the bearer token of those servers.", live=False
     )
 
     models_download: bool = _declare(
@@ -252,7 +255,14 @@ def save(file: Path, name: str, value: Any) -> None:
 def save_all(file: Path, values: Mapping[str, Any], new_mode: int = 0o600) -> None:
     """Set all of these values, or none of them. None takes a setting out of the file."""
     wanted = {name: None if value is None else check(name, value) for name, value in values.items()}
-    text = _read_text(file)
+    with toml_lines.alone(file):
+        text = _read_text(file)
+        changed = _changed(file, text, wanted)
+        if changed != text:
+            _write(file, changed, new_mode)
+
+
+def _changed(file: Path, text: str, wanted: dict[str, Any]) -> str:
     before = _parse(text, file)
     changed = text
     for name, value in wanted.items():
@@ -264,10 +274,21 @@ def save_all(file: Path, values: Mapping[str, Any], new_mode: int = 0o600) -> No
     after = {name: value for name, value in {**before, **wanted}.items() if value is not None}
     # TOML can be written in ways that a change of lines does not do justice to: then the file stays as it is.
     if not _says(changed, after):
-        names = ", ".join(values)
+        names = ", ".join(wanted)
         raise ClawMuxError("bad_file", f"{file} is written in a way in which {names} cannot be changed.", "Edit it by hand.")
-    if changed != text:
-        toml_lines.replace(file, changed, new_mode)
+    return changed
+
+
+def _write(file: Path, text: str, new_mode: int) -> None:
+    try:
+        toml_lines.replace(file, text, new_mode)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ClawMuxError(
+                "disk_full", f"{file} cannot be written: {error.strerror}.", "Make room, then try again."
+            ) from None
+        remedy = f"Look who may write in {file.parent}."
+        raise ClawMuxError("bad_file", f"{file} cannot be written: {error.strerror or error}.", remedy) from None
 
 
 def _says(text: str, wanted: dict[str, Any]) -> bool:
