@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +34,43 @@ def without_key(text: str, table: str, key: str) -> str:
 
 
 def replace(file: Path, text: str, new_mode: int = 0o600) -> None:
-    """Whole or not at all, with its mode; where it is a link, the file that it leads to."""
+    """Whole or not at all, with its mode; where it is a link, the file that it leads to. Raises OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
     target = file.resolve()
-    temporary = target.with_name(target.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as out:
-        temporary.chmod(stat.S_IMODE(target.stat().st_mode) if target.exists() else new_mode)
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    temporary.replace(target)
+    # A name that nobody foresees: in a stranger's repository a link may lie ready under any other, and lead anywhere.
+    temporary = target.with_name(f".{target.name}.{os.urandom(6).hex()}")
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else new_mode
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            temporary.chmod(mode)
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def alone(file: Path) -> Iterator[None]:
+    """Nobody else who asks here changes that file meanwhile: of two that read it at once, one would undo what the other set.
+
+    The folder is what is locked: the file itself is replaced by each change.
+    """
+    import fcntl  # only who changes something needs it
+
+    try:
+        folder = os.open(file.resolve().parent, os.O_RDONLY)
+    except OSError:  # not there yet, and what is wrong with it otherwise is told by the change itself
+        yield
+        return
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _place(lines: list[str], table: str, key: str) -> tuple[int | None, int | None]:

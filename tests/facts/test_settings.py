@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
+import subprocess
+import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawmux.settings import DECLARATIONS, FIELD_OF, Settings, check, load, save, save_all
+from clawmux import toml_lines
+from clawmux.settings import DECLARATIONS, FIELD_OF, Settings, check, load, save, save_all, stored
 from clawmux.settings_table import sources
 from clawmux.wire.errors import ClawMuxError
 
@@ -345,3 +351,51 @@ def test_a_linked_file_stays_linked(file: Path, tmp_path: Path) -> None:
     file.symlink_to(mine)
     save(file, "hub.port", 2)
     assert file.is_symlink() and "port = 2" in mine.read_text()
+
+
+def test_a_link_that_lies_ready_beside_the_file_is_not_followed(file: Path, tmp_path: Path) -> None:
+    """A project's file is changed in a folder that a stranger has filled."""
+    mine = tmp_path / "mine"
+    mine.write_text("precious")
+    write(file, USERS_OWN)
+    for name in ("config.toml.tmp", "config.toml.new", ".config.toml.tmp"):
+        (file.parent / name).symlink_to(mine)
+    save(file, "hub.port", 5000)
+    assert mine.read_text() == "precious"
+    assert not file.is_symlink() and load(file, {}).hub_port == 5000
+
+
+def test_of_many_changes_at_once_none_is_lost(file: Path) -> None:
+    write(file, "")
+    wanted = {"hub.port": 1, "speech.speed": 1.5, "speech.language": "de", "agents.idle_minutes": 7, "speech.quality": "low"}
+    code = "import sys; from pathlib import Path; from clawmux.settings import save; save(Path(sys.argv[1]), *sys.argv[2:])"
+    started = [subprocess.Popen([sys.executable, "-c", code, str(file), name, str(value)]) for name, value in wanted.items()]
+    assert [process.wait() for process in started] == [0] * len(started)
+    assert stored(file) == wanted
+
+
+def test_a_change_waits_for_another_one(file: Path) -> None:
+    write(file, "")
+    with ThreadPoolExecutor(1) as pool:
+        with toml_lines.alone(file):
+            change = pool.submit(save, file, "hub.port", 5000)
+            with pytest.raises(TimeoutError):
+                change.result(0.2)
+            toml_lines.replace(file, "[speech]\nspeed = 1.5\n")
+        change.result(10)
+    assert stored(file) == {"speech.speed": 1.5, "hub.port": 5000}
+
+
+@pytest.mark.parametrize(("fault", "code"), [(errno.EROFS, "bad_file"), (errno.EACCES, "bad_file"), (errno.ENOSPC, "disk_full")])
+def test_a_file_that_cannot_be_written_is_named_and_nothing_is_left(
+    file: Path, fault: int, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(fault, os.strerror(fault))
+
+    write(file, USERS_OWN)
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(ClawMuxError, match=str(file)) as refused:
+        save(file, "hub.port", 5000)
+    assert refused.value.code == code
+    assert [path.name for path in file.parent.iterdir()] == ["config.toml"] and file.read_text() == USERS_OWN
