@@ -123,7 +123,11 @@ def _change_project(name: str, value: Any, folder: Path) -> Result:
     if not declared.declared(name).project:
         those = ", ".join(d.name for d in declared.DECLARATIONS.values() if d.project)
         raise ClawMuxError("usage", f"settings: {name} is not for a project to decide.", f"These are: {those}.")
-    file = project_file.find(folder) or folder / project_file.NAME
+    found = project_file.find(folder)
+    # It may be a stranger's: a pipe, a device, a link to nothing.
+    if found and (fault := project_file.read(found).fault):
+        raise ClawMuxError("bad_file", f"{found} is not changed: {fault}.", "Mend it, or move it away.")
+    file = found or folder / project_file.NAME
     declared.save_all(file, {name: value}, PROJECT_MODE)
     return Result({"name": name, "value": value, "file": str(file)}, note=f"In {file}.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,6 +167,20 @@ def test_what_a_projects_file_must_not_say_is_told(home: Path, project: Path, ca
     assert run("get", "agents.skip_permissions") == 0
     shown = capsys.readouterr()
     assert shown.out == "true\n" and "not obeyed: agents.skip_permissions" in shown.err
+
+
+def test_a_projects_file_that_is_none_is_neither_waited_for_nor_written(home: Path, project: Path, capsys: Capture) -> None:
+    """A stranger's repository may hold a pipe, a device without an end, or a link to what is not there yet."""
+    file, elsewhere = project / "clawmux.toml", home / "elsewhere"
+    os.mkfifo(file)
+    assert run("set", "speech.speed", "1.5", "--project") == ERRORS["bad_file"].exit_code
+    file.unlink()
+    for target in ("/dev/zero", elsewhere):
+        file.symlink_to(target)
+        assert run("set", "speech.speed", "1.5", "--project") == ERRORS["bad_file"].exit_code
+        file.unlink()
+    assert capsys.readouterr().err.count("is not changed") == 3
+    assert not elsewhere.exists()
 
 
 # -- what is refused --
