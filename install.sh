@@ -210,6 +210,7 @@ find_python() {
             system_python || no_python "the plan itself needs a Python, and none is here; without --dry-run that one comes first."
             return
         fi
+        check_words "$@" || return
         get_python && return
     fi
     CLAWMUX_INSTALL_PYTHON=system
@@ -219,6 +220,17 @@ find_python() {
         return
     fi
     no_python "no Python 3.11, 3.12 or 3.13 was found, and there is none of our own: $why."
+}
+
+# Whoever has mistyped an option is told at once where a Python of the system can tell it, and not after 30 MB.
+check_words() {
+    system_python || return 0
+    told=$("$python" -I -B -c 'import sys; sys.path.insert(0, sys.argv[1]); from installer import arguments; arguments.read(sys.argv[2:])' \
+        "$source" "$@" 2>&1 </dev/null)
+    # Anything else that may be wrong with it is said by the run itself.
+    [ $? = 2 ] || return 0
+    printf '%s\n' "$told" >&2
+    return 2
 }
 
 no_python() {
@@ -412,6 +424,7 @@ need_own() {
 # The folders that we make, for the receipt: an uninstallation takes away what was not there before.
 note_missing() {
     missing=$1
+    [ -d "$program" ] || bare=$program
     while [ ! -d "${missing:-/}" ]; do
         CLAWMUX_INSTALL_MADE=$missing${CLAWMUX_INSTALL_MADE:+:$CLAWMUX_INSTALL_MADE}
         missing=${missing%/*}
@@ -423,7 +436,21 @@ leave() {
     for claim in $claims; do rm -rf "$downloads/$claim.lock"; done
     rm -rf ${work:+"$work"} ${own:+"$own"}
     [ ! -d "${downloads:-}" ] || rmdir "$downloads" 2>/dev/null
+    leave_no_folder
     return "$1"
+}
+
+# Folders of ours in which nothing came to lie. The deepest stands last.
+leave_no_folder() {
+    [ -n "$bare" ] && rmdir "$program" 2>/dev/null || return 0
+    left=$CLAWMUX_INSTALL_MADE
+    while [ -n "$left" ]; do
+        rmdir "${left##*:}" 2>/dev/null || return 0
+        case $left in
+            *:*) left=${left%:*} ;;
+            *) left='' ;;
+        esac
+    done
 }
 
 # --- source -----------------------------------------------------------------------------------------------------------
@@ -523,13 +550,13 @@ run_installer() {
 
 prepare() {
     [ -n "${HOME:-}" ] || { give_up 2 "HOME is not set, so there is no folder to install into."; return; }
-    read_words "$@" && make_work && find_platform && find_program && find_source && find_python
+    read_words "$@" && make_work && find_platform && find_program && find_source && find_python "$@"
 }
 
 main() {
     # zsh splits words and expands patterns as sh does only when told to.
     [ -z "${ZSH_VERSION:-}" ] || emulate sh
-    work='' own='' claims='' downloads=''
+    work='' own='' claims='' downloads='' bare=''
     export CLAWMUX_INSTALL_PYTHON=system CLAWMUX_INSTALL_MADE=''
     trap 'leave 129; exit 129' HUP
     trap 'leave 130; exit 130' INT

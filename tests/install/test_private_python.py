@@ -253,6 +253,25 @@ class TestRefused:
         done = place.install()
         assert done.handed["python"] == BASE_PYTHON and "does not run here" in done.said
 
+    def test_for_words_that_are_wrong_nothing_is_fetched(self, tmp_path: Path, host: FileHost) -> None:
+        place = Place(tmp_path, host, b"")
+        place.system_python()
+        refusing = (
+            "import sys\ndef read(argv):\n    sys.exit('--nonsense' in argv and (print('no:', *argv, file=sys.stderr) or 2))\n"
+        )
+        place.script.with_name("installer").joinpath("arguments.py").write_text(refusing, encoding="utf-8")
+        done = place.install("--yes", "--nonsense")
+        assert (done.code, done.out, done.said) == (2, "", "no: --yes --nonsense\n")
+        assert place.machine.files() == []
+
+    @pytest.mark.parametrize("has_system_python", [True, False])
+    def test_a_run_that_comes_to_nothing_leaves_no_folder(self, tmp_path: Path, host: FileHost, has_system_python: bool) -> None:
+        place = Place(tmp_path, host, b"")
+        if has_system_python:
+            place.system_python()
+        assert place.install("--fail", CLAWMUX_PYTHON_MIRROR="http://127.0.0.1:9").code == (9 if has_system_python else 20)
+        assert place.machine.files() == []
+
     @pytest.mark.parametrize("client", ["curl", "wget", ""])
     def test_a_host_that_is_not_to_be_had(self, tmp_path: Path, host: FileHost, client: str) -> None:
         place = Place(tmp_path, host, b"", client or "true")
