@@ -93,7 +93,8 @@ def finish(place: Place, choices: Choices, drawn: Plan, failure: ClawMuxError | 
     if not is_reachable:
         say(_how_to_type(place, choices))
     starts = choices.start and drawn.mode is not Mode.THIN
-    started = _run(place, "start", "--no-open") if starts and hub.running(place.data) is None else 0
+    # Its address is said at the end: the key in it works for a minute, and the doctor may take as long.
+    started = _run(place, "start", "--no-open", is_told=False) if starts and hub.running(place.data) is None else 0
     deep = ["--deep"] if starts and drawn.models and all(disks.is_ready(place.data.models, name) for name in drawn.models) else []
     found = _run(place, "doctor", *deep)
     say(f"`{command} doctor{' --deep' if deep else ''}` ended with {found} ({_MEANINGS.get(found, 'it failed itself')}).")
@@ -104,16 +105,21 @@ def finish(place: Place, choices: Choices, drawn: Plan, failure: ClawMuxError | 
     if choices.start:
         opened = _run(place, "open")
         return opened or (failure.exit_code if failure else 0)
-    say(f"Start it with: {command} start" if drawn.mode is not Mode.THIN else f"Open the page with: {command} open")
+    is_up = drawn.mode is Mode.THIN or hub.running(place.data) is not None
+    say(f"Open the page with: {command} open" if is_up else f"Start it with: {command} start")
     return failure.exit_code if failure else 0
 
 
 _MEANINGS = {0: "all is well", 1: "all works, with remarks", 2: "something needs mending, see above"}
 
 
-def _run(place: Place, *words: str) -> int:
-    """A command whose words go to the user."""
-    return subprocess.run([place.launcher, *words], check=False, stdin=subprocess.DEVNULL).returncode
+def _run(place: Place, *words: str, is_told: bool = True) -> int:
+    """A command whose words go to the user; without ``is_told`` only when it fails."""
+    kept = None if is_told else subprocess.PIPE
+    done = subprocess.run([place.launcher, *words], check=False, stdin=subprocess.DEVNULL, stderr=kept, stdout=kept)
+    if done.returncode and done.stderr:
+        print(done.stderr.decode(errors="replace").strip(), file=sys.stderr, flush=True)
+    return done.returncode
 
 
 def _how_to_type(place: Place, choices: Choices) -> str:
@@ -135,7 +141,7 @@ def uninstall(place: Place, choices: Choices) -> int:
     if choices.dry_run:
         return 0
     if not choices.yes:
-        answer = asking.agreed("\nEnd the hub and all its agents, and remove these?", default=False)
+        answer = asking.agreed(f"\nEnd the hub and all its agents, and {_what_goes(choices)}?", default=False)
         if not answer:
             say("nobody is there to ask; add --yes." if answer is None else "nothing was removed.")
             return ERRORS["cancelled"].exit_code
@@ -147,6 +153,10 @@ def uninstall(place: Place, choices: Choices) -> int:
     if place.data.models.exists() and not place.data.models.is_relative_to(place.data.data):
         say(f"The models in {place.data.models} stay; others may use them.")
     return 0
+
+
+def _what_goes(choices: Choices) -> str:
+    return "remove these" if choices.keep_data else "remove these, conversations and settings too (--keep-data leaves them)"
 
 
 @contextmanager

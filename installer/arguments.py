@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -73,10 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--yes", action="store_true", help="ask nothing")
     add("--dry-run", action="store_true", help="show the plan and write nothing")
     add("--json", action="store_true", dest="as_json", help="with --dry-run: the plan as one JSON object")
-    add("--mode", type=Mode, choices=list(Mode), metavar="MODE", help="local, split or thin (default: what fits this machine)")
-    add(
-        "--tier", type=Tier, choices=list(Tier), metavar="TIER", help="high, medium, low or tiny recognition (default: what fits)"
-    )
+    add("--mode", type=_one_of(Mode), metavar="MODE", help="local, split or thin (default: what fits this machine)")
+    add("--tier", type=_one_of(Tier), metavar="TIER", help="high, medium, low or tiny recognition (default: what fits)")
     add("--speech-url", type=_address, default="", metavar="URL", help="speech runs there: the base URL of its service")
     add("--server", type=_address, default="", dest="server_url", metavar="URL", help="the hub runs there: the URL of its page")
     add("--from", type=_folder, dest="bundle", metavar="DIR", help="take everything from this folder, nothing from the network")
@@ -86,6 +86,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--uninstall", action="store_true", help="end hub and agents, remove program and data")
     add("--keep-data", action="store_true", help="with --uninstall: keep conversations, settings and models")
     return parser
+
+
+def _one_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def read(text: str) -> StrEnum:
+        if text not in list(kind):
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(kind)}")
+        return kind(text)
+
+    return read
 
 
 def _folder(text: str) -> Path:

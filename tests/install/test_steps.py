@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -88,6 +89,8 @@ def test_a_failure_for_programs(tiny: Machine) -> None:
         (["--json"], "--json goes with --dry-run"),
         (["--prefix"], "--prefix: expected one argument"),
         (["--mode", "split", "--yes"], "--mode split needs an address for speech"),
+        (["--mode", "alone"], "--mode: 'alone' is none of thin, split, local"),
+        (["--tier", "best"], "--tier: 'best' is none of high, medium, low, tiny"),
         (["--speech-url", "ftp://x"], "is not an address that begins with http"),
         (["--mode", "local", "--speech-url", "http://x"], "--speech-url goes with --mode split"),
         (["--mode", "thin", "--tier", "low"], "--tier goes with a mode with speech on this machine"),
@@ -230,6 +233,22 @@ def test_models_that_cannot_be_fetched_do_not_keep_the_hub_from_starting(tiny: M
     assert "the speech models could not be fetched" in done.stderr and "Start it with" not in done.stderr
     calls = (short / "log").read_text(encoding="utf-8").splitlines()
     assert calls == ["models pull whisper-tiny.en kokoro-int8 voices", "start --no-open", "doctor", "open"]
+    # The key of the page works for a minute only, and the doctor may take as long.
+    assert done.stdout == "said by open\n"
+
+
+def test_a_start_that_fails_says_why(tiny: Machine) -> None:
+    tiny.more["SMALL_NO_START"] = "1"
+    done = tiny.install("--start", "--no-models")
+    assert done.returncode == ERRORS["internal"].exit_code and "it does not start" in done.stderr
+
+
+def test_who_has_a_hub_already_is_not_told_to_start_one(tiny: Machine) -> None:
+    assert "Start it with" in tiny.install(*YES).stderr
+    with (tiny.program / "hub.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = tiny.install(*YES).stderr
+    assert "Start it with" not in said and "Open the page with:" in said
 
 
 def test_wishes_go_into_the_settings_and_nothing_else(tiny: Machine) -> None:
@@ -244,7 +263,7 @@ def test_wishes_go_into_the_settings_and_nothing_else(tiny: Machine) -> None:
     assert said.startswith('# mine\n[speech]\nquality = "low"\n')
     assert 'whisper_url = "http://127.0.0.1:9"' in said and 'kokoro_url = "http://127.0.0.1:9"' in said
     written = receipt.read(tiny.program / "install.json")
-    assert written is not None and (written.mode, written.packages) == ("split", "hub")
+    assert written is not None and (written.mode, written.packages) == ("split", "cpu")
 
 
 def test_a_changed_mind_in_the_receipt_outlives_an_upgrade(tiny: Machine) -> None:

@@ -124,7 +124,7 @@ def test_the_person_at_the_terminal_decides(tiny: Machine, answer: str, is_remov
     """Standard input is a pipe, as with curl ... | sh; the question goes to the terminal."""
     tiny.install(*YES)
     code, said = at_a_terminal(tiny, tiny.command("--uninstall"), answer)
-    assert "remove these? [y/N]" in said
+    assert "remove these, conversations and settings too (--keep-data leaves them)? [y/N]" in said
     assert (code == 0, tiny.launcher.exists()) == (is_removed, not is_removed)
 
 

@@ -19,3 +19,8 @@ if log := os.environ.get("SMALL_LOG"):
         out.write(" ".join([*sys.argv[1:], *([f"mirror={mirror}"] if mirror else [])]) + "\n")
 if sys.argv[1:2] == ["models"] and os.environ.get("SMALL_NO_MODELS"):
     sys.exit(22)
+if sys.argv[1:2] == ["start"] and os.environ.get("SMALL_NO_START"):
+    print("it does not start", file=sys.stderr)
+    sys.exit(1)
+if sys.argv[1:2] in (["start"], ["open"]):
+    print(f"said by {sys.argv[1]}")
