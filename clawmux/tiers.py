@@ -147,13 +147,14 @@ _REMOTE = Engine("remote", "", "", "", 0)
 def recommend(hardware: Hardware, wishes: Wishes = Wishes()) -> Recommendation:
     """What to install and run here. Always an answer: where no engine runs, the rest of ClawMux does."""
     fits = tuple(fit(hardware, tier) for tier in TIERS)
-    lacking = why_no_engines(hardware)
-    if not lacking and not any(each.fits for each in fits):
-        lacking = fits[-1].reason
-    mode, reasons = _mode(lacking, wishes)
+    deaf = why_no_engines(hardware)
+    lacking = deaf or ("" if any(each.fits for each in fits) else fits[-1].reason)
+    mode, reasons = _mode(deaf, lacking, wishes)
     tier, why = _tier(hardware, fits, wishes)
     if mode is not Mode.LOCAL:
-        return Recommendation(mode, tier, Packages.HUB, _REMOTE, _REMOTE, (), fits, tuple(reasons))
+        # The ear, which tells when somebody speaks and has ended, stays beside the hub; it comes with the engines.
+        packages = Packages.CPU if mode is Mode.SPLIT and not deaf else Packages.HUB
+        return Recommendation(mode, tier, packages, _REMOTE, _REMOTE, (), fits, tuple(reasons))
     chosen = next(each for each in fits if each.tier is tier)
     models = (chosen.recogniser.model, *voice_models(chosen.speaker))
     reasons += [*why, *remarks(hardware, chosen, fits[0], TIERS[Tier.HIGH].card_free_bytes)]
@@ -183,11 +184,14 @@ def voice_models(speaker: Engine) -> tuple[str, ...]:
     return (speaker.model, *spare, "voices")
 
 
-def _mode(lacking: str, wishes: Wishes) -> tuple[Mode, list[str]]:
+def _mode(deaf: str, lacking: str, wishes: Wishes) -> tuple[Mode, list[str]]:
+    """``deaf``: why no engine can be installed; ``lacking``: that, or why none of them would have room."""
     if wishes.mode is Mode.THIN or (lacking and wishes.server_url and wishes.mode is None):
         server = f" of {wishes.server_url}" if wishes.server_url else ""
         why = f"{lacking} So this machine" if lacking else "As you asked, this machine"
         return Mode.THIN, [f"{why} only shows the page{server}."]
+    if deaf:
+        return Mode.SPLIT, [deaf, "Text works. For voice, show the page of another machine's hub with --server."]
     if wishes.mode is Mode.SPLIT or (wishes.speech_url and (lacking or wishes.mode is None)):
         url = wishes.speech_url or "another machine"
         return Mode.SPLIT, [f"Hub and agents run here; speech is recognised and spoken by {url}."]

@@ -230,8 +230,8 @@ def test_more_cores_are_never_slower() -> None:
     ("wishes", "mode", "packages"),
     [
         (Wishes(), "local", "cpu"),
-        (Wishes(speech_url="https://gpu.example"), "split", "hub"),
-        (Wishes(mode=Mode.SPLIT), "split", "hub"),
+        (Wishes(speech_url="https://gpu.example"), "split", "cpu"),
+        (Wishes(mode=Mode.SPLIT), "split", "cpu"),
         (Wishes(mode=Mode.LOCAL, speech_url="https://gpu.example"), "local", "cpu"),
         (Wishes(mode=Mode.THIN), "thin", "hub"),
         (Wishes(server_url="https://hub.example"), "local", "cpu"),
@@ -254,15 +254,22 @@ def test_a_server_that_is_not_needed_is_not_silently_forgotten() -> None:
     [
         (Wishes(), "split", "Text works."),
         (Wishes(server_url="https://hub.example"), "thin", "only shows the page of https://hub.example"),
-        (Wishes(speech_url="https://gpu.example"), "split", "spoken by https://gpu.example"),
+        (Wishes(speech_url="https://gpu.example"), "split", "show the page of another machine's hub"),
         (Wishes(mode=Mode.LOCAL), "split", "not built for musl"),
-        (Wishes(mode=Mode.LOCAL, speech_url="https://gpu.example"), "split", "spoken by https://gpu.example"),
+        (Wishes(mode=Mode.LOCAL, speech_url="https://gpu.example"), "split", "not built for musl"),
     ],
 )
 def test_wishes_where_no_engine_can_be_had(wishes: Wishes, mode: str, words: str) -> None:
     found = recommend(replace(DESK, libc="musl"), wishes)
     assert (found.mode, found.packages, found.models) == (mode, Packages.HUB, ())
     assert words in " ".join(found.reasons)
+
+
+def test_a_machine_without_room_for_engines_hears_all_the_same() -> None:
+    """The ear is small, and what it heard is recognised elsewhere."""
+    found = recommend(replace(DESK, memory_bytes=GB // 2, memory_of_host_bytes=GB // 2), Wishes(speech_url="https://gpu.example"))
+    assert (found.mode, found.packages, found.models) == ("split", Packages.CPU, ())
+    assert "spoken by https://gpu.example" in found.reasons[0]
 
 
 def test_a_wish_for_a_tier_is_kept_even_where_it_is_slow() -> None:
@@ -308,7 +315,9 @@ def test_any_machine_gets_an_answer_that_can_be_followed(machine: Hardware, wish
     assert found.reasons and all(found.reasons) and all(each.reason for each in found.fits)
     assert found.fits == tuple(tiers.fit(machine, tier) for tier in TIERS)
     if found.mode is not Mode.LOCAL:
-        assert (found.packages, found.models, found.recogniser.package) == (Packages.HUB, (), "remote")
+        hears = found.mode is Mode.SPLIT and not tiers.why_no_engines(machine)
+        packages = Packages.CPU if hears else Packages.HUB
+        assert (found.packages, found.models, found.recogniser.package) == (packages, (), "remote")
         return
     chosen = next(each for each in found.fits if each.tier is found.tier)
     assert chosen.fits and (found.recogniser, found.speaker) == (chosen.recogniser, chosen.speaker)

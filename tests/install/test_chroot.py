@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 ENTER = 'mount -t proc proc "$0/proc" && root=$0 && exec chroot "$root" "$@"'
 
 HOME = "/home/stranger"
-SPEECH = ("--mode", "split", "--speech-url", "http://127.0.0.1:1")
+THIN = ("--mode", "thin", "--server", "http://127.0.0.1:1")
 
 pytestmark = pytest.mark.install
 
@@ -129,7 +129,7 @@ def test_without_a_folder_it_says_what_is_missing(debian: Debian) -> None:
 
 def test_the_folder_is_enough(debian: Debian) -> None:
     before = debian.home()
-    options = ("--from", "/bundle", "--yes", *SPEECH)
+    options = ("--from", "/bundle", "--yes", *THIN)
     planned = debian.run("sh", "/bundle/install.sh", *options, "--dry-run")
     assert planned.returncode == 20 and "the plan itself needs a Python" in planned.stderr
     assert debian.home() == before
@@ -147,7 +147,7 @@ def test_a_second_run_changes_nothing(debian: Debian) -> None:
         return {str(path): path.lstat().st_mtime_ns for path in home.rglob("*") if path.is_file()}
 
     before = facts()
-    done = debian.run("sh", "/bundle/install.sh", "--from", "/bundle", "--yes", *SPEECH)
+    done = debian.run("sh", "/bundle/install.sh", "--from", "/bundle", "--yes", *THIN)
     assert done.returncode == 0, done.stderr[-3000:]
     assert facts() == before
 

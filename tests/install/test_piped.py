@@ -18,7 +18,7 @@ from tests.stand_ins.file_host import FileHost, Page
 from tests.stand_ins.install_tree import Machine, pinned, sum_of
 
 ROOT = Path(__file__).parents[2]
-OPTIONS = "--yes --mode split --speech-url http://127.0.0.1:9 --no-modify-path"
+OPTIONS = "--yes --mode thin --server http://127.0.0.1:9 --no-modify-path"
 
 pytestmark = pytest.mark.install
 

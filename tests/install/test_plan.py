@@ -73,7 +73,7 @@ def keys(drawn: plan.Plan) -> list[str]:
         (WITH_CARD, Choices(), "local", "nvidia", "nvidia-1", "high"),
         (card((12, 0)), Choices(), "local", "nvidia", "nvidia-blackwell-1", "high"),
         (WITH_CARD, Choices(tier=Tier.LOW), "local", "nvidia", "nvidia-1", "low"),
-        (WITH_CARD, Choices(speech_url="http://x"), "split", "hub", "", "high"),
+        (WITH_CARD, Choices(speech_url="http://x"), "split", "cpu", "", "high"),
         (WITH_CARD, Choices(server_url="http://x"), "thin", "hub", "", "high"),
         (LAPTOP, Choices(mode=Mode.THIN), "thin", "hub", "", "tiny"),
         (MUSL, Choices(), "split", "hub", "", "tiny"),
