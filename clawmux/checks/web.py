@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
+import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
@@ -20,21 +24,40 @@ class Answer:
 
 def get(address: SplitResult, path: str, headers: Mapping[str, str], seconds: float, verify: bool = True) -> Answer:
     """Raises OSError (TimeoutError, ssl.SSLError … among them) or http.client.HTTPException."""
+    began = time.monotonic()
     host, port = address.hostname or "", address.port
     if address.scheme == "https":
         context = ssl.create_default_context() if verify else _trusting()
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
     else:
         connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    # The limit of a socket is for each byte: a server that sends one now and then would keep us for ever.
+    connection.connect()
+    cut = threading.Timer(max(0.0, began + seconds - time.monotonic()), _cut, [connection.sock])
+    cut.daemon = True
+    cut.start()
     try:
         connection.putrequest("GET", path, skip_host="Host" in headers)
         for name, value in headers.items():
             connection.putheader(name, value)
         connection.endheaders()
         response = connection.getresponse()
-        return Answer(response.status, response.read(MOST_BYTES))
+        answer = Answer(response.status, response.read(MOST_BYTES))
+    except (OSError, http.client.HTTPException):
+        if time.monotonic() - began >= seconds:
+            raise TimeoutError from None
+        raise
     finally:
+        cut.cancel()
         connection.close()
+    if time.monotonic() - began >= seconds:
+        raise TimeoutError
+    return answer
+
+
+def _cut(connected: socket.socket) -> None:
+    with suppress(OSError):  # it has ended by itself
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)  # below TLS, whose reader then sees an end
 
 
 def _trusting() -> ssl.SSLContext:

@@ -157,6 +157,8 @@ def _run(checks: Sequence[Check], scene: Scene, tell: Tell) -> dict[str, list[Fi
         now = time.monotonic() - began
         for name in [name for name, check in waiting.items() if now >= check.seconds]:
             found[name] = [_too_slow(waiting.pop(name))]
+        if not waiting:
+            break
         if now >= TELL_SECONDS and told != tuple(waiting):
             told = tuple(waiting)
             tell(told)

@@ -11,6 +11,7 @@ import pytest
 
 from clawmux.checks.scene import Check, Hub, Scene
 from clawmux.checks.tier import wanted_models
+from clawmux.doctor import examination
 from clawmux.doctor.examination import CHECKS, DEEP_ONLY, NOT_HERE, examine, exit_code
 from clawmux.finding import Finding, Verdict
 from clawmux.wire.errors import ClawMuxError
@@ -71,6 +72,17 @@ def test_a_check_that_does_not_end_is_given_up(scene: MakeScene) -> None:
     slow, other = run(scene(), Check("slow", "g", hang, seconds=0.2), Check("a", "g", fine))
     assert slow.verdict is Verdict.FAIL and "0 s" in slow.detail
     assert other == FINE
+
+
+def test_the_last_one_is_given_up_too(scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examination, "TELL_SECONDS", 0.1)
+
+    def hang(scene: Scene) -> Iterable[Finding]:
+        time.sleep(3)
+        return []
+
+    (slow,) = run(scene(), Check("slow", "g", hang, seconds=0.2))
+    assert slow.verdict is Verdict.FAIL and "did not end" in slow.detail
 
 
 def test_a_machine_that_cannot_be_read_costs_only_what_needs_it(scene: MakeScene) -> None:

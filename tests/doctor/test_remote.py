@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,28 @@ async def test_a_server_that_never_answers(scene: MakeScene, home: Path, monkeyp
     monkeypatch.setattr(checks, "QUICK_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         finding = await asked(scene, home, f"http://127.0.0.1:{server.getsockname()[1]}")
+    assert finding.verdict is Verdict.FAIL and "no answer in time" in finding.detail
+
+
+async def test_a_server_whose_answer_never_ends(scene: MakeScene, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes in time, and the last never does."""
+    monkeypatch.setattr(checks, "QUICK_SECONDS", 0.3)
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            taken, _ = server.accept()
+            taken.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            with suppress(OSError):
+                while not done.wait(0.05):
+                    taken.sendall(b"x")
+
+        threading.Thread(target=drip, daemon=True).start()
+        asking = asked(scene, home, f"http://127.0.0.1:{server.getsockname()[1]}")
+        try:
+            finding = await asyncio.wait_for(asking, 5.0)
+        finally:
+            done.set()
     assert finding.verdict is Verdict.FAIL and "no answer in time" in finding.detail
 
 
