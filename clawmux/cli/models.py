@@ -160,13 +160,14 @@ def _say(text: str) -> None:
 def _bar() -> Iterator[Callable[[Progress], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.table import Column
 
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        BarColumn(bar_width=16),
+        DownloadColumn(table_column=Column(no_wrap=True)),
+        TransferSpeedColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
@@ -175,7 +176,8 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
             if progress.text:
                 bar.console.print(progress.text, markup=False, highlight=False)
             if progress.total_bytes:
-                label = f"{progress.stage} {progress.file}" if progress.file else None
+                # The model only: beside the name of its file the figures would find no room in 80 columns.
+                label = f"{progress.stage} {progress.file.partition('/')[0]}" if progress.file else None
                 bar.update(task, completed=progress.done_bytes, total=progress.total_bytes, description=label)
 
         yield report

@@ -111,7 +111,10 @@ def _rich_text(table: Table) -> str:
         from rich.text import Text
     except ImportError:
         return ""
-    columns = RichTable(*table.heads, box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, head in enumerate(table.heads):
+        # The first names the row, and is typed elsewhere: it stays whole in one line, and nothing is cut in the others.
+        columns.add_column(head, no_wrap=number == 0, overflow="fold")
     for row in table.rows:
         columns.add_row(*(Text(cell) for cell in row))
     console = Console()

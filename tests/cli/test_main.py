@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import io
 import json
 import os
 import subprocess
@@ -184,3 +185,27 @@ def test_table_on_a_terminal_keeps_square_brackets(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
     assert "[red]" in as_text(Table(("FOLDER",), (("/tmp/[red]",),)))
+
+
+def test_a_narrow_table_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that ends in dots cannot be typed after it."""
+    monkeypatch.setattr("sys.stdout", sys.__stdout__)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    row = ("agents.skip_permissions", "https://speech.example/" + "x" * 30, "in a sentence that is too long for the line")
+    text = as_text(Table(("NAME", "VALUE", "WHAT IT DOES"), (row,)))
+    assert "\u2026" not in text and row[0] in text and text.count("x") == row[1].count("x")
+
+
+def test_the_bar_of_a_download_has_room_for_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    from clawmux.adapters.models import Progress
+    from clawmux.cli import models
+
+    written = io.StringIO()
+    monkeypatch.setattr(written, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr", written)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    with models.shown() as report:
+        report(Progress("fetching", "kokoro-int8/kokoro-v1.0.int8.onnx", 103_200_000, 198_700_000))
+    assert "fetching kokoro-int8 " in written.getvalue() and "103.2/198.7 MB" in written.getvalue()
