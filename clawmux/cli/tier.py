@@ -52,11 +52,14 @@ def _told() -> dict[str, Any]:
 
 
 def _list(told: dict[str, Any]) -> Result:
-    heads = ("TIER", "MODEL", "FITS", "RUNS ON", "DELAY", "HERE", "NOW", "WHY")
+    heads = ("TIER", "MODEL", "FITS", "RUNS ON", "DELAY", "HERE", "NOW")
     rows = tuple(_cells(row, told) for row in told["tiers"])
-    notes = [_about_remote(told)]
+    best = told["recommendation"]
+    notes = [f"Recommended here: {best['tier']}. {' '.join(best['reasons'])}"]
+    notes += [f"{row['tier']} does not fit: {row['reason']}" for row in told["tiers"] if not row["fits"]]
+    notes.append(_about_remote(told))
     if told["reason"]:
-        notes.append(f"The last change: {told['reason']}")
+        notes.append(f"The last change failed: {told['reason']}")
     return Result(told, table=Table(heads, rows), note="\n".join(note for note in notes if note))
 
 
@@ -65,7 +68,7 @@ def _cells(row: dict[str, Any], told: dict[str, Any]) -> tuple[str, ...]:
     here = "yes" if row["installed"] else f"no, {row['download_bytes'] / 1e6:.0f} MB to fetch"
     now = [word for word in ("serves", "wanted") if told[{"serves": "serving"}.get(word, word)] == row["tier"]]
     fits = "yes" if row["fits"] else "no"
-    return (row["tier"], row["model"], fits, row["device"], delay, here, " ".join(now[:1]), row["reason"])
+    return (row["tier"], row["model"], fits, row["device"], delay, here, " ".join(now[:1]))
 
 
 def _about_remote(told: dict[str, Any]) -> str:

@@ -34,10 +34,12 @@ def quality(hub: TierHub) -> str:
 async def test_the_table_tells_what_fits_what_is_here_and_what_serves(hub: TierHub) -> None:
     said = await hub.owner("tier")
     lines = said.out.splitlines()
-    assert said.code == 0 and lines[0].split() == ["TIER", "MODEL", "FITS", "RUNS", "ON", "DELAY", "HERE", "NOW", "WHY"]
+    assert said.code == 0 and lines[0].split() == ["TIER", "MODEL", "FITS", "RUNS", "ON", "DELAY", "HERE", "NOW"]
     assert [line.split()[0] for line in lines[1:]] == ["high", "medium", "low", "tiny"]
-    assert " MB to fetch " in lines[3] and " yes " in lines[4] and " serves " in lines[4]
+    assert " MB to fetch" in lines[3] and " yes " in lines[4] and lines[4].endswith(" serves")
     assert all("measured" in line or "estimate" in line for line in lines[1:])
+    best = (await hub.tiers())["recommendation"]
+    assert f"Recommended here: {best['tier']}. {best['reasons'][0]}" in said.err
 
 
 async def test_without_a_hub_the_table_is_of_this_machine(stopped: TierHub) -> None:
@@ -62,6 +64,7 @@ async def test_a_change_that_fails_ends_with_its_reason(hub: TierHub) -> None:
     said = await hub.owner("tier", "low")
     assert said.code == 8 and said.out == ""
     assert "low could not be used, so tiny stays: The speech service was ended by signal 6." in said.err
+    assert "The last change failed: The speech service was ended by signal 6." in (await hub.owner("tier")).err
     assert quality(hub) == "tiny"
 
 
@@ -79,6 +82,7 @@ async def test_one_that_does_not_fit_is_refused_unless_forced(hub: TierHub) -> N
     await hub.stop()
     await hub.start()
     await hub.serves("tiny")
+    assert "high does not fit: " in (await hub.owner("tier")).err
     said = await hub.owner("tier", "high")
     assert said.code == 13 and "high does not fit this machine" in said.err and "--force" in said.err
     assert (await hub.tiers())["wanted"] == "tiny"
