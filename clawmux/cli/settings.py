@@ -20,7 +20,7 @@ PROJECT_MODE = 0o644
 
 
 def settings(argv: list[str]) -> Result:
-    chosen = _arguments().parse_args(argv)
+    chosen = _arguments().parse_args(_this_folder_said(argv))
     action = chosen.action or "list"
     folder = _folder(getattr(chosen, "project", None))
     if action == "list":
@@ -75,6 +75,13 @@ def _arguments() -> Arguments:
         else:
             action.add_argument("--project", metavar="DIR", help="as an agent in that folder has it (default: this folder)")
     return parser
+
+
+def _this_folder_said(argv: list[str]) -> list[str]:
+    """In ``set --project speech.speed 1.2`` the word after the option is the setting, and no folder."""
+    names = {declaration.name for declaration in declared.DECLARATIONS.values()}
+    following = [*argv[1:], ""]
+    return ["--project=." if word == "--project" and following[place] in names else word for place, word in enumerate(argv)]
 
 
 def _folder(named: str | None) -> Path:

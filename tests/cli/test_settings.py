@@ -140,6 +140,8 @@ def test_get_asks_the_project_of_this_folder_or_of_another(home: Path, project: 
 def test_set_writes_the_projects_file_and_keeps_what_stands_there(home: Path, project: Path, capsys: Capture) -> None:
     file = project / "clawmux.toml"
     file.write_text("# ours\n[speech]\nspeed = 0.75  # slowly\n")
+    assert run("set", "--project", "speech.language", "fr") == 0
+    assert 'language = "fr"' in file.read_text()
     assert run("set", "speech.language", "de", "--project", "--json") == 0
     assert result(capsys) == {"name": "speech.language", "value": "de", "file": str(file.resolve())}
     assert file.read_text() == '# ours\n[speech]\nspeed = 0.75  # slowly\nlanguage = "de"\n'
