@@ -38,7 +38,8 @@ def hub(scene: Scene) -> Iterable[Finding]:
     except ClawMuxError as error:
         detail = f"It runs (pid {scene.hub.pid}) and does not answer: {error.text}"
         return [Finding(Verdict.FAIL, "hub", detail, f"See `clawmux logs`. To end it: kill {scene.hub.pid}")]
-    detail = f"Version {health['version']} runs at {scene.hub.url} (pid {scene.hub.pid}), {health['sessions']} agents."
+    agents = "1 agent" if health["sessions"] == 1 else f"{health['sessions']} agents"
+    detail = f"Version {health['version']} runs at {scene.hub.url} (pid {scene.hub.pid}), {agents}."
     if health["version"] != clawmux.__version__:
         return [Finding(Verdict.WARN, "hub", f"{detail} This command is {clawmux.__version__}.", _RESTART)]
     return [Finding(Verdict.OK, "hub", detail)]

@@ -14,7 +14,8 @@ def main() -> int:
     if MADE_FOR not in ("", running):
         # 20 is missing_program; the table of codes costs more time than this program may take.
         sys.stderr.write(
-            f"clawmux: this program needs CPython {MADE_FOR}, for which its packages are compiled; {sys.executable} is {running}.\n"
+            f"clawmux: this program needs CPython {MADE_FOR}, for which its packages are compiled; "
+            f"{sys.executable} is {running}.\n"
             f"Set CLAWMUX_PYTHON to a python{MADE_FOR}, or run install.sh again.\n"
         )
         return 20

@@ -53,7 +53,8 @@ async def test_a_running_hub_with_its_port_and_page(scene: MakeScene, live: Live
 async def test_a_hub_of_another_version(scene: MakeScene, live: LiveHub) -> None:
     real = scene_of(scene, live)
     health = await asyncio.to_thread(real.ask, "/api/health")
-    [finding] = checks.hub(replace(real, ask=lambda path: {**health, "version": "0.0.9"}))
+    [finding] = checks.hub(replace(real, ask=lambda path: {**health, "version": "0.0.9", "sessions": 1}))
+    assert "1 agent." in finding.detail
     assert finding.verdict is Verdict.WARN and "0.0.9" in finding.detail and "clawmux stop" in finding.remedy
 
 
