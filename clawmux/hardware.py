@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clawmux.shown import harmless
+
 if TYPE_CHECKING:
     from clawmux.machine.sources import Sources
 
@@ -122,7 +124,20 @@ def probe_from(sources: Sources, deep: bool = False) -> Hardware:
         # Each reading answers for itself; this is for what nobody has thought of. Something must be told in any case.
         notes.append(Note("hardware", f"This machine could not be read: {type(error).__name__}: {error}."))
         found = _unknown(sources)
-    return dataclasses.replace(found, python=sys.version_info[:2], notes=tuple(notes))
+    return _shown(dataclasses.replace(found, python=sys.version_info[:2], notes=tuple(notes)))
+
+
+def _shown(found: Hardware) -> Hardware:
+    """A virtual machine's name for its processor is whatever somebody has typed, and it is printed on terminals."""
+    return dataclasses.replace(
+        found,
+        cpu_name=harmless(found.cpu_name),
+        jetson=harmless(found.jetson),
+        container=harmless(found.container),
+        driver=harmless(found.driver),
+        gpus=tuple(dataclasses.replace(gpu, name=harmless(gpu.name)) for gpu in found.gpus),
+        notes=tuple(Note(note.what, harmless(note.reason), harmless(note.remedy)) for note in found.notes),
+    )
 
 
 def _reader(system: str) -> Callable[[Sources, list[Note]], Hardware]:

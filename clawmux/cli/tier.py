@@ -11,6 +11,7 @@ from clawmux.cli.arguments import Arguments
 from clawmux.cli.models import shown
 from clawmux.cli.render import Result, Table
 from clawmux.paths import locate, make_private
+from clawmux.shown import harmless
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.words import Tier
 
@@ -46,7 +47,7 @@ def _told() -> dict[str, Any]:
 
     values = declared.load(locate().config_file)
     about = asyncio.run(Machine(locate().models).view(values, None))
-    urls = {"whisper_url": values.speech_whisper_url, "kokoro_url": values.speech_kokoro_url}
+    urls = {"whisper_url": harmless(values.speech_whisper_url), "kokoro_url": harmless(values.speech_kokoro_url)}
     how = {"wanted": values.speech_quality, "serving": None, "state": "off", "reason": "", "progress": None}
     return {**about, **how, "remote": urls if any(urls.values()) else None, "is_running": False}
 

@@ -21,6 +21,7 @@ from clawmux.checks import files, machine, phone, program, reach, remote, runtim
 from clawmux.checks.scene import Check, Scene
 from clawmux.finding import Finding, Verdict
 from clawmux.hardware import Hardware
+from clawmux.shown import harmless
 from clawmux.tiers import Mode, Recommendation, Wishes
 from clawmux.wire.errors import ClawMuxError
 
@@ -140,7 +141,8 @@ def _judge(scene: Scene) -> tuple[Hardware | None, Recommendation | None, list[F
     machine = None
     try:
         machine = scene.hardware()
-        return machine, tiers.recommend(machine, wishes_of(scene)), []
+        advice = tiers.recommend(machine, wishes_of(scene))
+        return machine, dataclasses.replace(advice, reasons=tuple(map(harmless, advice.reasons))), []
     except Exception as error:
         return machine, None, [_fault("recommendation", error)]
 
@@ -177,9 +179,11 @@ def _run(checks: Sequence[Check], scene: Scene, tell: Tell) -> dict[str, list[Fi
 def look(check: Check, scene: Scene) -> list[Finding]:
     """The boundary: whatever goes wrong inside a check becomes its finding."""
     try:
-        return list(check.look(scene))
+        found = list(check.look(scene))
     except Exception as error:
-        return [_fault(check.name, error)]
+        found = [_fault(check.name, error)]
+    # Other programs' words are among them, and addresses; and all of it is sent along when somebody asks for help.
+    return [Finding(each.verdict, each.what, harmless(each.detail), harmless(each.remedy)) for each in found]
 
 
 def _fault(what: str, error: Exception) -> Finding:

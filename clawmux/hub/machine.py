@@ -16,6 +16,7 @@ from typing import Any
 from clawmux import catalog, hardware, tiers
 from clawmux.hardware import Gpu, Hardware
 from clawmux.settings import Settings
+from clawmux.shown import harmless
 from clawmux.tiers import Fit, Wishes
 from clawmux.wire.words import Tier
 
@@ -85,7 +86,7 @@ class Machine:
             "recommendation": {
                 "mode": recommended.mode.value,
                 "tier": recommended.tier.value,
-                "reasons": list(recommended.reasons),
+                "reasons": [harmless(reason) for reason in recommended.reasons],
             },
             "tiers": rows,
         }

@@ -19,6 +19,7 @@ from clawmux.hub.model_download import ModelDownload
 from clawmux.hub.speech_services import SpeechServices
 from clawmux.paths import Paths
 from clawmux.settings import Settings
+from clawmux.shown import harmless
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.words import SpeechState, Tier
 
@@ -233,7 +234,7 @@ class Speech:
         about = await self.machine.view(settings, self._running())
         # How it stands is read last: between it and the answer nothing is awaited.
         view = self.view()
-        urls = {"whisper_url": settings.speech_whisper_url, "kokoro_url": settings.speech_kokoro_url}
+        urls = {"whisper_url": harmless(settings.speech_whisper_url), "kokoro_url": harmless(settings.speech_kokoro_url)}
         return {
             **about,
             "wanted": view["wanted"],

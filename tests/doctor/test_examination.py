@@ -64,6 +64,14 @@ def test_an_error_inside_a_check_is_its_finding(scene: MakeScene, error: Excepti
     assert other == FINE
 
 
+def test_a_finding_holds_no_password_and_nothing_that_a_terminal_obeys(scene: MakeScene) -> None:
+    detail = "\x1b]0;owned\x07http://ann:hu@sh@host:1/x says \x1b[31m\x07no to 'ann:hush@host'; see bob@host."
+    (found,) = run(scene(), Check("a", "g", lambda scene: [Finding(Verdict.FAIL, "a", detail, "Ask http://ann@host.")]))
+    assert (found.detail, found.remedy) == ("http://host:1/x says no to 'host'; see bob@host.", "Ask http://host.")
+    report = examine(scene({"speech_whisper_url": "http://ann:hush@host"}), lambda names: None, [])
+    assert "hush" not in str(report.to_json()) and "http://host" in str(report.to_json())
+
+
 def test_a_check_that_does_not_end_is_given_up(scene: MakeScene) -> None:
     def hang(scene: Scene) -> Iterable[Finding]:
         threading.Event().wait(30)

@@ -63,6 +63,16 @@ def test_this_machine() -> None:
     assert found.cpu_name and found.cpu_features and found.python == sys.version_info[:2]
 
 
+def test_names_hold_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text("processor : 0\nmodel name : Fine\x1b]0;owned\x07 \x1b[2J\x9b31mCPU\n")
+    (tmp_path / "run/systemd").mkdir(parents=True)
+    (tmp_path / "run/systemd/container").write_text("pod\x1b[31m\x07")
+    found = hardware.probe_from(linux(tmp_path))
+    assert found.cpu_name == "Fine 31mCPU" and found.container == "pod"
+    assert all(word.isprintable() for note in found.notes for word in (note.reason, note.remedy))
+
+
 def test_nothing_is_started_without_a_hint_of_nvidia(tmp_path: Path) -> None:
     assert hardware.probe_from(linux(tmp_path)).gpus == ()
 

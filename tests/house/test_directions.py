@@ -21,6 +21,7 @@ FACTS = {
     "settings",
     "settings_table",
     "project_file",
+    "shown",
     "toml_lines",
     "paths",
     "download",
