@@ -74,8 +74,11 @@ class UserService(ABC):
         """Of the file that is there; ``conflict`` when somebody else wrote it."""
         try:
             found = self.file.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            text = f"{self.file} cannot be read: {error.strerror}."
+            raise ClawMuxError("conflict", text, "Move it away, then try again.") from None
         header = read_header(found)
         if header is None:
             raise ClawMuxError("conflict", f"{self.file} was not written by ClawMux.", "Move it away, then try again.")
@@ -88,10 +91,15 @@ class UserService(ABC):
         text = self.text(replace(unit, folders_made=before.folders_made if before else len(made)))
         if before is not None and self.file.read_text(encoding="utf-8") == text:
             return False
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         new = self.file.with_name(f".{self.file.name}.new")
-        new.write_text(text, encoding="utf-8")
-        new.replace(self.file)
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            new.write_text(text, encoding="utf-8")
+            new.replace(self.file)
+        except OSError as error:
+            # Some keep this folder elsewhere, as a link that nobody may write through.
+            remedy = f"Look who may write in {self.file.parent}. `clawmux start` runs the hub without a service."
+            raise ClawMuxError("bad_file", f"{self.file} cannot be written: {error.strerror}.", remedy) from None
         return True
 
     def delete(self, header: Header) -> None:

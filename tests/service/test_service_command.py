@@ -95,6 +95,21 @@ def test_a_strangers_unit_is_left_alone(action: str, world: World, capfd: pytest
     assert (world.listing(), world.calls()) == (before, [])
 
 
+def test_a_folder_in_the_units_place_is_named(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    world.unit.mkdir(parents=True)
+    for action in ("install", "remove", "status"):
+        told(capfd, action, code=ERRORS["conflict"].exit_code)
+    assert world.unit.is_dir()
+
+
+def test_a_folder_that_cannot_be_made_is_named(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    """As where ~/.config is a link that nobody may write through."""
+    world.unit.parents[1].mkdir(parents=True)
+    world.unit.parent.write_text("")
+    told(capfd, "install", code=ERRORS["bad_file"].exit_code)
+    assert told(capfd, "status")["result"]["installed"] is False
+
+
 def test_without_a_manager_it_says_so_and_writes_nothing(world: World, capfd: pytest.CaptureFixture[str]) -> None:
     world.answers(silent=True)
     before = world.listing()
