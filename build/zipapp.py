@@ -103,16 +103,33 @@ def _install(interpreter: Path, lock: Path, stage: Path, work: Path, wheels: Pat
     """The lock names every package with its hashes, so pip resolves nothing."""
     command = [sys.executable, "-I", "-m", "pip", "--python", str(interpreter), "install", "--disable-pip-version-check"]
     command += ["--no-input", "--no-compile", "--no-deps", "--require-hashes", "--target", str(stage), "-r", str(lock)]
-    # Quiet without a terminal, progress bars on one.
-    command += [] if sys.stderr.isatty() else ["--quiet", "--progress-bar", "off"]
+    command += ["--root-user-action", "ignore", "--progress-bar", "off"]
+    shows = sys.stderr.isatty()
+    command += [] if shows else ["--quiet"]
     if wheels is not None:
         command += ["--no-index", "--find-links", str(wheels)]
     environment = {**os.environ, "TMPDIR": str(work), "PIP_USER": "0"}
     if wheels is not None:
         environment.pop("PIP_FIND_LINKS", None)
-    result = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=environment)
-    if result.returncode:
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment) as pip:
+        assert pip.stdout is not None
+        for line in pip.stdout:
+            if shows:
+                _show_file(line.decode(errors="replace").strip())
+    if shows:
+        sys.stderr.write(_CLEARED)
+    if pip.returncode:
         raise Failed("the packages could not be fetched; pip's own words are above.", 22)
+
+
+_CLEARED = "\r\x1b[K"
+
+
+def _show_file(line: str) -> None:
+    """Of the hundreds of lines that pip writes the name and the size of the file that comes, one over the other."""
+    if line.startswith("Downloading "):
+        sys.stderr.write(f"{_CLEARED}{line[:70]}\r")
+        sys.stderr.flush()
 
 
 def _leave_out(stage: Path) -> None:

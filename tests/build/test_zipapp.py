@@ -117,3 +117,14 @@ def test_the_script_in_front_is_filled_in(zipapp: Path) -> None:
     prelude = zipapp.read_bytes()[:8192].split(b"\nexit 1\n")[0].decode()
     assert f"\npython_version={VERSION}\n" in prelude and "@" not in prelude.replace('"$@"', "")
     assert len(prelude) < 6000
+
+
+def test_of_pips_many_lines_one_tells_which_file_comes(capsys: pytest.CaptureFixture[str]) -> None:
+    zipapp = load("zipapp")
+    for line in (
+        "Collecting av==18.1.0 (from -r cpu.txt (line 204))",
+        "Downloading av-18.1.0.whl (35.8 MB)",
+        "Ignoring av: markers",
+    ):
+        zipapp._show_file(line)
+    assert capsys.readouterr().err == "\r\x1b[KDownloading av-18.1.0.whl (35.8 MB)\r"
