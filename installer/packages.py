@@ -29,6 +29,7 @@ def environment(place: Place, folder: Path, wheels: Path | None, needs_pip: bool
 def install(place: Place, python: Path, lock: Path, wheels: Path | None, target: Path | None = None) -> None:
     manner = ["--progress-bar", "on"] if sys.stderr.isatty() else ["--quiet", "--progress-bar", "off"]
     command = [str(python), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *manner]
+    command += ["--root-user-action", "ignore"]
     command += ["--require-hashes", "-r", str(lock)]
     command += ["--no-index", "--find-links", str(wheels)] if wheels else []
     command += ["--target", str(target)] if target else []
