@@ -6,12 +6,16 @@ understood like everybody else, and the session is told why, once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from clawmux.core.engine import Engine
 from clawmux.hub.machine import Machine
 from clawmux.settings import Settings
 from clawmux.wire.words import Tier
+
+# Its model may have been fetched meanwhile, or memory become free. Looking holds a turn up where a card has to wake first.
+LOOK_AGAIN_SECONDS = 60.0
 
 
 class ProjectQuality:
@@ -23,8 +27,8 @@ class ProjectQuality:
         self._settings = settings
         self._tell = tell
         """Takes session, level, text and remedy of a notice."""
-        self._found: dict[tuple[int, Tier], str] = {}
-        """Why a service cannot have that recogniser too; empty where it can."""
+        self._found: dict[tuple[int, Tier], tuple[float, str]] = {}
+        """When it was looked at, and why a service cannot have that recogniser too; empty where it can."""
         self._told: dict[str, str] = {}
 
     async def of(self, session_id: str, wanted: str) -> str:
@@ -33,9 +37,11 @@ class ProjectQuality:
         if wanted == settings.speech_quality or serving is None or wanted == serving.tier or settings.speech_whisper_url:
             return ""
         asked = serving.number, Tier(wanted)
-        if asked not in self._found:
-            self._found[asked] = await self._machine.why_no_further(Tier(wanted))
-        if why := self._found[asked]:
+        at, why = self._found.get(asked, (-LOOK_AGAIN_SECONDS, "unknown"))
+        if why and time.monotonic() - at >= LOOK_AGAIN_SECONDS:
+            why = await self._machine.why_no_further(Tier(wanted))
+            self._found[asked] = time.monotonic(), why
+        if why:
             text = f"The project asks for quality {wanted}, and {serving.tier} understands it: {why}."
             if self._told.get(session_id) != text:
                 self._told[session_id] = text
