@@ -23,7 +23,8 @@ export function Quality({ answer, reload }) {
   if (!answer) return html`<section class="quality waiting" aria-busy="true"><h2>Quality</h2></section>`;
   const speech = told(answer);
   const chosen = answer.tiers.find(({ tier }) => tier === (choice ?? speech.wanted)) ?? answer.tiers.at(-1);
-  const failure = attempt.failed ? failureWords(tierName(attempt.tier), attempt.reason, tierName(speech.serving)) : refusal;
+  // Another page may have chosen anew meanwhile: then there is no reason, and no failure.
+  const failure = attempt.failed && attempt.reason ? failureWords(tierName(attempt.tier), attempt.reason, tierName(speech.serving)) : refusal;
   const choose = (tier) => {
     setChoice(tier);
     setAsked(false);
@@ -63,7 +64,7 @@ function told(answer) {
 
 /** @param {string} title @param {string} reason @param {string} serving */
 function failureWords(title, reason, serving) {
-  return `${title} could not be used. ${reason ? `${reason.replace(/\.$/, "")}.` : ""} ${serving ? `${serving} still serves.` : ""}`;
+  return `${title} could not be used. ${reason.replace(/\.$/, "")}. ${serving ? `${serving} still serves.` : ""}`;
 }
 
 /**

@@ -116,6 +116,19 @@ async def test_a_failure_tells_its_reason_and_what_still_serves(hub: PageHub, op
     await expect(page.locator(".told")).to_contain_text("Low is in use")
 
 
+async def test_a_choice_of_another_page_in_the_middle_is_no_failure(hub: PageHub, open_settings: OpenSettings) -> None:
+    page = await open_settings()
+    await card(page, "low").click()
+    await page.locator("[data-do=use]").click()
+    await progress(hub, 100_000_000)
+    await expect(live(page)).to_have_text("Downloading Low")
+    await hub.speech(progress=None, wanted="medium")
+    await expect(page.locator(".told")).to_contain_text("Starting Medium…")
+    await expect(live(page)).to_have_text("Starting Medium")
+    await hub.speech(serving="medium")
+    await expect(page.locator(".told")).to_contain_text("Medium is in use")
+
+
 async def test_a_refused_change_says_why(hub: PageHub, open_settings: OpenSettings) -> None:
     hub.refuses_settings = {"type": "error", "code": "bad_file", "text": "config.toml is broken.", "remedy": "Mend it."}
     page = await open_settings()
