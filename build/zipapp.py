@@ -128,7 +128,9 @@ _CLEARED = "\r\x1b[K"
 def _show_file(line: str) -> None:
     """Of the hundreds of lines that pip writes the name and the size of the file that comes, one over the other."""
     if line.startswith("Downloading "):
-        sys.stderr.write(f"{_CLEARED}{line[:70]}\r")
+        wheel, _, size = line.removeprefix("Downloading ").partition(" ")
+        name = " ".join(wheel.split("-")[:2])
+        sys.stderr.write(f"{_CLEARED}zipapp: {name} {size}\r")
         sys.stderr.flush()
 
 

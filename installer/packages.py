@@ -27,7 +27,8 @@ def environment(place: Place, folder: Path, wheels: Path | None, needs_pip: bool
 
 
 def install(place: Place, python: Path, lock: Path, wheels: Path | None, target: Path | None = None) -> None:
-    manner = ["--progress-bar", "on"] if sys.stderr.isatty() else ["--quiet", "--progress-bar", "off"]
+    # The tools are small, and gone again soon; what stays is hundreds of megabytes.
+    manner = ["--progress-bar", "on"] if target and sys.stderr.isatty() else ["--quiet", "--progress-bar", "off"]
     command = [str(python), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *manner]
     command += ["--root-user-action", "ignore"]
     command += ["--require-hashes", "-r", str(lock)]

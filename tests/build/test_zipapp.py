@@ -123,8 +123,8 @@ def test_of_pips_many_lines_one_tells_which_file_comes(capsys: pytest.CaptureFix
     zipapp = load("zipapp")
     for line in (
         "Collecting av==18.1.0 (from -r cpu.txt (line 204))",
-        "Downloading av-18.1.0.whl (35.8 MB)",
+        "Downloading av-18.1.0-cp311.whl (35.8 MB)",
         "Ignoring av: markers",
     ):
         zipapp._show_file(line)
-    assert capsys.readouterr().err == "\r\x1b[KDownloading av-18.1.0.whl (35.8 MB)\r"
+    assert capsys.readouterr().err == "\r\x1b[Kzipapp: av 18.1.0 (35.8 MB)\r"
