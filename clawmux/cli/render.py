@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clawmux.wire.cli import error_text
+from clawmux.wire.cli import clean, error_text
 from clawmux.wire.errors import ClawMuxError
 
 ENVELOPE_VERSION = 1
@@ -64,10 +64,10 @@ def _show(command: str, result: Result, as_json: bool) -> int:
     else:
         for part in (result.text, as_text(result.table) if result.table else ""):
             if part:
-                print(part)
+                print(_encodable(part))
         sys.stdout.flush()
         if result.note:
-            print(result.note, file=sys.stderr)
+            print(clean(result.note), file=sys.stderr)
         if result.error:
             sys.stderr.write(error_text(result.error))
     return result.error.exit_code if result.error else result.exit_code
@@ -84,7 +84,12 @@ def _show_error(command: str, error: ClawMuxError, as_json: bool) -> int:
 def _write_json(command: str, body: dict[str, Any]) -> None:
     import json
 
-    print(json.dumps({"clawmux": ENVELOPE_VERSION, "command": command, **body}, ensure_ascii=False), flush=True)
+    print(_encodable(json.dumps({"clawmux": ENVELOPE_VERSION, "command": command, **body}, ensure_ascii=False)), flush=True)
+
+
+def _encodable(text: str) -> str:
+    """A file may have a name that is no UTF-8; what stands for its bytes here is the very escape that JSON has for it."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _fields(error: ClawMuxError) -> dict[str, str]:
@@ -92,7 +97,8 @@ def _fields(error: ClawMuxError) -> dict[str, str]:
 
 
 def as_text(table: Table) -> str:
-    """Columns for a person: with rich on a terminal, plain and tab-free in a pipe."""
+    """Columns for a person: with rich on a terminal, plain and tab-free in a pipe; in no cell anything that a terminal obeys."""
+    table = Table(table.heads, tuple(tuple(clean(cell) for cell in row) for row in table.rows))
     if sys.stdout.isatty() and (text := _rich_text(table)):
         return text
     widths = [max(len(row[column]) for row in (table.heads, *table.rows)) for column in range(len(table.heads))]

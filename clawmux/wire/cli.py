@@ -120,8 +120,8 @@ def check_text(where: str, text: str) -> str:
 
 
 def error_text(error: ClawMuxError) -> str:
-    """An error as it stands on stderr, the same from every command."""
-    return f"clawmux: {error.text}\n" + (f"{error.remedy}\n" if error.remedy else "")
+    """An error as it stands on stderr, the same from every command. It may quote a server's words, or a file's name."""
+    return clean(f"clawmux: {error.text}\n{error.remedy}") + "\n"
 
 
 # An option looks like one as a whole; "- first point" and "--- title ---" are texts that agents really say.

@@ -165,6 +165,21 @@ def test_json_is_one_versioned_object(
     assert json.loads(shown.out) == {"clawmux": 1, "command": "spawn", **body}  # type: ignore[dict-item]
 
 
+def test_nothing_that_a_terminal_obeys_is_printed_of_what_others_said(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "a\x1b]0;owned\x07b\x1b[2J\x9bc"
+    error = ClawMuxError("download_failed", evil, evil)
+    assert run("x", lambda _: Result({}, table=Table(("HEAD",), ((evil,),)), note=f"{evil}\n{evil}", error=error), []) == 22
+    assert capsys.readouterr() == ("HEAD\nabc\n", "abc\nabc\nclawmux: abc\nabc\n")
+
+
+def test_a_name_that_is_no_utf8_is_shown_all_the_same(capfd: pytest.CaptureFixture[str]) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    assert run("x", lambda _: Result({"name": name}, text=name, note=name), []) == 0
+    assert capfd.readouterr() == ("caf\\udce9\n", "caf\ufffd\n")
+    assert run("x", lambda _: Result({"name": name}), ["--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["result"] == {"name": name}
+
+
 def test_an_exit_code_is_passed_on_and_interrupt_is_130() -> None:
     assert outcome(9) == 9
     assert outcome(KeyboardInterrupt()) == 130
