@@ -192,7 +192,7 @@ def _models_task(plan: Plan, disk: Disk, place: Place) -> Task:
     brought = disk.bundle.models if disk.bundle else frozenset()
     size = sum(MODELS[name].size for name in missing)
     fetched = sum(MODELS[name].size for name in missing if name not in brought)
-    title = f"{'fetch' if fetched else 'copy'} the speech models {', '.join(missing or plan.models)}"
+    title = f"{'copy' if missing and not fetched else 'fetch'} the speech models {', '.join(missing or plan.models)}"
     return Task("models", title, f"into {place.data.models}", fetched, size, size * 2, not missing)
 
 

@@ -66,6 +66,11 @@ def keys(drawn: plan.Plan) -> list[str]:
     return [task.key for task in drawn.to_do]
 
 
+def test_of_models_that_are_there_nothing_is_said_to_be_copied() -> None:
+    for disk in (EMPTY, INSTALLED):
+        assert made(disk=disk).tasks[-1].title == f"fetch the speech models {', '.join(TINY)}"
+
+
 @pytest.mark.parametrize(
     ("hardware", "choices", "mode", "packages", "cuda", "tier"),
     [
