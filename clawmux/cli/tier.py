@@ -56,17 +56,20 @@ def _list(told: dict[str, Any]) -> Result:
     heads = ("TIER", "MODEL", "FITS", "RUNS ON", "DELAY", "HERE", "NOW")
     rows = tuple(_cells(row, told) for row in told["tiers"])
     best = told["recommendation"]
-    notes = [f"Recommended here: {best['tier']}. {' '.join(best['reasons'])}"]
+    recommended = f"Recommended here: {best['tier']}. " if best["mode"] == "local" else ""
+    notes = [recommended + " ".join(best["reasons"])]
     notes += [f"{row['tier']} does not fit: {row['reason']}" for row in told["tiers"] if not row["fits"]]
     notes.append(_about_remote(told))
     if told["reason"]:
-        notes.append(f"The last change failed: {told['reason']}")
+        what = "The last change failed" if told["serving"] else f"Speech is {told['state']}"
+        notes.append(f"{what}: {told['reason']}")
     return Result(told, table=Table(heads, rows), note="\n".join(note for note in notes if note))
 
 
 def _cells(row: dict[str, Any], told: dict[str, Any]) -> tuple[str, ...]:
     delay = f"{row['delay_seconds']:.2g} s, {'measured' if row['is_measured'] else 'estimate'}"
-    here = "yes" if row["installed"] else f"no, {row['download_bytes'] / 1e6:.0f} MB to fetch"
+    is_elsewhere = all((told["remote"] or {"": ""}).values())
+    here = "not needed" if is_elsewhere else "yes" if row["installed"] else f"no, {row['download_bytes'] / 1e6:.0f} MB to fetch"
     now = [word for word in ("serves", "wanted") if told[{"serves": "serving"}.get(word, word)] == row["tier"]]
     fits = "yes" if row["fits"] else "no"
     return (row["tier"], row["model"], fits, row["device"], delay, here, " ".join(now[:1]))
@@ -74,7 +77,9 @@ def _cells(row: dict[str, Any], told: dict[str, Any]) -> tuple[str, ...]:
 
 def _about_remote(told: dict[str, Any]) -> str:
     url = (told["remote"] or {}).get("whisper_url")
-    return f"{url} recognises; its quality is set there, and this is for when it cannot be reached." if url else ""
+    return (
+        f"{url} recognises, and its quality is set there; what stands here counts without it (speech.whisper_url)." if url else ""
+    )
 
 
 def _change(name: str, force: bool) -> Result:

@@ -113,3 +113,11 @@ async def test_an_environment_that_says_otherwise_is_named(stopped: TierHub) -> 
     stopped.environ["CLAWMUX_SPEECH_QUALITY"] = "tiny"
     said = await stopped.owner("tier", "low")
     assert said.code == 0 and "The environment says tiny" in said.err
+
+
+async def test_where_others_do_the_speech_nothing_is_said_to_be_here(stopped: TierHub) -> None:
+    stopped.paths.config.mkdir(parents=True, exist_ok=True)
+    stopped.paths.config_file.write_text('[speech]\nwhisper_url = "http://127.0.0.1:9"\nkokoro_url = "http://127.0.0.1:9"\n')
+    said = await stopped.owner("tier")
+    assert [" not needed" in line for line in said.out.splitlines()[1:]] == [True] * 4
+    assert "counts without it" in said.err and "Recommended here" not in said.err
