@@ -305,6 +305,8 @@ def stored(file: Path) -> dict[str, Any]:
 
 def _read_text(file: Path) -> str:
     try:
+        if file.is_fifo():
+            raise OSError("it is a pipe, which would be waited for without end")
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""

@@ -206,6 +206,14 @@ def test_a_broken_file_is_named_with_the_place_in_it(file: Path, content: str | 
     assert str(file) in refused.value.text and says in refused.value.text
 
 
+def test_a_pipe_in_the_files_place_is_not_waited_for(file: Path) -> None:
+    file.parent.mkdir()
+    os.mkfifo(file)
+    for attempt in (lambda: load(file, {}), lambda: save(file, "hub.port", 1)):
+        with pytest.raises(ClawMuxError, match="a pipe"):
+            attempt()
+
+
 def test_a_folder_in_the_files_place_is_named(file: Path) -> None:
     file.mkdir(parents=True)
     with pytest.raises(ClawMuxError, match=str(file)) as refused:
