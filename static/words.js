@@ -85,8 +85,8 @@ export function speechWords({ state, reason = "", progress, serving }) {
   if (state === "downloading") {
     const { done_bytes = 0, total_bytes = 0, file = "" } = progress ?? {};
     const percent = total_bytes ? `${Math.floor((100 * done_bytes) / total_bytes)} %` : "";
-    const size = total_bytes ? `${size(done_bytes)} of ${size(total_bytes)}` : reason;
-    return { ok: false, title: `Downloading speech models ${percent}`.trim(), detail: size, file };
+    const detail = total_bytes ? `${size(done_bytes)} of ${size(total_bytes)}` : reason;
+    return { ok: false, title: `Downloading speech models ${percent}`.trim(), detail, file };
   }
   if (state === "missing_models") return { ok: false, title: "Text only: no speech models", detail: reason };
   return { ok: false, title: "Text only: speech is off", detail: reason };
