@@ -20,6 +20,9 @@ from typing import Any, cast
 from clawmux import toml_lines
 from clawmux.wire.errors import ClawMuxError
 
+# The longest path on Linux (PATH_MAX), and more than any address; a value is read and written with every change.
+TEXT_CHARACTERS = 4096
+
 # What Whisper knows, by its own codes, and "auto": whatever it hears.
 LANGUAGES = tuple(
     "auto af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it"
@@ -234,7 +237,12 @@ def check(name: str, value: Any, source: str = "settings", code: str = "usage", 
     try:
         value = _as_type(value, type(default))
     except (TypeError, ValueError, OverflowError):
-        wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text of one line"}[type(default)]
+        wanted = {
+            bool: "true or false",
+            int: "a whole number",
+            float: "a number",
+            str: f"a text of one line of at most {TEXT_CHARACTERS} characters",
+        }[type(default)]
         raise ClawMuxError(code, f"{source}: {name} = {said} is not {wanted}.", declaration.help) from None
     choices = choices or declaration.choices
     if choices and value not in choices:
@@ -347,7 +355,8 @@ def _as_type(value: Any, wanted: type) -> Any:
     if isinstance(value, bool):
         return _refuse()
     if wanted is str:
-        return value if isinstance(value, str) and not _UNSPEAKABLE.search(value) else _refuse()
+        fits = isinstance(value, str) and len(value) <= TEXT_CHARACTERS and not _UNSPEAKABLE.search(value)
+        return value if fits else _refuse()
     number = wanted(value)
     # int() takes 3460.5 for 3460, and both read "34_60" as Python does.
     if (isinstance(value, str) and "_" in value) or (not isinstance(value, str) and number != value):

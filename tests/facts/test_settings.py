@@ -146,6 +146,7 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("hub.host", "a\nb", "a text"),
     ("hub.host", "a\0b", "a text"),
     ("hub.host", "\udcff", "a text"),
+    ("speech.whisper_url", "http://" + "x" * 4096, "at most 4096 characters"),
     ("hub.colour", "red", "there is no setting"),
     ("", 1, "there is no setting"),
 ]

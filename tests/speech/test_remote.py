@@ -161,5 +161,5 @@ async def test_without_a_local_engine_the_error_names_both(tmp_path: Path) -> No
             [chunk async for chunk in service.client.synthesize("Hello.", "af_sky")]
         assert raised.value.code == "speech_down"
         assert "not installed" in raised.value.text
-        assert "127.0.0.1:9 cannot be reached" in raised.value.text
+        assert "127.0.0.1:9 cannot be reached: connect" in raised.value.text and "Connector" not in raised.value.text
         assert (await service.client.health())["state"] in ("failed", "missing_models")

@@ -184,7 +184,7 @@ class Remote:
         except TimeoutError:
             raise self._failure(f"gave no answer within {limit_seconds:.0f} seconds") from None
         except aiohttp.ClientError as error:
-            raise self._failure(f"cannot be reached ({type(error).__name__})") from None
+            raise self._failure(f"cannot be reached: {_why(error)}") from None
 
     def _expect(self, status: int, body: bytes) -> None:
         if status == 200:
@@ -210,3 +210,16 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
         if size > ANSWER_BYTES:
             raise aiohttp.ClientPayloadError("answer too large")
     return b"".join(parts)
+
+
+def _why(error: aiohttp.ClientError) -> str:
+    """In a few words; aiohttp's own sentences name its classes and sockets."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not accepted"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return "it does not speak TLS as we do"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name is not known here"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return (error.os_error.strerror or "no connection").lower()
+    return "it broke the connection off"
