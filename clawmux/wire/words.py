@@ -39,6 +39,20 @@ class Stage(StrEnum):
     DONE = "done"
 
 
+class MessageState(StrEnum):
+    """How far a message between agents has come."""
+
+    QUEUED = "queued"
+    INJECTING = "injecting"
+    PENDING = "pending"
+    """Typed; not acknowledged yet."""
+    ACKNOWLEDGED = "acknowledged"
+    RESPONDED = "responded"
+    FAILED = "failed"
+    UNDELIVERABLE = "undeliverable"
+    CANCELLED = "cancelled"
+
+
 class Tier(StrEnum):
     """Quality tiers of speech recognition."""
 
