@@ -124,6 +124,9 @@ def _has_cuda(advice: Recommendation, disk: Disk) -> bool:
     return disk.bundle is None or "nvidia_cublas_cu12" in disk.bundle.wheels
 
 
+_RESTART = "; the hub that runs is restarted, agents stay alive"
+
+
 def _tasks(plan: Plan, choices: Choices, disk: Disk, place: Place) -> Iterator[Task]:
     if disk.leftovers:
         yield Task("tidy", "clear away what an interrupted installation left")
@@ -136,9 +139,12 @@ def _tasks(plan: Plan, choices: Choices, disk: Disk, place: Place) -> Iterator[T
     yield Task("launcher", f"write the command {place.launcher}", is_done=disk.launcher.is_right)
     if plan.settings:
         said = ", ".join(f"{name} = {value or 'empty'}" for name, value in plan.settings.items())
-        yield Task("settings", f"write into {place.data.config_file}: {said}")
-    restarts = "; the hub that runs is restarted, agents stay alive" if disk.hub_runs and not is_checked else ""
-    yield Task("check", f"see that it works{restarts}", _undo_reason(plan, disk), is_done=is_current and is_checked)
+        is_restart = disk.hub_runs and is_current and is_checked and wishes.need_a_start(plan.settings)
+        yield Task("settings", f"write into {place.data.config_file}: {said}{_RESTART if is_restart else ''}")
+    restarts = disk.hub_runs and not is_checked
+    yield Task(
+        "check", f"see that it works{_RESTART if restarts else ''}", _undo_reason(plan, disk), is_done=is_current and is_checked
+    )
     yield from _path_tasks(choices, disk, place)
     if plan.models:
         yield _models_task(plan, disk, place)

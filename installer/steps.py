@@ -12,7 +12,7 @@ from pathlib import Path
 from clawmux import __version__, settings
 from clawmux.paths import make_private
 from clawmux.wire.errors import ClawMuxError
-from installer import hub, launcher, overlay, shell_files, switch, version, whole
+from installer import hub, launcher, overlay, shell_files, switch, version, whole, wishes
 from installer.arguments import Choices
 from installer.disk import Disk
 from installer.launcher import Launcher
@@ -109,7 +109,11 @@ def _write_settings(job: Job) -> None:
     make_private(job.place.data.config)
     settings.save_all(job.place.data.config_file, job.plan.settings)
     is_restarted = any(task.key == "check" and not task.is_done for task in job.plan.tasks)
-    if job.disk.hub_runs and not is_restarted:
+    if not job.disk.hub_runs or is_restarted:
+        return
+    if wishes.need_a_start(job.plan.settings):
+        hub.restart(job.place.launcher, job.place.data, job.usual_port)
+    else:
         # One that runs on takes them over when it is told, and keeps its old ones in memory when it is not.
         for name, value in job.plan.settings.items():
             hub.run(job.place.launcher, "settings", "set", name, str(value), seconds=hub.STOP_SECONDS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from clawmux.settings import FIELD_OF
+from clawmux.settings import DECLARATIONS, FIELD_OF
 from clawmux.tiers import Mode, Recommendation, Wishes
 from clawmux.wire.words import Tier
 from installer.arguments import Choices
@@ -46,3 +47,8 @@ def settings(choices: Choices, disk: Disk, advice: Recommendation) -> dict[str, 
     if choices.server_url and "hub.server_url" in FIELD_OF:
         wanted["hub.server_url"] = choices.server_url
     return {name: value for name, value in wanted.items() if disk.settings.get(name) != value}
+
+
+def need_a_start(changes: Mapping[str, Any]) -> bool:
+    """Whether a hub that runs goes by these only after its next start."""
+    return any(not DECLARATIONS[FIELD_OF[name]].live for name in changes)

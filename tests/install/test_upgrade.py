@@ -195,12 +195,18 @@ class TestWithAHub:
         assert "keeper" in running.clawmux("status").stdout
 
     def test_a_wish_reaches_the_one_that_runs(self, running: Machine) -> None:
-        pid, _ = self.health(running)
-        done = running.install(*YES, "--speech-url", "http://127.0.0.1:9")
-        assert done.returncode == 0, done.stderr
-        assert self.health(running)[0] == pid
-        told = json.loads(running.clawmux("settings", "get", "speech.whisper_url", "--json").stdout)["result"]
-        assert told["value"] == "http://127.0.0.1:9"
+        """At once, or by a restart where the hub goes by it only after its next start."""
+        pids = [self.health(running)[0]]
+        for url in ("http://127.0.0.1:9", "http://127.0.0.1:8"):
+            done = running.install(*YES, "--speech-url", url)
+            assert done.returncode == 0 and "the hub that runs is restarted" in done.stderr, done.stderr
+            pids.append(self.health(running)[0])
+            told = json.loads(running.clawmux("settings", "get", "speech.whisper_url", "--json").stdout)["result"]
+            assert told["value"] == url
+        assert len(set(pids)) == 3
+        done = running.install(*YES, "--tier", "tiny")
+        assert done.returncode == 0 and "restarted" not in done.stderr, done.stderr
+        assert self.health(running)[0] == pids[-1]
 
     def test_one_that_does_not_come_up_gives_way_to_the_old_one(self, running: Machine) -> None:
         _, version = self.health(running)

@@ -144,12 +144,12 @@ def test_bar_on_a_terminal(environ: dict[str, str], host: FileHost) -> None:
         environ |= {"TERM": "xterm", "COLUMNS": "120"}
         with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
             seen = b""
-            while b"MB" not in seen:
+            while b"MB" not in seen or b"fetching" not in seen:
                 seen += os.read(ours, 4096)
             process.send_signal(signal.SIGINT)
             stdout, _ = process.communicate(timeout=DEADLINE_SECONDS)
     finally:
         os.close(ours)
         os.close(theirs)
-    assert b"fetching voices/voices-v1.0.bin" in seen
+    assert b"fetching voices" in seen
     assert (process.returncode, stdout) == (130, "")
