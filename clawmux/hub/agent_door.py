@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-import secrets
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -22,7 +20,7 @@ from clawmux.hub.browser import RUNTIME
 from clawmux.hub.converse import Call, converse
 from clawmux.hub.doors import WEBSOCKET_BYTES
 from clawmux.hub.guard import ADDRESSES, CALLER
-from clawmux.hub.runtime import Runtime
+from clawmux.hub.verbs import Door, carry_out, checked_request_id
 from clawmux.wire import cli
 from clawmux.wire.calls import CLI_TO_HUB, MCP_TO_HUB, McpStatusCheck
 from clawmux.wire.codec import decode
@@ -32,7 +30,6 @@ log = logging.getLogger(__name__)
 
 # Text, its options and the argv framing.
 BODY_BYTES = cli.TEXT_LIMIT_BYTES + 4096
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 async def post_cli(request: web.Request) -> web.Response:
@@ -43,14 +40,16 @@ async def post_cli(request: web.Request) -> web.Response:
         raise ClawMuxError("unsupported", f"Content-Type {request.content_type!r}; expected {cli.ARGV_TYPE} or application/json.")
     try:
         words = cli.split_body(await read_body(request, BODY_BYTES))
-        stdout = await _by_argv(request, cli.parse(words))
+        said = await carry_out(_door(request, request.headers.get("Clawmux-Request", "")), cli.parse(words))
     except ClawMuxError as error:
         return _argv_response(error.exit_code, cli.error_text(error), "")
     except Exception:
         log.exception("a command of an agent failed")
         failure = ClawMuxError("internal", "the hub could not carry out this command.", "See `clawmux logs`.")
         return _argv_response(failure.exit_code, cli.error_text(failure), "")
-    return _argv_response(0, "", stdout)
+    if said.error is not None:
+        return _argv_response(said.error.exit_code, cli.error_text(said.error), said.out)
+    return _argv_response(0, "", said.out)
 
 
 def _argv_response(exit_code: int, stderr: str, stdout: str) -> web.Response:
@@ -59,40 +58,21 @@ def _argv_response(exit_code: int, stderr: str, stdout: str) -> web.Response:
     return web.Response(body=told + stdout.encode(), content_type="text/plain", charset="utf-8", headers=headers)
 
 
-async def _by_argv(request: web.Request, said: cli.Request) -> str:
-    runtime = request.app[RUNTIME]
-    if isinstance(said, cli.Help):
-        raise ClawMuxError("usage", "help is printed by the client.", "Run `clawmux --help`.")
-    session_id = _session_of(request)
-    runtime.agents.contacted(session_id)
-    if isinstance(said, cli.Status):
-        return _status_text(runtime, session_id)
-    if isinstance(said, cli.CancelConverse):
-        question = runtime.conversation.questions.get(said.id)
-        if question is not None and question.request.session_id == session_id:
-            runtime.perform(runtime.conversation.cancel(said.id, runtime.now))
-        return ""
-    call = Call(
-        id=said.resume or _request_id(request.headers.get("Clawmux-Request", "")),
-        session_id=session_id,
-        text=said.text,
-        listen=said.listen,
-        goodbye=said.goodbye,
-        timeout_seconds=said.timeout_seconds,
-        resume=bool(said.resume),
-    )
-    words = await converse(runtime, call, request.app[ADDRESSES].page_url)
-    return f"{words}\n" if words else ""
+def _door(request: web.Request, request_id: str) -> Door:
+    caller, hint = request[CALLER], request.match_info["session_id"]
+    if caller.role is Role.AGENT and hint not in ("-", caller.session_id):
+        log.warning("session %s called as %r; taken as itself", caller.session_id, hint)
+    return Door(request.app[RUNTIME], caller, hint, request_id, request.app[ADDRESSES].page_url)
 
 
 async def _by_json(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """``{"type": "converse", "id", "text", "listen", "goodbye", "timeout"}`` -> ``converse_result``."""
     runtime = request.app[RUNTIME]
-    session_id = _session_of(request)
+    session_id = _door(request, "").session_id
     runtime.agents.contacted(session_id)
     message = decode(CLI_TO_HUB, body)
     call = Call(
-        id=_request_id(message.id),
+        id=checked_request_id(message.id),
         session_id=session_id,
         text=cli.check_text("field 'text'", message.text),
         listen=message.listen,
@@ -115,13 +95,13 @@ async def socket_mcp(request: web.Request) -> web.WebSocketResponse:
 async def _by_mcp(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """The messages of the MCP server. Its ``voice`` is ignored: the session's own is used."""
     runtime = request.app[RUNTIME]
-    session_id = _session_of(request)
+    session_id = _door(request, "").session_id
     runtime.agents.contacted(session_id)
     message = decode(MCP_TO_HUB, body)
     if isinstance(message, McpStatusCheck):
         return {"type": "status_result", "connected": True, "page": len(runtime.pages) > 0}
     text = cli.check_text("field 'message'", message.message)
-    call = Call(_request_id(message.id), session_id, text, listen=message.wait_for_response)
+    call = Call(checked_request_id(message.id), session_id, text, listen=message.wait_for_response)
     return {"type": "converse_result", "id": message.id, "text": await converse(runtime, call, request.app[ADDRESSES].page_url)}
 
 
@@ -167,40 +147,6 @@ async def _until_closed(socket: web.WebSocketResponse, work: Coroutine[Any, Any,
         if not task.done():
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-
-
-def _session_of(request: web.Request) -> str:
-    """The session that speaks: the caller's own, or for the owner the one in the path."""
-    caller = request[CALLER]
-    hint = request.match_info["session_id"]
-    runtime = request.app[RUNTIME]
-    if caller.role is Role.AGENT:
-        if hint not in ("-", caller.session_id):
-            log.warning("session %s called as %r; taken as itself", caller.session_id, hint)
-        return runtime.agents.get(caller.session_id or "").id
-    if hint == "-":
-        raise ClawMuxError("usage", "this shell belongs to no agent session.", "Set CLAWMUX_SESSION_ID, or use the page.")
-    return runtime.agents.find(hint).id
-
-
-def _request_id(text: str) -> str:
-    if not text:
-        return secrets.token_hex(16)
-    if not _REQUEST_ID.fullmatch(text):
-        raise ClawMuxError("usage", f"request id {text[:70]!r} must be 8 to 64 letters, digits, - and _.")
-    return text
-
-
-def _status_text(runtime: Runtime, session_id: str) -> str:
-    view = runtime.session_view(runtime.agents.get(session_id))
-    pages = len(runtime.pages)
-    lines = [
-        f"{view['name']}: {view['state']}, {view['activity'].replace('_', ' ')}",
-        f"voice: {view['voice']}",
-        f"page: {'connected' if pages else 'none connected'}",
-        f"speech: {runtime.speech.view()['state'].replace('_', ' ')}",
-    ]
-    return "\n".join(lines) + "\n"
 
 
 ROUTES = [

@@ -47,6 +47,9 @@ ERRORS: dict[str, ErrorRow] = {
     "download_failed": ErrorRow(22, 502, "no source of a model file could be fetched and verified"),
     "disk_full": ErrorRow(23, 507, "not enough room on the disk"),
     "timeout": ErrorRow(24, 504, "no answer within the time limit"),
+    "unknown_recipient": ErrorRow(25, 404, "a message is to somebody who is not there; nothing was sent"),
+    "message_failed": ErrorRow(26, 504, "the message was typed four times and never acknowledged"),
+    "undeliverable": ErrorRow(27, 410, "the recipient of a message has ended"),
 }
 
 

@@ -27,6 +27,32 @@ class Activity(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Source(StrEnum):
+    """Where an observation of an agent comes from, the surest first."""
+
+    PROCESS = "process"
+    COMMAND = "command"
+    """Its own `clawmux` commands."""
+    HOOK = "hook"
+    RECORD = "record"
+    """What its program writes about itself: transcript, status file, event stream."""
+    SCREEN = "screen"
+
+
+class Kind(StrEnum):
+    """What sort of ``thinking`` or ``needs_you`` it is, where that is known."""
+
+    NONE = ""
+    PERMISSION = "permission"
+    QUESTION = "question"
+    LOGIN = "login"
+    RATE_LIMIT = "rate_limit"
+    TRUST = "trust"
+    COMPACTION = "compaction"
+    API_ERROR = "api_error"
+    INTERRUPTED = "interrupted"
+
+
 class Stage(StrEnum):
     """Where a question of an agent stands."""
 
