@@ -71,6 +71,13 @@ def test_the_shipped_ones_load() -> None:
         (GOOD + '[input]\nprompt = "x"\nstash_key = "C-s"', ["input.stash_key", "control character"]),
         (GOOD + '[[needs]]\nscreen = "x"', ["needs[0].reason", "missing"]),
         (GOOD + '[[needs]]\nscreen = "["\nreason = "x"', ["needs[0].screen", "regular expression"]),
+        (GOOD + '[[screens]]\nscreen = "x"', ["screens[0].activity", "missing"]),
+        (GOOD + '[[screens]]\nscreen = "x"\nactivity = "asleep"', ["screens[0].activity", "'asleep'", "needs_you"]),
+        (GOOD + '[[screens]]\nscreen = "x"\nactivity = "idle"\nkind = "nap"', ["screens[0].kind", "'nap'", "rate_limit"]),
+        (GOOD + '[[screens]]\nscreen = "("\nactivity = "idle"', ["screens[0].screen", "regular expression"]),
+        (GOOD + '[[screens]]\nscreen = "x"\nactivity = "idle"\nlines = -1', ["screens[0].lines", "whole number"]),
+        (GOOD + "interrupt_presses = 9", ["interrupt_presses", "1 to 3"]),
+        (GOOD + 'interrupt_key = "Escape"', ["interrupt_key", "one to four characters"]),
         (GOOD + "install = \n", ["line 4"]),
         ("\0", ["line 1"]),
     ],
@@ -102,7 +109,7 @@ def test_a_users_file_takes_the_shipped_ones_place(tmp_path: Path) -> None:
 
 def test_every_key_is_explained_in_claude_toml() -> None:
     text = (SHIPPED / "claude.toml").read_text()
-    keys = {*manifest.RUNTIME_KEYS, *manifest.NEED_KEYS, *manifest.INPUT_KEYS}
+    keys = {*manifest.RUNTIME_KEYS, *manifest.NEED_KEYS, *manifest.SCREEN_KEYS, *manifest.INPUT_KEYS}
     assert [key for key in keys if key not in text] == []
 
 

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from clawmux.adapters.runtimes.launcher import write_launcher, write_private
+from clawmux.adapters.runtimes.screens import ScreenRule
 from clawmux.adapters.screen import InputRules
 from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.words import Activity, Kind
 
 FIRST_CONTACT = "first_contact"
 """Value of ``ready``: the agent is ready when it first runs ``clawmux``."""
@@ -68,6 +70,13 @@ class Runtime:
     converse_limit_seconds: float = 0.0
     """The runtime ends or abandons a command after so long; 0 = it does not."""
     needs: tuple[Need, ...] = ()
+    screens: tuple[ScreenRule, ...] = ()
+    """In order; the first that matches says what the agent does."""
+    records: str = ""
+    """Which reader knows what the program writes about itself; empty: none does."""
+    interrupt_key: str = ""
+    """Characters that stop a turn when they are typed; empty: nothing does."""
+    interrupt_presses: int = 1
     input: InputRules | None = None
     """None: the hub types nothing into this agent."""
 
@@ -132,6 +141,10 @@ def load_runtime(file: Path) -> Runtime:
         values["input"] = InputRules(**_checked(file, "input.", values["input"], INPUT_KEYS))
     values["needs"] = tuple(
         Need(**_checked(file, f"needs[{number}].", need, NEED_KEYS)) for number, need in enumerate(values.get("needs", ()))
+    )
+    values["screens"] = tuple(
+        _screen_rule(_checked(file, f"screens[{number}].", rule, SCREEN_KEYS))
+        for number, rule in enumerate(values.get("screens", ()))
     )
     runtime = Runtime(name=file.stem, **values)
     _check_fields(file, runtime)
@@ -200,6 +213,10 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(word, str) for word in value)
 
 
+def _tables(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(table, dict) for table in value)
+
+
 def _contents(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(content, str | dict) for content in value.values())
 
@@ -245,12 +262,23 @@ RUNTIME_KEYS: dict[str, Key] = {
     "instructions": Key("a text", _text),
     "notes": Key("a text", _text),
     "converse_limit_seconds": Key("a number of seconds, 0 or more", _count),
-    "needs": Key("a list of tables", lambda value: isinstance(value, list) and all(isinstance(need, dict) for need in value)),
+    "needs": Key("a list of tables", _tables),
+    "screens": Key("a list of tables", _tables),
+    "records": Key("a text", _text),
+    "interrupt_key": Key("one to four characters, or an empty text", lambda value: _text(value) and len(value) <= 4),
+    "interrupt_presses": Key("a whole number from 1 to 3", lambda value: _whole(value) and 1 <= value <= 3),
     "input": Key("a table", lambda value: isinstance(value, dict)),
 }
 NEED_KEYS: dict[str, Key] = {
     "screen": Key("a regular expression", _regex, required=True),
     "reason": Key("a text", _text, required=True),
+}
+SCREEN_KEYS: dict[str, Key] = {
+    "screen": Key("a regular expression", _regex, required=True),
+    "activity": Key(f"one of {', '.join(Activity)}", lambda value: value in list(Activity), required=True),
+    "kind": Key(f"one of {', '.join(kind for kind in Kind if kind)}", lambda value: value in list(Kind)),
+    "detail": Key("a text", _text),
+    "lines": Key("a whole number", _whole),
 }
 INPUT_KEYS: dict[str, Key] = {
     "prompt": Key("a regular expression", _regex, required=True),
@@ -267,6 +295,10 @@ INPUT_KEYS: dict[str, Key] = {
     "most_chars": Key("a whole number", _whole),
     "commands": Key("a text", _text),
 }
+
+
+def _screen_rule(values: dict[str, Any]) -> ScreenRule:
+    return ScreenRule(**{**values, "activity": Activity(values["activity"]), "kind": Kind(values.get("kind", ""))})
 
 
 def _checked(file: Path, where: str, table: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
