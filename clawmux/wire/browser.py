@@ -158,6 +158,7 @@ DURABLE_TO_PAGE: dict[str, str] = {
     "notice": "Something the user should know: `level`, `text`, `remedy`.",
     "not_spoken": "The entry `msg_id` was shown but not spoken, with the reason.",
     "session_terminated": "A session ended, with the reason.",
+    "agent_message": "The session sent (`direction` out) or got (in) a message: `msg_id`, `peer`, `peer_name`, `text`, `re`.",
 }
 """Events with a number ``n``, kept in the store."""
 
@@ -172,6 +173,7 @@ MOMENTARY_TO_PAGE: dict[str, str] = {
     "attention_clear": "It no longer does.",
     "status": "One line about what a session does now.",
     "text_ack": "What became of typed words.",
+    "message": "A message between agents is new or has come further: `message`, as GET /api/messages/{id} shows it.",
     "speech_start": "A stream begins or continues; binary frames with its slot follow.",
     "speech_end": "The stream is complete: number of samples.",
     "speech_cancel": "The stream is dropped.",
