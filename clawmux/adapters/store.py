@@ -1,4 +1,4 @@
-"""What must survive: events, questions, sessions. SQLite with WAL and synchronous=FULL, one writer thread.
+"""What must survive: events, questions, sessions, messages. SQLite with WAL and synchronous=FULL, one writer thread.
 
 Writes of one moment are committed together (group commit), so the event loop never waits for a disk and nothing is
 told to anybody before it is durable. Reads are small and use a connection of their own.
@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import json
 import logging
+import os
 import queue
 import sqlite3
 import threading
@@ -24,8 +25,7 @@ from clawmux.wire.errors import ClawMuxError
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
+_SCHEMA_1 = """
 CREATE TABLE events (
     n INTEGER PRIMARY KEY, session_id TEXT, type TEXT NOT NULL, ts REAL NOT NULL, body TEXT NOT NULL);
 CREATE INDEX events_by_session ON events (session_id, n);
@@ -36,6 +36,24 @@ CREATE TABLE questions (
 CREATE INDEX questions_open ON questions (created) WHERE code IS NULL;
 CREATE TABLE sessions (id TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
+# Messages between agents, each with its steps for `trace`. The last index is all that a start of the hub reads.
+_SCHEMA_2 = """
+CREATE TABLE messages (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, request TEXT NOT NULL, sender TEXT NOT NULL, recipient TEXT NOT NULL,
+    sender_name TEXT NOT NULL, recipient_name TEXT NOT NULL, text TEXT NOT NULL, expects_response INTEGER NOT NULL,
+    re TEXT NOT NULL, hops INTEGER NOT NULL, created REAL NOT NULL,
+    state TEXT NOT NULL, tries INTEGER NOT NULL, taken INTEGER NOT NULL, owed INTEGER NOT NULL,
+    reply TEXT NOT NULL, reason TEXT NOT NULL, held TEXT NOT NULL, changed REAL NOT NULL);
+CREATE INDEX messages_by_request ON messages (request) WHERE request <> '';
+CREATE INDEX messages_by_sender ON messages (sender, n);
+CREATE INDEX messages_by_recipient ON messages (recipient, n);
+CREATE INDEX messages_open ON messages (n) WHERE state IN ('queued', 'injecting', 'pending') OR owed;
+CREATE TABLE message_steps (id TEXT NOT NULL, ts REAL NOT NULL, step TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE INDEX message_steps_by_id ON message_steps (id);
+"""
+# What leads from each schema to the next one; a new file takes all the steps.
+_STEPS = (_SCHEMA_1, _SCHEMA_2)
+SCHEMA_VERSION = len(_STEPS)
 
 Statement = tuple[str, Sequence[Any]]
 
@@ -190,10 +208,33 @@ class Store:
                 f"{self._file} was written by a newer ClawMux (schema {version}, this one knows {SCHEMA_VERSION}).",
                 "Install that newer version again.",
             )
-        if version == 0:
-            connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        elif connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        if version and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("quick_check failed")
+        if version < SCHEMA_VERSION:
+            self._take_along(connection, version)
+
+    def _take_along(self, connection: sqlite3.Connection, version: int) -> None:
+        """Make a new or older file one of ours, wholly or not at all."""
+        steps = "".join(_STEPS[version:])
+        try:
+            if version:
+                _keep_copy(connection, self._file.with_name(f"{self._file.name}.schema-{version}"))
+            connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        except (sqlite3.Error, OSError) as error:
+            if not version:
+                raise
+            # The file is well, so it must not be put aside as a broken one.
+            raise _not_opened(error, self._file) from None
+
+
+def _keep_copy(connection: sqlite3.Connection, target: Path) -> None:
+    """The file as the older ClawMux wrote it, for whoever goes back to that; made whole before it has its name."""
+    unfinished = target.with_name(target.name + ".tmp")
+    unfinished.unlink(missing_ok=True)
+    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL, 0o600))
+    with contextlib.closing(sqlite3.connect(unfinished)) as copy:
+        connection.backup(copy)
+    unfinished.replace(target)
 
 
 def _is_empty_beside_its_log(file: Path) -> bool:
@@ -236,7 +277,7 @@ def _as_told(error: Exception, file: Path) -> Exception:
     return error
 
 
-def _not_opened(error: sqlite3.Error, file: Path) -> ClawMuxError:
+def _not_opened(error: Exception, file: Path) -> ClawMuxError:
     told = _as_told(error, file)
     if isinstance(told, ClawMuxError):
         return told

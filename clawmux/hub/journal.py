@@ -25,6 +25,10 @@ RING_EVENTS = 2000
 MISSED_EVENTS = 400
 
 
+Act = tuple[Callable[[], None], Callable[[Exception], None] | None]
+"""What is done once a unit of work is durable, and what instead when the disk refuses it; None: the same."""
+
+
 class Journal:
     def __init__(self, store: Store, publish: Callable[[dict[str, Any]], None]) -> None:
         self._store = store
@@ -33,7 +37,7 @@ class Journal:
         self._ring: deque[dict[str, Any]] = deque(store.events_after(self._n - RING_EVENTS, RING_EVENTS), RING_EVENTS)
         self._words: set[str] = {e["msg_id"] for e in self._ring if e["type"] == "user_text"}
         self._statements: list[Statement] = []
-        self._then: list[Callable[[], None]] = []
+        self._then: list[Act] = []
         self._last: asyncio.Future[None] | None = None
         self._untold = 0
         """Units of work whose acts have not run yet."""
@@ -59,14 +63,14 @@ class Journal:
             self._words.add(body["msg_id"])
         row = (self._n, session_id, kind, event["ts"], json.dumps(event, ensure_ascii=False))
         self._statements.append(("INSERT INTO events (n, session_id, type, ts, body) VALUES (?, ?, ?, ?, ?)", row))
-        self._then.append(lambda: self._tell(event))
+        self._then.append((lambda: self._tell(event), None))
 
     def statement(self, sql: str, *values: Any) -> None:
         self._statements.append((sql, values))
 
-    def then(self, act: Callable[[], None]) -> None:
-        """Do this once everything collected so far is durable."""
-        self._then.append(act)
+    def then(self, act: Callable[[], None], refused: Callable[[Exception], None] | None = None) -> None:
+        """Do this once everything collected so far is durable. What must not be done without that gives ``refused``."""
+        self._then.append((act, refused))
 
     def flush(self) -> asyncio.Future[None] | None:
         """Commit what was collected. Acts run in order, also when the disk refuses: live voice goes on."""
@@ -106,16 +110,20 @@ class Journal:
         self._ring.append(event)
         self._publish(event)
 
-    def _durable(self, done: asyncio.Future[None], acts: list[Callable[[], None]]) -> None:
-        if not done.cancelled() and (error := done.exception()):
+    def _durable(self, done: asyncio.Future[None], acts: list[Act]) -> None:
+        error = None if done.cancelled() else done.exception()
+        if error:
             log.error("the store refused a write: %s", error)
         self._untold -= 1
-        self._run(acts)
+        self._run(acts, error)
 
     @staticmethod
-    def _run(acts: list[Callable[[], None]]) -> None:
-        for act in acts:
+    def _run(acts: list[Act], error: BaseException | None = None) -> None:
+        for act, refused in acts:
             try:
-                act()
+                if isinstance(error, Exception) and refused is not None:
+                    refused(error)
+                else:
+                    act()
             except Exception:
                 log.exception("an act after a commit failed")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from clawmux.adapters import store as module
-from clawmux.adapters.store import SCHEMA_VERSION, Statement, Store
+from clawmux.adapters.store import _SCHEMA_1, SCHEMA_VERSION, Statement, Store
 from clawmux.wire.errors import ClawMuxError
 
 KILLS = 20
@@ -339,6 +340,42 @@ async def test_a_newer_schema_is_refused_and_left_as_it_is(file: Path) -> None:
     assert refused.value.code == "bad_file"
     assert str(file) in refused.value.text and str(SCHEMA_VERSION + 1) in refused.value.text
     assert file.read_bytes() == before and not list(file.parent.glob("*.corrupt-*"))
+
+
+def _as_schema_1(file: Path) -> None:
+    """What the first release wrote: an event, and no table for messages."""
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.executescript(f"{_SCHEMA_1} PRAGMA user_version = 1;")
+        connection.execute("INSERT INTO events VALUES (1, 'af_sky', 'user_text', 1.0, '{\"n\": 1}')")
+        connection.commit()
+
+
+async def test_an_older_file_is_taken_along_and_a_copy_of_it_kept(file: Path) -> None:
+    _as_schema_1(file)
+    async with Store(file) as store:
+        assert store.quarantined is None and store.last_event() == 1
+        assert store.rows("SELECT count(*) FROM messages") == [(0,)]
+    copy = file.with_name(f"{file.name}.schema-1")
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with contextlib.closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    async with Store(file) as store:  # the second time there is nothing to do
+        assert store.last_event() == 1
+
+
+async def test_a_step_that_fails_leaves_the_older_file_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _as_schema_1(file)
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE INDEX message_steps_by_id ON events (ts)")  # in the way of the last statement
+    with pytest.raises(ClawMuxError):
+        async with Store(file):
+            pass
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'messages'").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    assert not list(file.parent.glob("*.corrupt-*"))
 
 
 @pytest.mark.parametrize("kind", ["a folder in its place", "no folder to be in"])
