@@ -19,22 +19,47 @@ from aiohttp import web
 @dataclass(frozen=True, slots=True)
 class Say:
     text: str
+    after_seconds: float = 0.0
+    """Thinks so long before it says it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bash:
     command: str
     timeout_ms: int | None = None
+    after_seconds: float = 0.0
 
 
-Step = Say | Bash
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Any tool of the program's own."""
+
+    tool: str
+    given: dict[str, Any]
+    after_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The API refuses the request."""
+
+    status: int
+    kind: str = "api_error"
+    text: str = "The stand-in was told to fail."
+    headers: tuple[tuple[str, str], ...] = ()
+    after_seconds: float = 0.0
+
+
+Step = Say | Bash | Use | Fail
+Model = Callable[["MessagesApi"], Step]
+"""Decides the answer to the newest request."""
 
 
 class MessagesApi:
     """Async context manager; listens on a free port of 127.0.0.1."""
 
-    def __init__(self, script: Sequence[Step] = ()) -> None:
-        self.script = list(script)
+    def __init__(self, script: Sequence[Step] | Model = ()) -> None:
+        self.model = script if callable(script) else walk(script)
         self.requests: list[dict[str, Any]] = []
         """Bodies of the requests that offered the shell tool, in order."""
         self.url = ""
@@ -88,10 +113,13 @@ class MessagesApi:
         step: Step = Say("ok")
         if any(tool.get("name") == "Bash" for tool in body.get("tools", [])):
             async with self._arrived:
-                number = len(self.requests)
                 self.requests.append(body)
-                step = self.script[number] if number < len(self.script) else Say("That is all.")
+                step = self.model(self)
                 self._arrived.notify_all()
+        await asyncio.sleep(step.after_seconds)
+        if isinstance(step, Fail):
+            error = {"type": "error", "error": {"type": step.kind, "message": step.text}}
+            return web.json_response(error, status=step.status, headers=dict(step.headers))
         message = _message(step, body.get("model", "stand-in"), len(self.requests))
         if not body.get("stream"):
             return web.json_response(message)
@@ -106,10 +134,18 @@ async def _count_tokens(request: web.Request) -> web.Response:
     return web.json_response({"input_tokens": 1})
 
 
-def _message(step: Step, model: str, number: int) -> dict[str, Any]:
+def walk(script: Sequence[Step]) -> Model:
+    """One step for each request; after the last one there is nothing to do."""
+    steps = list(script)
+    return lambda api: steps[len(api.requests) - 1] if len(api.requests) <= len(steps) else Say("That is all.")
+
+
+def _message(step: Say | Bash | Use, model: str, number: int) -> dict[str, Any]:
     block: dict[str, Any]
     if isinstance(step, Say):
         block = {"type": "text", "text": step.text}
+    elif isinstance(step, Use):
+        block = {"type": "tool_use", "id": f"toolu_{number:08d}", "name": step.tool, "input": step.given}
     else:
         given: dict[str, Any] = {"command": step.command, "description": "Run a command of the test"}
         if step.timeout_ms is not None:
