@@ -25,7 +25,10 @@ from clawmux.adapters.tmux import Pane, Tmux
 from tests.stand_ins.messages_api import MessagesApi, Step
 
 CHECKOUT = Path(__file__).parent.parent.parent
-CLAUDE_VERSION = "2.1.329"
+CLAUDE_VERSION = "2.1.330"
+"""The newest there was when these tests were written."""
+OLDER_CLAUDE_VERSION = "2.1.197"
+"""What npm installs under Node 20."""
 
 
 @dataclass(slots=True)
@@ -69,9 +72,14 @@ def cache() -> Path:
 @pytest.fixture(scope="session")
 def claude_program(cache: Path) -> Path:
     """The folder that holds the program ``claude``, in the version that these tests were written against."""
+    return claude_of(cache, CLAUDE_VERSION)
+
+
+def claude_of(cache: Path, version: str) -> Path:
+    """The folder that holds the program ``claude`` of this version."""
     machine = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
     package = f"@anthropic-ai/claude-code-{sys.platform}-{machine}"
-    return install(cache, package, CLAUDE_VERSION) / "node_modules" / package
+    return install(cache, package, version) / "node_modules" / package
 
 
 def install(cache: Path, package: str, version: str) -> Path:
