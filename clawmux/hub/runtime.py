@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from clawmux.adapters.screen import with_header
 from clawmux.adapters.store import Store
 from clawmux.adapters.tmux import Tmux
 from clawmux.core import questions as asked
@@ -30,6 +29,8 @@ from clawmux.hub.projects import Projects
 from clawmux.hub.roster import describe
 from clawmux.hub.speaker import Speaker, Utterance
 from clawmux.hub.speech import Speech
+from clawmux.hub.typist import Typist
+from clawmux.hub.user_words import UserWords
 from clawmux.paths import Paths
 from clawmux.settings import DECLARATIONS, Settings, save
 from clawmux.wire.errors import ClawMuxError
@@ -52,6 +53,8 @@ class Runtime:
         self.agents = Agents(paths, lambda: self.settings, self.journal, tmux)
         self.projects = Projects(lambda: self.settings, self.agents, self.notice)
         self.tmux = tmux
+        self.typist = Typist(self.agents, tmux)
+        self.user_words = UserWords(self, self.typist)
         self.speech = Speech(
             paths,
             lambda: self.settings,
@@ -74,8 +77,6 @@ class Runtime:
         self._answers: dict[str, list[asyncio.Future[tuple[str, str]]]] = {}
         self._askers: dict[str, str] = {}
         """Question -> session, from its beginning until its answer is stored."""
-        self._delivering: set[str] = set()
-        """Ids of words that are being typed to an agent."""
         self.pages.on_owner_came = self._owner_came
         self.pages.on_owner_gone = self._owner_gone
         self.agents.on_changed = self._session_changed
@@ -88,10 +89,10 @@ class Runtime:
             asked.Listen: self._listen,
             asked.EndTurn: lambda e: self.listener.drop(e.turn, e.why),
             asked.Words: self._words,
-            asked.Deliver: self._deliver,
             asked.Answer: self._answer,
             asked.Changed: self._changed,
             **self.speech.performers,
+            **self.user_words.performers,
         }
 
     # -- the loop --
@@ -248,12 +249,6 @@ class Runtime:
     def _words(self, effect: asked.Words) -> None:
         self.journal.event("user_text", effect.session_id, msg_id=effect.source_id, text=effect.text, via=effect.via)
 
-    def _deliver(self, effect: asked.Deliver) -> None:
-        if effect.source_id in self._delivering:
-            return  # the page sent them again before it heard what became of them
-        self._delivering.add(effect.source_id)
-        self.start_task(self.type_to_agent(effect), f"deliver {effect.source_id}")
-
     def _answer(self, effect: asked.Answer) -> None:
         self.journal.statement(
             "UPDATE questions SET stage = 'done', code = ?, answer = ?, ended = ? WHERE id = ?",
@@ -288,32 +283,7 @@ class Runtime:
             question.stage.value, question.shown, question.spoken, question.parked,
         )  # fmt: skip
 
-    # -- words to an agent that has asked nothing --
-
-    async def type_to_agent(self, effect: asked.Deliver) -> None:
-        """Type the user's words into the agent's own input, and show them only when they were taken."""
-        try:
-            session = self.agents.get(effect.session_id)
-            runtime = self.agents.runtime_of(session)
-            if runtime is None or runtime.input is None:
-                raise ClawMuxError("conflict", f"{session.name.capitalize()} takes words only when it asks something.")
-            message = with_header(f"VOICE id:{effect.source_id} from:user", effect.text)
-            await self.tmux.inject(session.pane_id, message, runtime.input)
-        except ClawMuxError as error:
-            self._not_delivered(effect, error)
-            return
-        finally:
-            self._delivering.discard(effect.source_id)
-        self.journal.event("user_text", effect.session_id, msg_id=effect.source_id, text=effect.text, via=effect.via)
-        acknowledgment = {"type": "text_ack", "id": effect.source_id, "state": "delivered", "reason": ""}
-        self.perform([], lambda: self.pages.broadcast(acknowledgment))
-
-    def _not_delivered(self, effect: asked.Deliver, error: ClawMuxError) -> None:
-        if effect.via == "voice":
-            self.notice(effect.session_id, "warn", f"Not delivered: “{effect.text}”", error.text)
-        else:
-            message = {"type": "text_ack", "id": effect.source_id, "state": "refused", "reason": error.text}
-            self.pages.broadcast(message)
+    # -- notices --
 
     def notice(self, session_id: str | None, level: str, text: str, remedy: str = "") -> None:
         self.journal.event("notice", session_id, level=level, text=text, remedy=remedy)
