@@ -1,0 +1,77 @@
+"""Pure: the lines by which messages reach an agent, each under a header that only the hub writes.
+
+    [MSG id:msg-4k0v9x2m1q7z from:sky to:adam expect-response] Which port does the server use?
+
+A text cannot forge one: a line of it that looks like a header is marked as quoted. Where a message is longer than an input box
+takes well, its line only says where to read it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from clawmux.adapters.screen import with_header
+
+# Above some 2 KB or a few dozen lines input boxes get slow and outgrow the screen, on which we have to find them again.
+MOST_TYPED_BYTES = 2048
+MOST_TYPED_LINES = 24
+
+
+def line(id: str, sender: str, recipient: str, text: str, *, expects: bool = False, re: str = "") -> str:
+    """The whole message. ``expects``: the sender waits for a reply; ``re``: id of the message that this replies to."""
+    return with_header(_header(id, sender, recipient, expects, re), text)
+
+
+def announcement(id: str, sender: str, recipient: str, characters: int, *, expects: bool = False, re: str = "") -> str:
+    """In place of a text that is too long to be typed."""
+    said = f"{characters} characters are kept for you. Read them: clawmux inbox show {id}"
+    return f"[{_header(id, sender, recipient, expects, re)}] {said}"
+
+
+def typed(id: str, sender: str, recipient: str, text: str, *, expects: bool = False, re: str = "") -> str:
+    """What is typed for a message: its line, or its announcement when it is too long for that."""
+    if fits(text):
+        return line(id, sender, recipient, text, expects=expects, re=re)
+    return announcement(id, sender, recipient, len(text), expects=expects, re=re)
+
+
+def reminder(id: str, sender: str, recipient: str) -> str:
+    """For a message that the recipient's program has, and its agent has not acknowledged."""
+    return f"[MSG id:{id} from:{sender} to:{recipient} reminder] Not acknowledged yet. Run: clawmux ack {id}"
+
+
+def voice(id: str, text: str) -> str:
+    """What the user says or types to an agent that has asked nothing."""
+    return with_header(f"VOICE id:{id} from:user", text)
+
+
+def batch(lines: Sequence[str]) -> str:
+    """Several of these lines as one input."""
+    return "\n".join(lines)
+
+
+def fits(text: str) -> bool:
+    """Whether a text is typed as it is."""
+    return len(text.encode("utf-8", "replace")) <= MOST_TYPED_BYTES and text.count("\n") < MOST_TYPED_LINES
+
+
+_ANY = re.compile(r"^[^\w\n]*\[(?:MSG|VOICE) id:([\w-]+)(?=[ \]]|$)(?![^\]\n]* reminder\])", re.MULTILINE)
+
+
+def ids_in(text: str) -> list[str]:
+    """Ids of the messages whose headers begin a line of ``text``, in order and each once; reminders are no messages.
+
+    Before a header there may stand what programs draw before a prompt. A text to be read is a screen, a record or a draft."""
+    return list(dict.fromkeys(_ANY.findall(text)))
+
+
+def without(ids: Iterable[str], lines: Sequence[str]) -> list[str]:
+    """The lines that are not of these messages."""
+    known = frozenset(ids)
+    return [text for text in lines if not known.intersection(ids_in(text.partition("\n")[0]))]
+
+
+def _header(id: str, sender: str, recipient: str, expects: bool, re: str) -> str:
+    flags = (" expect-response" if expects else "") + (f" reply-to:{re}" if re else "")
+    return f"MSG id:{id} from:{sender} to:{recipient}{flags}"
