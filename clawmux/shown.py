@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from clawmux.wire.cli import clean
+from clawmux.wire.text import clean
 
 # ``//ann:hush@host``, and without a scheme ``ann:hush@host``.
 _LOGIN = re.compile(r"(?:(?<=//)[^\s/?#]+|(?<![^\s'\"(])[^\s/?#:'\"(]+:[^\s/?#]+)@")

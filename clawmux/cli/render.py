@@ -11,10 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clawmux.wire.cli import clean, error_text
 from clawmux.wire.errors import ClawMuxError
-
-ENVELOPE_VERSION = 1
+from clawmux.wire.text import clean, error_text, json_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +80,7 @@ def _show_error(command: str, error: ClawMuxError, as_json: bool) -> int:
 
 
 def _write_json(command: str, body: dict[str, Any]) -> None:
-    import json
-
-    print(_encodable(json.dumps({"clawmux": ENVELOPE_VERSION, "command": command, **body}, ensure_ascii=False)), flush=True)
+    print(_encodable(json_line(command, body)), flush=True)
 
 
 def _encodable(text: str) -> str:

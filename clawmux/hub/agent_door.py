@@ -28,8 +28,9 @@ from clawmux.wire.errors import ClawMuxError
 
 log = logging.getLogger(__name__)
 
-# Text, its options and the argv framing.
+# Text, its options and the argv framing; a hook's JSON may be longer.
 BODY_BYTES = cli.TEXT_LIMIT_BYTES + 4096
+ARGV_BYTES = cli.HOOK_LIMIT_BYTES + 4096
 
 
 async def post_cli(request: web.Request) -> web.Response:
@@ -39,7 +40,7 @@ async def post_cli(request: web.Request) -> web.Response:
     if request.content_type != cli.ARGV_TYPE:
         raise ClawMuxError("unsupported", f"Content-Type {request.content_type!r}; expected {cli.ARGV_TYPE} or application/json.")
     try:
-        words = cli.split_body(await read_body(request, BODY_BYTES))
+        words = cli.split_body(await read_body(request, ARGV_BYTES))
         said = await carry_out(_door(request, request.headers.get("Clawmux-Request", "")), cli.parse(words))
     except ClawMuxError as error:
         return _argv_response(error.exit_code, cli.error_text(error), "")

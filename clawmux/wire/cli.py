@@ -1,4 +1,4 @@
-"""What an agent says to the hub in words: ``converse``, ``status``, ``cancel-converse``. Parses; does nothing.
+"""The words of an agent's command, read: a table of verbs, and what each makes of its words. Parses; does nothing.
 
 Both sides read this: the hub to understand a request's body, the tests to hold the client's help to it.
 The client itself sends its words unread, so that it starts fast.
@@ -7,142 +7,72 @@ The client itself sends its words unread, so that it starts fast.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.requests import (
+    Ack,
+    Cancel,
+    CancelConverse,
+    Converse,
+    Decide,
+    Help,
+    Hook,
+    Inbox,
+    InterruptTurn,
+    Messages,
+    Reply,
+    Report,
+    Request,
+    Send,
+    Status,
+    Trace,
+)
+from clawmux.wire.text import TEXT_LIMIT_BYTES, check_text, clean, error_text, json_line
 
-# About an hour of speech. More is a file, which an agent should name and not read out.
-TEXT_LIMIT_BYTES = 65536
+__all__ = [
+    "ARGV_TYPE",
+    "HOOK_LIMIT_BYTES",
+    "TEXT_LIMIT_BYTES",
+    "TIMEOUT_LIMIT_SECONDS",
+    "VERBS",
+    "Ack",
+    "Cancel",
+    "CancelConverse",
+    "Converse",
+    "Decide",
+    "Help",
+    "Hook",
+    "Inbox",
+    "InterruptTurn",
+    "Messages",
+    "Option",
+    "Reply",
+    "Report",
+    "Request",
+    "Send",
+    "Status",
+    "Trace",
+    "Verb",
+    "check_text",
+    "clean",
+    "error_text",
+    "json_line",
+    "parse",
+    "read_id",
+    "read_timeout",
+    "split_body",
+]  # fmt: skip
+
 TIMEOUT_LIMIT_SECONDS = 86400
+# A hook's JSON may hold a whole file that the agent has read; what the hub needs of it stands at its beginning.
+HOOK_LIMIT_BYTES = 262144
+# Both are shown in one line of a list.
+REPORT_LIMIT_BYTES = 500
+REASON_LIMIT_BYTES = 2000
 ARGV_TYPE = "application/x-clawmux-argv"
-
-
-@dataclass(frozen=True, slots=True)
-class Converse:
-    """Say ``text`` to the user and answer with what they say; or wait on for the answer of ``resume``."""
-
-    text: str
-    """Cleaned; empty only with ``resume``."""
-    listen: bool = True
-    goodbye: bool = False
-    timeout_seconds: float = 0.0
-    """0: as long as settings and runtime allow."""
-    resume: str = ""
-    """Id of an earlier converse that ended with ``still_listening``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The caller's own session in words, with what it has not been told yet; or another one, or all."""
-
-    name: str = ""
-    all: bool = False
-    json: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """A message to other agents, each of whom gets one of their own."""
-
-    to: tuple[str, ...]
-    """Names or ids as they were given; ``all``: every other living agent."""
-    text: str
-    wait: Literal["", "ack", "response"] = ""
-    timeout_seconds: float = 0.0
-    """0: 30 s for an acknowledgment, 120 s for a response."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    id: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Messages:
-    """The newest messages that the caller has sent or got; all of them for the owner."""
-
-    with_name: str = ""
-    limit: int = 20
-    json: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """Every step of one message."""
-
-    id: str
-    json: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Take back a message that was not typed yet."""
-
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Inbox:
-    """The whole text of one message to the caller; without an id, a list of what waits for them."""
-
-    id: str = ""
-    json: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What the caller works on, for status and page."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decide:
-    """approve and deny: answer the permission question that ``name`` waits with."""
-
-    name: str
-    allow: bool
-    text: str = ""
-    """Why not; told to the agent."""
-
-
-@dataclass(frozen=True, slots=True)
-class InterruptTurn:
-    """Stop the turn of ``name``."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Hook:
-    """What an agent program's own hook says: its JSON, unread, perhaps cut at its end."""
-
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class CancelConverse:
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Help:
-    verb: str
-    """Empty: all verbs."""
-
-
-Request = (
-    Converse | Status | CancelConverse | Help
-    | Send | Ack | Reply | Messages | Trace | Cancel | Inbox | Report | Decide | InterruptTurn | Hook
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +82,19 @@ class Option:
     """What stands for the value in help; empty: a switch."""
     read: Callable[[str, str], Any] = lambda where, text: text
     """(where, text) -> value; raises ``usage`` naming where."""
-    when_given: bool = True
+    when_given: Any = True
     """What a switch sets its field to."""
+    many: bool = False
+    """May be given several times: its values are tuples, put one behind the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    positional: str
-    """Name of the one positional argument; empty: none."""
+    takes: tuple[str, ...]
+    """Its arguments as help shows them: ``NAME``, ``[NAME]`` may be left out, ``ID...`` may be several."""
     options: dict[str, Option]
-    build: Callable[[dict[str, Any]], Request]
+    build: Callable[[list[str], dict[str, Any]], Request]
+    """From the arguments, as many as ``takes`` allows, and the fields that options have set."""
 
 
 def parse(argv: list[str]) -> Request:
@@ -169,88 +102,30 @@ def parse(argv: list[str]) -> Request:
     if not argv or argv[0] in ("--help", "-h", "help"):
         return Help("")
     if argv[0] not in VERBS:
-        raise _usage(f"there is no command {argv[0]!r}; expected {', '.join(VERBS)}.")
+        raise ClawMuxError(
+            "usage", f"there is no command {argv[0][:40]!r}; expected {', '.join(VERBS)}.", "See `clawmux --help`."
+        )
     name, verb = argv[0], VERBS[argv[0]]
-    values: dict[str, Any] = {}
+    arguments: list[str] = []
+    fields: dict[str, Any] = {}
     words = iter(argv[1:])
     only_text = False
     for word in words:
         if only_text or not _OPTION.fullmatch(word):
-            _take_positional(name, verb, values, word)
+            arguments.append(word)
         elif word == "--":
             only_text = True
         elif word in ("--help", "-h"):
             return Help(name)
         else:
-            _take_option(name, verb, values, word, words)
-    return verb.build(values)
+            _take_option(name, verb, fields, word, words)
+    _check_number(name, verb, arguments)
+    return verb.build(arguments, fields)
 
 
 def split_body(body: bytes) -> list[str]:
     """The words in a request's body; bytes that are not UTF-8 become U+FFFD."""
     return [word.decode("utf-8", "replace") for word in body.split(b"\0")]
-
-
-def clean(text: str) -> str:
-    """The text a person may see and hear: no terminal commands, no NUL, no half characters, no outer blanks."""
-    text = _SURROGATES.sub("\ufffd", _TERMINAL.sub("", text.replace("\r\n", "\n")))
-    return _CONTROLS.sub("", text).strip()
-
-
-def check_text(where: str, text: str) -> str:
-    """The cleaned text, 1 to TEXT_LIMIT_BYTES of it."""
-    cleaned = clean(text)
-    size = len(cleaned.encode())
-    if not size:
-        raise _usage(f"{where} is empty; expected 1 to {TEXT_LIMIT_BYTES} bytes of text.")
-    if size > TEXT_LIMIT_BYTES:
-        raise ClawMuxError(
-            "too_large",
-            f"{where} is {size} bytes; the limit is {TEXT_LIMIT_BYTES}.",
-            "Say it in short, and name the file that holds the rest.",
-        )
-    return cleaned
-
-
-def error_text(error: ClawMuxError) -> str:
-    """An error as it stands on stderr, the same from every command. It may quote a server's words, or a file's name."""
-    return clean(f"clawmux: {error.text}\n{error.remedy}") + "\n"
-
-
-# An option looks like one as a whole; "- first point" and "--- title ---" are texts that agents really say.
-_OPTION = re.compile(r"--|-[A-Za-z]|--[A-Za-z][A-Za-z0-9-]*(=.*)?", re.DOTALL)
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-def _usage(text: str) -> ClawMuxError:
-    return ClawMuxError("usage", text, "See `clawmux converse --help`.")
-
-
-def _take_positional(name: str, verb: Verb, values: dict[str, Any], word: str) -> None:
-    if not verb.positional:
-        raise _usage(f"{name}: unexpected argument {word[:40]!r}; an agent sees its own status only.")
-    if verb.positional in values:
-        raise _usage(f"{name}: expected one {verb.positional}, got a second one: {word[:40]!r}. Put the text in quotes.")
-    values[verb.positional] = word
-
-
-def _take_option(name: str, verb: Verb, values: dict[str, Any], word: str, words: Any) -> None:
-    word, equals, value = word.partition("=")
-    if word not in verb.options:
-        expected = ", ".join(verb.options) or "no option"
-        raise _usage(f"{name}: there is no option {word}; expected {expected}. Put -- before a text that begins like one.")
-    option = verb.options[word]
-    if not option.value:
-        if equals:
-            raise _usage(f"{name}: {word} takes no value, got {value[:40]!r}.")
-        values[option.field] = option.when_given
-        return
-    if not equals:
-        value = next(words, "")
-    values[option.field] = option.read(f"{name}: {word}", value)
 
 
 def read_timeout(where: str, text: str) -> float:
@@ -259,36 +134,135 @@ def read_timeout(where: str, text: str) -> float:
     except ValueError:
         seconds = float("nan")
     if not 1 <= seconds <= TIMEOUT_LIMIT_SECONDS:
-        raise _usage(f"{where} {text[:40]!r} is not a number of seconds from 1 to {TIMEOUT_LIMIT_SECONDS}.")
+        raise _usage(where, f"{where} {text[:40]!r} is not a number of seconds from 1 to {TIMEOUT_LIMIT_SECONDS}.")
     return seconds
 
 
 def read_id(where: str, text: str) -> str:
+    # `id:msg-…` is how it stands in the header of a message.
+    text = text.removeprefix("id:")
     if not _ID.fullmatch(text):
-        raise _usage(f"{where} {text[:70]!r} is not an id; expected up to 64 letters, digits, - and _.")
+        raise _usage(where, f"{where} {text[:70]!r} is not an id; expected up to 64 letters, digits, - and _.")
     return text
 
 
-def _converse(values: dict[str, Any]) -> Converse:
-    text = values.pop("TEXT", None)
-    if values.get("resume"):
-        if text is not None or not values.get("listen", True) or "goodbye" in values:
-            raise _usage("converse: --resume only waits for the answer; expected no TEXT, --no-listen or --goodbye with it.")
-        return Converse("", **values)
-    if text is None:
-        raise _usage("converse: TEXT is missing; expected what to say, or - to read it from stdin.")
-    return Converse(check_text("converse: TEXT", text), **values)
+# An option looks like one as a whole; "- first point" and "--- title ---" are texts that agents really say.
+_OPTION = re.compile(r"--|-[A-Za-z]|--[A-Za-z][A-Za-z0-9-]*(=.*)?", re.DOTALL)
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_DIGITS = re.compile("[0-9]{1,4}")
+_MOST_MESSAGES = 500
+_EXPECTED = {
+    "TEXT": "what to say, or - to read it from stdin",
+    "NAME": "the name or id of an agent",
+    "ID": "an id such as msg-7h2k9m4p0qwx",
+    "JSON": "what an agent program's hook says",
+}
 
 
-def _cancel(values: dict[str, Any]) -> CancelConverse:
-    if "ID" not in values:
-        raise _usage("cancel-converse: ID is missing; expected the id of a converse.")
-    return CancelConverse(read_id("cancel-converse: ID", values["ID"]))
+def _usage(where: str, text: str) -> ClawMuxError:
+    return ClawMuxError("usage", text, f"See `clawmux {where.partition(':')[0]} --help`.")
 
+
+def _check_number(name: str, verb: Verb, arguments: list[str]) -> None:
+    for position, takes in enumerate(verb.takes):
+        if position >= len(arguments) and not takes.startswith("["):
+            plain = takes.removesuffix("...")
+            raise _usage(name, f"{name}: {plain} is missing; expected {_EXPECTED[plain]}.")
+    if len(arguments) > len(verb.takes) and not (verb.takes and verb.takes[-1].endswith("...")):
+        expected = " ".join(verb.takes) or "no argument"
+        raise _usage(
+            name, f"{name}: expected {expected}, got one more: {arguments[len(verb.takes)][:40]!r}. Put a text in quotes."
+        )
+
+
+def _take_option(name: str, verb: Verb, fields: dict[str, Any], word: str, words: Iterator[str]) -> None:
+    word, equals, value = word.partition("=")
+    if word not in verb.options:
+        expected = ", ".join(verb.options) or "no option"
+        raise _usage(name, f"{name}: there is no option {word}; expected {expected}. Put -- before a text that begins like one.")
+    option = verb.options[word]
+    if not option.value:
+        if equals:
+            raise _usage(name, f"{name}: {word} takes no value, got {value[:40]!r}.")
+        if fields.get(option.field, option.when_given) != option.when_given:
+            choices = ", ".join(other for other, row in verb.options.items() if row.field == option.field)
+            raise _usage(name, f"{name}: expected one of {choices}.")
+        fields[option.field] = option.when_given
+        return
+    if not equals:
+        value = next(words, "")
+    read = option.read(f"{name}: {word}", value)
+    fields[option.field] = fields.get(option.field, ()) + read if option.many else read
+
+
+def _read_name(where: str, text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise _usage(where, f"{where} {text[:70]!r} is not the name or id of an agent.")
+    return text.lower()
+
+
+def _read_names(where: str, text: str) -> tuple[str, ...]:
+    return tuple(_read_name(where, name.strip()) for name in text.split(","))
+
+
+def _read_limit(where: str, text: str) -> int:
+    if not _DIGITS.fullmatch(text) or not 1 <= int(text) <= _MOST_MESSAGES:
+        raise _usage(where, f"{where} {text[:40]!r} is not a number from 1 to {_MOST_MESSAGES}.")
+    return int(text)
+
+
+def _converse(arguments: list[str], fields: dict[str, Any]) -> Request:
+    if fields.get("resume"):
+        if arguments or not fields.get("listen", True) or "goodbye" in fields:
+            raise _usage(
+                "converse", "converse: --resume only waits for the answer; expected no TEXT, --no-listen or --goodbye with it."
+            )
+        return Converse("", **fields)
+    if not arguments:
+        raise _usage("converse", f"converse: TEXT is missing; expected {_EXPECTED['TEXT']}.")
+    return Converse(check_text("converse: TEXT", arguments[0]), **fields)
+
+
+def _send(arguments: list[str], fields: dict[str, Any]) -> Request:
+    if "to" not in fields:
+        raise _usage("send", "send: --to is missing; expected names of agents, or all.")
+    if "timeout_seconds" in fields and "wait" not in fields:
+        raise _usage("send", "send: --timeout counts only together with --wait-ack or --wait-response.")
+    to = tuple(dict.fromkeys(fields.pop("to")))
+    return Send(to, check_text("send: TEXT", arguments[0]), **fields)
+
+
+def _reply(arguments: list[str], fields: dict[str, Any]) -> Request:
+    return Reply(read_id("reply: ID", arguments[0]), check_text("reply: TEXT", arguments[1]))
+
+
+def _inbox(arguments: list[str], fields: dict[str, Any]) -> Request:
+    """``inbox``, ``inbox show ID``; ``inbox ID`` is what hurry makes of it."""
+    if arguments == ["show"]:
+        raise _usage("inbox", f"inbox: ID is missing; expected {_EXPECTED['ID']}.")
+    if len(arguments) == 2 and arguments[0] != "show":
+        raise _usage("inbox", f"inbox: {arguments[0][:40]!r} is not known; expected show ID, or nothing for a list.")
+    return Inbox(read_id("inbox: ID", arguments[-1]) if arguments else "", **fields)
+
+
+def _report(arguments: list[str], fields: dict[str, Any]) -> Request:
+    return Report(" ".join(check_text("report: TEXT", arguments[0], REPORT_LIMIT_BYTES).split()))
+
+
+def _decide(name: str) -> Callable[[list[str], dict[str, Any]], Request]:
+    def build(arguments: list[str], fields: dict[str, Any]) -> Request:
+        reason = check_text(f"{name}: TEXT", arguments[1], REASON_LIMIT_BYTES) if arguments[1:] else ""
+        return Decide(_read_name(f"{name}: NAME", arguments[0]), name == "approve", reason, **fields)
+
+    return build
+
+
+_JSON = {"--json": Option("json")}
+_REQUEST = {"--request": Option("request", "ID", read_id)}
 
 VERBS: dict[str, Verb] = {
     "converse": Verb(
-        "TEXT",
+        ("[TEXT]",),
         {
             "--no-listen": Option("listen", when_given=False),
             "--goodbye": Option("goodbye"),
@@ -297,6 +271,35 @@ VERBS: dict[str, Verb] = {
         },
         _converse,
     ),
-    "status": Verb("", {}, lambda values: Status()),
-    "cancel-converse": Verb("ID", {}, _cancel),
+    "send": Verb(
+        ("TEXT",),
+        {
+            "--to": Option("to", "NAME[,NAME...]", _read_names, many=True),
+            "--wait-ack": Option("wait", when_given="ack"),
+            "--wait-response": Option("wait", when_given="response"),
+            "--timeout": Option("timeout_seconds", "SECONDS", read_timeout),
+        },
+        _send,
+    ),
+    "ack": Verb(("ID...",), {}, lambda ids, fields: Ack(tuple(dict.fromkeys(read_id("ack: ID", text) for text in ids)))),
+    "reply": Verb(("ID", "TEXT"), {}, _reply),
+    "status": Verb(
+        ("[NAME]",),
+        {"--all": Option("all"), **_JSON},
+        lambda names, fields: Status(_read_name("status: NAME", names[0]) if names else "", **fields),
+    ),
+    "messages": Verb(
+        (),
+        {"--with": Option("with_name", "NAME", _read_name), "--limit": Option("limit", "N", _read_limit), **_JSON},
+        lambda words, fields: Messages(**fields),
+    ),
+    "trace": Verb(("ID",), _JSON, lambda ids, fields: Trace(read_id("trace: ID", ids[0]), **fields)),
+    "cancel": Verb(("ID",), {}, lambda ids, fields: Cancel(read_id("cancel: ID", ids[0]))),
+    "inbox": Verb(("[show]", "[ID]"), _JSON, _inbox),
+    "report": Verb(("TEXT",), {}, _report),
+    "approve": Verb(("NAME",), _REQUEST, _decide("approve")),
+    "deny": Verb(("NAME", "[TEXT]"), _REQUEST, _decide("deny")),
+    "interrupt": Verb(("NAME",), {}, lambda names, fields: InterruptTurn(_read_name("interrupt: NAME", names[0]))),
+    "hook": Verb(("JSON",), {}, lambda words, fields: Hook(words[0])),
+    "cancel-converse": Verb(("ID",), {}, lambda ids, fields: CancelConverse(read_id("cancel-converse: ID", ids[0]))),
 }
