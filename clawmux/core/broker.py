@@ -10,127 +10,73 @@ long as it takes. What its program is known to have taken is not typed again; th
 
 Inputs are methods that return effects; they never wait and never look at a clock: ``now`` is monotonic seconds. Late and
 repeated inputs change nothing, or only what they still can: an acknowledgment after ``failed`` is one all the same.
+
+No input looks through all messages: the living ones stand in the lanes of their recipients, the settled ones leave, but
+for the newest. Whoever keeps them gives an older one back with ``load`` before it is acknowledged or answered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
 
+from clawmux.core.lane import GRACE_SECONDS, TRY_SECONDS, Lane
+from clawmux.core.message import Changed, Delivery, Effect, Inject, LookFor, Message, Reading, Remind
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.words import MessageState
 
-# The first typing and three more, each when the one before was not acknowledged for so long.
+__all__ = ["GRACE_SECONDS", "TRY_SECONDS", "Broker"]
+
+# The first typing and three more.
 TRIES = 4
-TRY_SECONDS = 60.0
-# A recipient that could not read is looked at again, unless somebody says first that it can.
+# A recipient that could not be typed to is looked at again, unless somebody says first that it reads.
 LOOK_SECONDS = 2.0
-# One that can read again gets so long to acknowledge what it has before it is typed to once more.
-GRACE_SECONDS = 15.0
 BATCH = 8
 """Messages typed in one go."""
+BATCH_CHARACTERS = 1800
+"""What they may come to: programs get slow with more in their input."""
+QUEUE_LIMIT = 500
+"""Living messages to one recipient."""
+SETTLED_KEPT = 2000
+"""Settled messages that stay at hand, so that what is said twice needs no look into the store."""
+OWED_LIMIT = 500
+"""What one sender is told at most; of more, the oldest is left to ``clawmux messages``."""
 
-_LIVING = (MessageState.QUEUED, MessageState.INJECTING, MessageState.PENDING)
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    id: str
-    sender: str
-    recipient: str
-    text: str
-    expects_response: bool = False
-
-
-@dataclass(slots=True)
-class Delivery:
-    """How far one message has come."""
-
-    message: Message
-    order: int
-    state: MessageState = MessageState.QUEUED
-    tries: int = 0
-    due: float | None = None
-    """When it is typed again, or given up."""
-    is_taken: bool = False
-    """The recipient's program is known to have it."""
-    reply: str = ""
-    reason: str = ""
-    """Why it came to nothing."""
-    owed: bool = False
-    """The sender has not been told yet of what became of it after their command had ended."""
-
-    @property
-    def is_living(self) -> bool:
-        return self.state in _LIVING
-
-
-# -- effects --
-
-
-@dataclass(frozen=True, slots=True)
-class Inject:
-    """Type these into the recipient's input: answer ``typed``, ``held`` or ``session_ended``."""
-
-    recipient: str
-    ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Remind:
-    """Type one line that names these, which the recipient has: answer as for ``Inject``."""
-
-    recipient: str
-    ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LookFor:
-    """The hub ended while this may have been typed; see whether it was: answer ``found``."""
-
-    recipient: str
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """Store it, show it, and release who waits for what it has become."""
-
-    id: str
-
-
-Effect = Inject | Remind | LookFor | Changed
-
-
-@dataclass(slots=True)
-class Lane:
-    """The way to one recipient."""
-
-    typing: tuple[str, ...] = ()
-    """What is being typed now, or looked for."""
-    is_closed: bool = False
-    """It is known not to read at the moment."""
-    look_at: float | None = None
+_ENDED = "The recipient has ended."
 
 
 @dataclass(slots=True)
 class Broker:
-    deliveries: dict[str, Delivery] = field(default_factory=dict)
+    _living: dict[str, Delivery] = field(default_factory=dict)
+    _settled: dict[str, Delivery] = field(default_factory=dict)
+    _owed: dict[str, dict[str, Delivery]] = field(default_factory=dict)
     _lanes: dict[str, Lane] = field(default_factory=dict)
+    _wakes: list[tuple[float, str]] = field(default_factory=list)
+    """A heap of when to look at which lane; an entry counts while its lane is armed for that time."""
     _orders: int = 0
 
     # -- senders --
 
     def send(self, message: Message, now: float) -> list[Effect]:
         """A new message. One whose id is known changes nothing: its sender asks again after a broken connection."""
-        if message.id in self.deliveries:
+        if message.id in self._living or message.id in self._settled:
             return []
-        self._orders += 1
-        self.deliveries[message.id] = Delivery(message, self._orders)
-        return [Changed(message.id), *self._pump(message.recipient, now)]
+        lane = self._lane(message.recipient, now)
+        # An answer always comes through: there are no more of them than its recipient has asked for.
+        if not message.re and len(lane.queued) + len(lane.pending) >= QUEUE_LIMIT:
+            raise ClawMuxError(
+                "too_many",
+                f"{QUEUE_LIMIT} messages wait for this recipient already; nothing was sent.",
+                "Send it when the recipient has acknowledged some of them.",
+            )
+        delivery = self._admit(Delivery(message), lane)
+        effects = self._pump(message.recipient, lane, now)
+        # Stored once, as what it has become: one commit lies between the command and the typing.
+        return [Changed(delivery), *effects] if self._living.get(message.id) is delivery else effects
 
     def cancel(self, message_id: str, by: str) -> list[Effect]:
-        """Take back what was not typed yet. ``by`` is the sender; empty for the user."""
+        """Take back what was not typed yet. ``by`` is the sender; empty for the owner."""
         delivery = self.get(message_id)
         if by and by != delivery.message.sender:
             raise ClawMuxError("forbidden", f"message {message_id} is not yours to cancel.")
@@ -138,20 +84,16 @@ class Broker:
             return []
         if delivery.state is not MessageState.QUEUED:
             raise ClawMuxError("conflict", f"message {message_id} is {delivery.state} and cannot be taken back.")
-        return self._become(delivery, MessageState.CANCELLED)
+        return self._settle(replace(delivery, state=MessageState.CANCELLED))
 
     def owed(self, sender: str) -> list[Delivery]:
         """What the sender should be told with the next answer they get."""
-        return [d for d in self._in_order() if d.owed and d.message.sender == sender]
+        return list(self._owed.get(sender, {}).values())
 
-    def told(self, ids: Iterable[str]) -> list[Effect]:
-        effects: list[Effect] = []
-        for message_id in ids:
-            delivery = self.deliveries.get(message_id)
-            if delivery is not None and delivery.owed:
-                delivery.owed = False
-                effects.append(Changed(message_id))
-        return effects
+    def told(self, sender: str, ids: Iterable[str]) -> list[Effect]:
+        """They were told of these."""
+        owed = self._owed.get(sender, {})
+        return [effect for i in ids if i in owed for effect in self._settle(replace(owed[i], owed=False))]
 
     # -- recipients --
 
@@ -160,7 +102,10 @@ class Broker:
         delivery = self._of_recipient(message_id, by)
         if delivery.state in (MessageState.ACKNOWLEDGED, MessageState.RESPONDED):
             return []
-        return self._settle(delivery, MessageState.ACKNOWLEDGED, now)
+        # A sender who was told of a failure is told that it was none.
+        is_news = not delivery.is_living and not delivery.owed
+        done = replace(delivery, state=MessageState.ACKNOWLEDGED, is_taken=True, reason="", owed=is_news)
+        return [*self._settle(done), *self._look_again(by, now)]
 
     def reply(self, message_id: str, by: str, text: str, now: float) -> list[Effect]:
         """The recipient's answer, which acknowledges too. The same answer twice changes nothing; another one is refused."""
@@ -169,136 +114,179 @@ class Broker:
             if text != delivery.reply:
                 raise ClawMuxError("conflict", f"message {message_id} has its reply already.", "Send a message of your own.")
             return []
-        delivery.reply = text
-        return self._settle(delivery, MessageState.RESPONDED, now)
+        done = replace(delivery, state=MessageState.RESPONDED, is_taken=True, reason="", reply=text, owed=False)
+        return [*self._settle(done), *self._look_again(by, now)]
 
-    def delivered(self, message_id: str) -> list[Effect]:
+    def delivered(self, message_id: str, now: float) -> list[Effect]:
         """The recipient's program has taken it: it shows in its own records or on its screen."""
-        delivery = self.deliveries.get(message_id)
-        if delivery is None or delivery.is_taken or not delivery.is_living:
+        delivery = self._living.get(message_id)
+        if delivery is None or delivery.is_taken:
             return []
-        delivery.is_taken = True
-        return [Changed(message_id)]
+        recipient = delivery.message.recipient
+        lane = self._lane(recipient, now)
+        if delivery.state is MessageState.QUEUED:  # typed before a restart, and not found after it
+            effects = self._was_typed(delivery, lane, True, now)
+        elif delivery.message.re:
+            effects = self._settle(replace(delivery, state=MessageState.ACKNOWLEDGED, is_taken=True))
+        else:
+            effects = self._put(replace(delivery, is_taken=True))
+        return [*effects, *self._pump(recipient, lane, now)]
 
-    def opened(self, session: str, now: float) -> list[Effect]:
-        """It can read again."""
-        lane = self._lane(session)
-        if lane.is_closed:
-            lane.is_closed = False
-            for delivery in self._to(session, MessageState.PENDING):
-                delivery.due = max(delivery.due or now, now + GRACE_SECONDS)
-        lane.look_at = None
-        return self._pump(session, now)
-
-    def closed(self, session: str) -> list[Effect]:
-        """It is busy, in a dialog, in copy mode: nothing is typed, and no try is lost."""
-        self._lane(session).is_closed = True
-        return []
+    def reading(self, session: str, reading: Reading, now: float, why: str = "") -> list[Effect]:
+        """Whether it reads from now on; ``why`` says for people what keeps it from doing so."""
+        lane = self._lane(session, now)
+        if lane.reading is not reading:
+            lane.turn(reading, now)
+        if reading is not Reading.OPEN:
+            lane.why = why
+        return self._pump(session, lane, now)
 
     def session_ended(self, session: str) -> list[Effect]:
-        """It will read nothing any more. What it has sent goes on."""
-        self._lanes.pop(session, None)
-        effects: list[Effect] = []
-        for delivery in self._to(session, *_LIVING):
-            effects += self._give_up(delivery, MessageState.UNDELIVERABLE, "The recipient has ended.")
+        """It will read nothing any more, and ask for nothing. What it has sent goes on."""
+        effects = self.told(session, list(self._owed.get(session, {})))
+        lane = self._lanes.pop(session, None)
+        if lane is not None:
+            ids = sorted({*lane.queued, *lane.pending}, key=lambda i: self._living[i].order)
+            for delivery in [self._living[i] for i in ids]:
+                effects += self._give_up(delivery, MessageState.UNDELIVERABLE, _ENDED)
         return effects
 
     # -- what the typing comes to --
 
-    def typed(self, session: str, is_taken: bool, now: float) -> list[Effect]:
-        """What was being typed stands in the recipient's input, submitted; ``is_taken``: and its program has it."""
+    def typed(self, session: str, ids: tuple[str, ...], is_taken: bool, now: float) -> list[Effect]:
+        """These stand in the recipient's input, submitted; ``is_taken``: and its program has them."""
+        lane = self._lanes.get(session)
+        if lane is None or lane.typing != ids:
+            return []
+        lane.typing, lane.why = (), ""
         effects: list[Effect] = []
-        for delivery in self._finish_typing(session):
-            delivery.tries += 1
-            delivery.due = now + TRY_SECONDS
-            delivery.is_taken = delivery.is_taken or is_taken
-            effects += self._become(delivery, MessageState.PENDING)
-        return [*effects, *self._pump(session, now)]
+        for delivery in self._injecting(ids):
+            effects += self._was_typed(delivery, lane, is_taken, now)
+        return [*effects, *self._pump(session, lane, now)]
 
-    def held(self, session: str, now: float) -> list[Effect]:
-        """It could not be typed now: not a try."""
+    def held(self, session: str, ids: tuple[str, ...], now: float, why: str) -> list[Effect]:
+        """These could not be typed now: not a try. ``why`` is for people."""
+        lane = self._lanes.get(session)
+        if lane is None or lane.typing != ids:
+            return []
+        lane.typing, lane.why, lane.look_at = (), why, now + LOOK_SECONDS
         effects: list[Effect] = []
-        for delivery in self._finish_typing(session):
-            back = MessageState.PENDING if delivery.tries else MessageState.QUEUED
-            effects += self._become(delivery, back)
-        self._lane(session).look_at = now + LOOK_SECONDS
+        for delivery in self._injecting(ids):
+            if delivery.message.id in lane.pending:
+                effects += self._put(replace(delivery, state=MessageState.PENDING))
+            elif delivery.is_taken:  # its program knows better
+                effects += self._was_typed(delivery, lane, True, now)
+            else:
+                effects += self._put(replace(delivery, state=MessageState.QUEUED))
+        self._arm(session, lane)
         return effects
 
     # -- a restart --
 
     def restore(self, delivery: Delivery, now: float) -> list[Effect]:
-        """A message from before a restart, as it was stored. Tries count, not age: an hour without a hub fails nothing."""
-        self._orders = max(self._orders, delivery.order)
-        message = delivery.message
-        self.deliveries[message.id] = delivery
-        if not delivery.is_living:
+        """A message from before a restart, as it was stored; in the order in which they were sent.
+
+        Tries count, not age: an hour without a hub fails nothing.
+        """
+        message_id, recipient = delivery.message.id, delivery.message.recipient
+        if message_id in self._living or message_id in self._settled:
             return []
-        lane = self._lane(message.recipient)
-        if delivery.state is MessageState.PENDING:
-            delivery.due = now + TRY_SECONDS
+        if not delivery.is_living:
+            self._keep(delivery)
+            return []
+        lane = self._lane(recipient, now)
+        delivery = self._admit(delivery, lane)
+        effects: list[Effect] = []
         if delivery.state is MessageState.QUEUED:
             lane.look_at = now  # when all of them are back, so that they go in one batch
-        if delivery.state is not MessageState.INJECTING:
-            return []
-        lane.typing = (*lane.typing, message.id)
-        return [LookFor(message.recipient, message.id)]
+        elif delivery.state is MessageState.INJECTING and not delivery.is_taken:
+            lane.typing = (*lane.typing, message_id)
+            effects = [LookFor(recipient, message_id)]
+        else:
+            lane.was_typed(message_id, now)
+            if delivery.state is MessageState.INJECTING:  # reminded, perhaps: it has the message in any case
+                effects = self._put(replace(delivery, state=MessageState.PENDING, tries=max(delivery.tries, 1)))
+        self._arm(recipient, lane)
+        return effects
 
-    def found(self, message_id: str, was_typed: bool, now: float) -> list[Effect]:
+    def found(self, session: str, message_id: str, was_typed: bool, now: float) -> list[Effect]:
         """Whether a message that may have been typed before a restart was."""
-        delivery = self.deliveries.get(message_id)
-        if delivery is None:
+        lane = self._lanes.get(session)
+        if lane is None or message_id not in lane.typing:
             return []
-        lane = self._lane(delivery.message.recipient)
         lane.typing = tuple(i for i in lane.typing if i != message_id)
         effects: list[Effect] = []
-        if delivery.state is MessageState.INJECTING:
-            delivery.tries += was_typed
-            delivery.due = now + TRY_SECONDS if delivery.tries else None
-            effects = self._become(delivery, MessageState.PENDING if delivery.tries else MessageState.QUEUED)
-        return [*effects, *self._pump(delivery.message.recipient, now)]
+        for delivery in self._injecting((message_id,)):
+            if was_typed or delivery.is_taken:
+                effects += self._was_typed(delivery, lane, delivery.is_taken, now)
+            elif delivery.tries:
+                lane.was_typed(message_id, now)
+                effects += self._put(replace(delivery, state=MessageState.PENDING))
+            else:
+                effects += self._put(replace(delivery, state=MessageState.QUEUED))
+        return [*effects, *self._pump(session, lane, now)]
+
+    def load(self, delivery: Delivery) -> None:
+        """A settled message that had left, back from the store: a late answer to it has come."""
+        if not delivery.is_living and delivery.message.id not in self._living:
+            self._settled.setdefault(delivery.message.id, delivery)
 
     # -- time --
 
     def tick(self, now: float) -> list[Effect]:
         effects: list[Effect] = []
-        for session, lane in list(self._lanes.items()):
-            if lane.look_at is not None and now >= lane.look_at:
-                lane.look_at = None
-            effects += self._pump(session, now)
+        while (when := self.deadline()) is not None and when <= now:
+            _, session = heappop(self._wakes)
+            lane = self._lanes[session]
+            lane.armed = None
+            effects += self._pump(session, lane, now)
         return effects
 
     def deadline(self) -> float | None:
-        times = []
-        for session, lane in self._lanes.items():
-            if lane.typing or lane.is_closed:
-                continue
-            if lane.look_at is not None:
-                times.append(lane.look_at)
-            else:
-                times += [d.due for d in self._to(session, MessageState.PENDING) if d.due is not None]
-        return min(times, default=None)
+        while self._wakes:
+            when, session = self._wakes[0]
+            if (lane := self._lanes.get(session)) is not None and lane.armed == when:
+                return when
+            heappop(self._wakes)
+        return None
 
     # -- reading --
 
     def get(self, message_id: str) -> Delivery:
-        if message_id not in self.deliveries:
+        """A living message, or one of the newest settled. Raises ``not_found``."""
+        delivery = self._living.get(message_id) or self._settled.get(message_id)
+        if delivery is None:
             raise ClawMuxError("not_found", f"there is no message {message_id}.", "`clawmux messages` lists them.")
-        return self.deliveries[message_id]
+        return delivery
+
+    def knows(self, message_id: str) -> bool:
+        """Whether ``get`` has it; if not, it can only be a settled one in the store."""
+        return message_id in self._living or message_id in self._settled
 
     def waiting(self, session: str) -> list[Delivery]:
         """What has not been typed to this session yet, in order."""
-        return self._to(session, MessageState.QUEUED, MessageState.INJECTING)
+        lane = self._lanes.get(session)
+        return [self._living[i] for i in lane.queued] if lane else []
+
+    def why_held(self, session: str) -> str:
+        """Why nothing is typed to it at the moment; empty when nothing keeps it from reading."""
+        lane = self._lanes.get(session)
+        return lane.why if lane else ""
 
     # -- inside --
 
-    def _in_order(self) -> list[Delivery]:
-        return sorted(self.deliveries.values(), key=lambda d: d.order)
+    def _lane(self, session: str, now: float) -> Lane:
+        lane = self._lanes.get(session)
+        if lane is None:
+            lane = self._lanes[session] = Lane(now)
+        return lane
 
-    def _to(self, session: str, *states: MessageState) -> list[Delivery]:
-        return [d for d in self._in_order() if d.message.recipient == session and d.state in states]
-
-    def _lane(self, session: str) -> Lane:
-        return self._lanes.setdefault(session, Lane())
+    def _admit(self, delivery: Delivery, lane: Lane) -> Delivery:
+        self._orders += 1
+        delivery = replace(delivery, order=self._orders)
+        self._living[delivery.message.id] = delivery
+        lane.queued[delivery.message.id] = None
+        return delivery
 
     def _of_recipient(self, message_id: str, by: str) -> Delivery:
         delivery = self.get(message_id)
@@ -308,45 +296,95 @@ class Broker:
             raise ClawMuxError("conflict", f"message {message_id} was taken back by its sender.")
         return delivery
 
-    def _pump(self, session: str, now: float) -> list[Effect]:
+    def _injecting(self, ids: tuple[str, ...]) -> list[Delivery]:
+        """Those that nothing else has settled meanwhile."""
+        return [d for i in ids if (d := self._living.get(i)) is not None and d.state is MessageState.INJECTING]
+
+    def _look_again(self, session: str, now: float) -> list[Effect]:
+        lane = self._lanes.get(session)
+        return self._pump(session, lane, now) if lane is not None else []
+
+    def _pump(self, session: str, lane: Lane, now: float) -> list[Effect]:
         """Type what waits, if the way is free; give up what was typed often enough."""
-        lane = self._lane(session)
-        if lane.typing or lane.is_closed or lane.look_at is not None:
-            return []
         effects: list[Effect] = []
-        late = [d for d in self._to(session, MessageState.PENDING) if d.due is not None and now >= d.due]
-        for delivery in [d for d in late if d.tries >= TRIES]:
-            effects += self._give_up(delivery, MessageState.FAILED, f"It was typed {TRIES} times and never acknowledged.")
-        again = {d.message.id for d in late if d.is_living and not d.is_taken}
-        waiting = self._to(session, MessageState.QUEUED, MessageState.PENDING)
-        anew = [d for d in waiting if d.state is MessageState.QUEUED or d.message.id in again]
-        batch = anew[:BATCH] or [d for d in late if d.is_living and d.is_taken][:BATCH]
-        if not batch:
-            return effects
-        lane.typing = tuple(d.message.id for d in batch)
-        order = Remind if batch[0].is_taken else Inject
-        for delivery in batch:
-            effects += self._become(delivery, MessageState.INJECTING)
-        return [*effects, order(session, lane.typing)]
+        if lane.is_free(now):
+            late = [self._living[i] for i in lane.late(now)]
+            for delivery in late:
+                if delivery.tries >= TRIES:
+                    reason = f"It was typed {TRIES} times and never acknowledged."
+                    effects += self._give_up(delivery, MessageState.FAILED, reason)
+            again = [d for d in late if d.tries < TRIES]
+            batch = self._batch(lane, [d for d in again if not d.is_taken]) or again[:BATCH]
+            lane.typing = tuple(d.message.id for d in batch)
+            for delivery in batch:
+                effects += self._put(replace(delivery, state=MessageState.INJECTING))
+            if batch:
+                order = Remind if batch[0].is_taken else Inject
+                effects.append(order(session, lane.typing))
+        self._arm(session, lane)
+        return effects
 
-    def _finish_typing(self, session: str) -> list[Delivery]:
-        """Those of the batch that nothing else has settled meanwhile."""
-        lane = self._lane(session)
-        ids, lane.typing = lane.typing, ()
-        return [self.deliveries[i] for i in ids if self.deliveries[i].state is MessageState.INJECTING]
+    def _batch(self, lane: Lane, again: list[Delivery]) -> list[Delivery]:
+        """What is typed in one go: the eldest of what is due again and what is new, as much as fits."""
+        new = [self._living[i] for i, _ in zip(lane.queued, range(BATCH), strict=False)]
+        batch: list[Delivery] = []
+        characters = 0
+        for delivery in sorted([*again, *new], key=lambda d: d.order)[:BATCH]:
+            characters += delivery.message.typed_characters
+            if batch and characters > BATCH_CHARACTERS:
+                break
+            batch.append(delivery)
+        return batch
 
-    def _settle(self, delivery: Delivery, state: MessageState, now: float) -> list[Effect]:
-        is_late = delivery.state in (MessageState.FAILED, MessageState.UNDELIVERABLE)
-        delivery.due, delivery.is_taken, delivery.reason = None, True, ""
-        delivery.owed = is_late
-        return [*self._become(delivery, state), *self._pump(delivery.message.recipient, now)]
+    def _was_typed(self, delivery: Delivery, lane: Lane, is_taken: bool, now: float) -> list[Effect]:
+        is_taken = is_taken or delivery.is_taken
+        delivery = replace(delivery, tries=delivery.tries + 1, is_taken=is_taken, state=MessageState.PENDING)
+        if is_taken and delivery.message.re:
+            return self._settle(replace(delivery, state=MessageState.ACKNOWLEDGED))
+        lane.was_typed(delivery.message.id, now)
+        return self._put(delivery)
+
+    def _put(self, delivery: Delivery) -> list[Effect]:
+        self._living[delivery.message.id] = delivery
+        return [Changed(delivery)]
 
     def _give_up(self, delivery: Delivery, state: MessageState, reason: str) -> list[Effect]:
-        delivery.due, delivery.reason, delivery.owed = None, reason, True
-        return self._become(delivery, state)
+        return self._settle(replace(delivery, state=state, reason=reason, owed=True))
 
-    def _become(self, delivery: Delivery, state: MessageState) -> list[Effect]:
-        if delivery.state is state:
-            return []
-        delivery.state = state
-        return [Changed(delivery.message.id)]
+    def _settle(self, delivery: Delivery) -> list[Effect]:
+        """It leaves the lane, and the living. Being typed just now, it stays among those until that is through."""
+        message = delivery.message
+        if self._living.pop(message.id, None) is not None and (lane := self._lanes.get(message.recipient)) is not None:
+            lane.drop(message.id)
+            self._arm(message.recipient, lane)
+        return [Changed(delivery), *self._keep(delivery)]
+
+    def _keep(self, delivery: Delivery) -> list[Effect]:
+        """Have it at hand while it is new, and while its sender is to be told of it."""
+        message = delivery.message
+        self._settled.pop(message.id, None)
+        self._settled[message.id] = delivery
+        if len(self._settled) > SETTLED_KEPT:
+            del self._settled[next(iter(self._settled))]
+        owed = self._owed.setdefault(message.sender, {})
+        owed.pop(message.id, None)
+        if delivery.owed:
+            owed[message.id] = delivery
+        if not owed:
+            del self._owed[message.sender]
+        elif len(owed) > OWED_LIMIT:
+            return self._settle(replace(next(iter(owed.values())), owed=False))
+        return []
+
+    def _arm(self, session: str, lane: Lane) -> None:
+        """Remember when to look at this lane again."""
+        wake = lane.wake()
+        if wake == lane.armed or self._lanes.get(session) is not lane:
+            return
+        lane.armed = wake
+        if wake is None:
+            return
+        heappush(self._wakes, (wake, session))
+        if len(self._wakes) > 2 * len(self._lanes) + 64:  # mostly entries that count no more
+            self._wakes = [(each.armed, name) for name, each in self._lanes.items() if each.armed is not None]
+            heapify(self._wakes)

@@ -1,49 +1,61 @@
-"""Messages between agents: every state with every event, whole stories, and thousands of chance histories."""
+"""Messages between agents: every state with every event, and whole stories."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from clawmux.adapters.headers import MOST_TYPED_BYTES
 from clawmux.core.broker import (
     BATCH,
+    BATCH_CHARACTERS,
     GRACE_SECONDS,
     LOOK_SECONDS,
+    OWED_LIMIT,
+    QUEUE_LIMIT,
+    SETTLED_KEPT,
     TRIES,
     TRY_SECONDS,
     Broker,
+)
+from clawmux.core.message import (
+    ANNOUNCED_BYTES,
     Changed,
     Delivery,
     Effect,
     Inject,
     LookFor,
     Message,
+    Reading,
     Remind,
 )
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.words import MessageState
 
 QUEUED, INJECTING, PENDING, ACKNOWLEDGED, RESPONDED, FAILED, UNDELIVERABLE, CANCELLED = MessageState
+OPEN, BUSY, CLOSED = Reading
 LIVING = {QUEUED, INJECTING, PENDING}
+M1 = ("m1",)
 
 
-def message(message_id: str = "m1", sender: str = "sky", recipient: str = "echo") -> Message:
-    return Message(message_id, sender, recipient, f"text of {message_id}")
+def message(message_id: str = "m1", sender: str = "sky", recipient: str = "echo", text: str = "", re: str = "") -> Message:
+    return Message(message_id, sender, recipient, text or f"text of {message_id}", re=re)
 
 
 def sent(*ids: str) -> Broker:
     broker = Broker()
-    for message_id in ids or ("m1",):
+    for message_id in ids or M1:
         broker.send(message(message_id), 0.0)
     return broker
 
 
 def state(broker: Broker, message_id: str = "m1") -> MessageState:
     return broker.get(message_id).state
+
+
+def changes(effects: list[Effect]) -> list[tuple[str, MessageState]]:
+    return [(e.delivery.message.id, e.delivery.state) for e in effects if isinstance(e, Changed)]
 
 
 # -- every state with every event --
@@ -55,14 +67,14 @@ def injecting() -> Broker:
 
 def queued() -> Broker:
     broker = Broker()
-    broker.closed("echo")
+    broker.reading("echo", CLOSED, 0.0)
     broker.send(message(), 0.0)
     return broker
 
 
 def pending() -> Broker:
     broker = sent()
-    broker.typed("echo", False, 0.0)
+    broker.typed("echo", M1, False, 0.0)
     return broker
 
 
@@ -82,7 +94,7 @@ def failed() -> Broker:
     broker = pending()
     for n in range(1, TRIES):
         broker.tick(n * TRY_SECONDS)
-        broker.typed("echo", False, n * TRY_SECONDS)
+        broker.typed("echo", M1, False, n * TRY_SECONDS)
     broker.tick(TRIES * TRY_SECONDS)
     return broker
 
@@ -116,14 +128,19 @@ EVENTS: dict[str, Event] = {
     "ack": lambda b: b.ack("m1", "echo", 30.0),
     "reply": lambda b: b.reply("m1", "echo", "yes", 30.0),
     "another reply": lambda b: b.reply("m1", "echo", "no", 30.0),
-    "delivered": lambda b: b.delivered("m1"),
-    "typed": lambda b: b.typed("echo", False, 30.0),
-    "held": lambda b: b.held("echo", 30.0),
-    "found": lambda b: b.found("m1", True, 30.0),
-    "not found": lambda b: b.found("m1", False, 30.0),
-    "opened": lambda b: b.opened("echo", 30.0),
-    "closed": lambda b: b.closed("echo"),
+    "delivered": lambda b: b.delivered("m1", 30.0),
+    "typed": lambda b: b.typed("echo", M1, False, 30.0),
+    "typed before": lambda b: b.typed("echo", ("m0",), False, 30.0),
+    "held": lambda b: b.held("echo", M1, 30.0, "in copy mode"),
+    "held before": lambda b: b.held("echo", ("m0",), 30.0, "in copy mode"),
+    "found": lambda b: b.found("echo", "m1", True, 30.0),
+    "not found": lambda b: b.found("echo", "m1", False, 30.0),
+    "open": lambda b: b.reading("echo", OPEN, 30.0),
+    "busy": lambda b: b.reading("echo", BUSY, 30.0),
+    "closed": lambda b: b.reading("echo", CLOSED, 30.0),
     "ended": lambda b: b.session_ended("echo"),
+    "sender ended": lambda b: b.session_ended("sky"),
+    "restored": lambda b: b.restore(Delivery(message()), 30.0),
     "a minute": lambda b: b.tick(500.0),
 }
 REFUSED = "refused"
@@ -131,7 +148,9 @@ SAME = "same"
 # What each event makes of each state; what is not named leaves it as it is.
 BECOMES: dict[tuple[MessageState, str], MessageState | str] = {
     (QUEUED, "cancel"): CANCELLED,
-    (QUEUED, "opened"): INJECTING,
+    (QUEUED, "open"): INJECTING,
+    (QUEUED, "busy"): INJECTING,
+    (QUEUED, "delivered"): PENDING,
     **{(s, "ack"): ACKNOWLEDGED for s in (QUEUED, INJECTING, PENDING, FAILED, UNDELIVERABLE)},
     **{
         (s, word): RESPONDED
@@ -164,15 +183,16 @@ def test_every_event_in_every_state(before: MessageState, word: str) -> None:
         return
     effects = EVENTS[word](broker)
     assert state(broker) is (before if wanted is SAME else wanted)
-    is_shown = Changed("m1") in effects
+    is_shown = ("m1", state(broker)) in changes(effects)
     assert is_shown or state(broker) is before
 
 
 # -- stories --
 
 
-def test_it_is_stored_before_it_is_typed() -> None:
-    assert Broker().send(message(), 0.0) == [Changed("m1"), Changed("m1"), Inject("echo", ("m1",))]
+def test_it_is_stored_once_before_it_is_typed() -> None:
+    effects = Broker().send(message(), 0.0)
+    assert changes(effects) == [("m1", INJECTING)] and effects[1:] == [Inject("echo", M1)]
 
 
 def test_it_is_typed_four_times_and_then_its_sender_is_told_once() -> None:
@@ -180,63 +200,164 @@ def test_it_is_typed_four_times_and_then_its_sender_is_told_once() -> None:
     for n in range(1, TRIES):
         assert broker.deadline() == n * TRY_SECONDS
         assert broker.tick(n * TRY_SECONDS - 1) == []
-        assert Inject("echo", ("m1",)) in broker.tick(n * TRY_SECONDS)
-        broker.typed("echo", False, n * TRY_SECONDS)
-    assert broker.tick(TRIES * TRY_SECONDS) == [Changed("m1")]
-    assert state(broker) is FAILED and "4 times" in broker.get("m1").reason
+        assert Inject("echo", M1) in broker.tick(n * TRY_SECONDS)
+        broker.typed("echo", M1, False, n * TRY_SECONDS)
+    assert changes(broker.tick(TRIES * TRY_SECONDS)) == [("m1", FAILED)]
+    assert "4 times" in broker.get("m1").reason
     assert [d.message.id for d in broker.owed("sky")] == ["m1"]
-    assert broker.told(["m1"]) == [Changed("m1")]
-    assert broker.owed("sky") == [] and broker.told(["m1"]) == []
+    assert [e.delivery.owed for e in broker.told("sky", M1) if isinstance(e, Changed)] == [False]
+    assert broker.owed("sky") == [] and broker.told("sky", M1) == []
     assert broker.deadline() is None
 
 
 def test_what_was_taken_is_not_typed_again_but_reminded_of() -> None:
     broker = pending()
-    broker.delivered("m1")
-    assert broker.tick(TRY_SECONDS) == [Changed("m1"), Remind("echo", ("m1",))]
+    broker.delivered("m1", 5.0)
+    effects = broker.tick(TRY_SECONDS)
+    assert changes(effects) == [("m1", INJECTING)] and effects[1:] == [Remind("echo", M1)]
+
+
+def test_a_reminder_that_could_not_be_typed_is_none() -> None:
+    broker = pending()
+    broker.delivered("m1", 5.0)
+    broker.tick(TRY_SECONDS)
+    broker.held("echo", M1, TRY_SECONDS, "in copy mode")
+    assert state(broker) is PENDING and broker.get("m1").tries == 1
+    assert Remind("echo", M1) in broker.tick(TRY_SECONDS + LOOK_SECONDS)
+
+
+def test_what_was_taken_while_it_was_being_typed_counts_as_typed() -> None:
+    broker = sent()
+    broker.delivered("m1", 1.0)
+    broker.held("echo", M1, 2.0, "no sign of it")
+    assert state(broker) is PENDING and broker.get("m1").tries == 1
 
 
 def test_what_was_taken_and_what_was_not_do_not_go_in_one_batch() -> None:
     broker = sent("m1")
-    broker.typed("echo", True, 0.0)
+    broker.typed("echo", M1, True, 0.0)
     broker.send(message("m2"), 0.0)
-    broker.typed("echo", False, 0.0)
+    broker.typed("echo", ("m2",), False, 0.0)
     assert Inject("echo", ("m2",)) in broker.tick(TRY_SECONDS)
-    assert Remind("echo", ("m1",)) in broker.typed("echo", False, TRY_SECONDS)
+    assert Remind("echo", M1) in broker.typed("echo", ("m2",), False, TRY_SECONDS)
+
+
+def test_an_answer_is_done_when_it_was_taken() -> None:
+    broker = Broker()
+    broker.send(message(re="m0"), 0.0)
+    assert changes(broker.typed("echo", M1, True, 1.0)) == [("m1", ACKNOWLEDGED)]
+    broker.send(message("m2", re="m0"), 2.0)
+    assert changes(broker.typed("echo", ("m2",), False, 2.0)) == [("m2", PENDING)]
+    assert changes(broker.delivered("m2", 3.0)) == [("m2", ACKNOWLEDGED)]
+    broker.send(message("m3", re="m0"), 4.0)
+    assert changes(broker.delivered("m3", 4.0)) == [("m3", ACKNOWLEDGED)]
+    assert broker.typed("echo", ("m3",), True, 5.0) == [] and broker.deadline() is None
 
 
 def test_a_recipient_that_cannot_read_costs_no_try() -> None:
     broker = sent()
     for n in range(100):
         now = n * LOOK_SECONDS
-        broker.held("echo", now)
+        broker.held("echo", M1, now, "in copy mode")
+        assert broker.why_held("echo") == "in copy mode"
         assert broker.deadline() == now + LOOK_SECONDS and state(broker) is QUEUED
-        assert Inject("echo", ("m1",)) in broker.tick(now + LOOK_SECONDS)
+        assert Inject("echo", M1) in broker.tick(now + LOOK_SECONDS)
     assert broker.get("m1").tries == 0
+    broker.typed("echo", M1, False, 500.0)
+    assert broker.why_held("echo") == ""
 
 
-def test_a_busy_recipient_is_left_alone_and_then_given_time() -> None:
+def test_who_can_read_again_is_typed_to_at_once() -> None:
+    broker = sent()
+    broker.held("echo", M1, 0.0, "permission dialog")
+    broker.reading("echo", CLOSED, 0.1, "permission dialog")
+    assert broker.deadline() is None and broker.why_held("echo") == "permission dialog"
+    assert Inject("echo", M1) in broker.reading("echo", OPEN, 0.5) and broker.why_held("echo") == ""
+
+
+def test_the_clock_stands_while_the_recipient_does_not_read() -> None:
     broker = pending()
-    broker.closed("echo")
+    broker.reading("echo", CLOSED, 10.0)
     assert broker.deadline() is None and broker.tick(3600.0) == []
-    assert broker.opened("echo", 3600.0) == []
+    assert broker.reading("echo", OPEN, 3600.0) == []
+    assert broker.deadline() == 3600.0 + TRY_SECONDS - 10.0
+
+
+def test_who_comes_back_is_given_time_before_the_next_try() -> None:
+    broker = pending()
+    broker.reading("echo", CLOSED, TRY_SECONDS - 1)
+    assert broker.reading("echo", OPEN, 3600.0) == []
     assert broker.deadline() == 3600.0 + GRACE_SECONDS
+    assert Inject("echo", M1) in broker.tick(3600.0 + GRACE_SECONDS)
+
+
+def test_who_is_busy_every_few_seconds_is_tried_all_the_same() -> None:
+    broker = pending()
+    seconds_open, now = 0.0, 0.0
+    while state(broker) is PENDING:
+        broker.reading("echo", OPEN, now)
+        broker.tick(now + 5.0)
+        broker.reading("echo", BUSY, now + 5.0)
+        seconds_open, now = seconds_open + 5.0, now + 10.0
+    assert seconds_open <= TRY_SECONDS + GRACE_SECONDS + 5.0
+
+
+def test_a_busy_recipient_gets_what_is_new_and_nothing_twice() -> None:
+    broker = pending()
+    broker.reading("echo", BUSY, TRY_SECONDS - 1)
+    assert Inject("echo", ("m2",)) in broker.send(message("m2"), 100.0)
+    assert broker.typed("echo", ("m2",), False, 101.0) and broker.tick(3600.0) == [] and broker.deadline() is None
 
 
 def test_several_go_in_one_batch_in_their_order() -> None:
     broker = Broker()
-    broker.closed("echo")
-    ids = [f"m{n}" for n in range(BATCH + 2)]
+    broker.reading("echo", CLOSED, 0.0)
+    ids = tuple(f"m{n}" for n in range(BATCH + 2))
     for message_id in ids:
         broker.send(message(message_id), 0.0)
-    assert Inject("echo", tuple(ids[:BATCH])) in broker.opened("echo", 1.0)
-    assert Inject("echo", tuple(ids[BATCH:])) in broker.typed("echo", True, 2.0)
+    assert [d.message.id for d in broker.waiting("echo")] == list(ids)
+    assert Inject("echo", ids[:BATCH]) in broker.reading("echo", OPEN, 1.0)
+    assert Inject("echo", ids[BATCH:]) in broker.typed("echo", ids[:BATCH], True, 2.0)
+
+
+def test_what_is_due_again_goes_with_what_is_new_in_their_order() -> None:
+    broker = pending()
+    broker.reading("echo", CLOSED, 1.0)
+    broker.send(message("m2"), 1.0)
+    broker.reading("echo", BUSY, 2.0)
+    broker.held("echo", ("m2",), 2.0, "draft in the input")
+    broker.reading("echo", OPEN, 3.0)
+    broker.held("echo", ("m2",), 61.0, "draft in the input")
+    assert Inject("echo", ("m1", "m2")) in broker.tick(200.0)
+
+
+@pytest.mark.parametrize(
+    ("texts", "together"),
+    [
+        (["x" * 500, "y" * 500, "z" * 500, "w"], 3),
+        (["x" * 2000, "y"], 1),
+        (["é" * (ANNOUNCED_BYTES // 2 + 1), "y" * 1000], 2),
+        (["x" * 60_000, "y" * 60_000, "z"], 3),
+    ],
+)
+def test_a_batch_is_no_longer_than_a_program_takes(texts: list[str], together: int) -> None:
+    broker = Broker()
+    broker.reading("echo", CLOSED, 0.0)
+    for n, text in enumerate(texts):
+        broker.send(message(f"m{n}", text=text), 0.0)
+    typed = [e for e in broker.reading("echo", OPEN, 1.0) if isinstance(e, Inject)]
+    assert len(typed[0].ids) == together
+    assert sum(len(t) for t in texts[:together] if len(t.encode()) <= ANNOUNCED_BYTES) <= max(BATCH_CHARACTERS, len(texts[0]))
+
+
+def test_core_and_headers_announce_the_same_texts() -> None:
+    assert ANNOUNCED_BYTES == MOST_TYPED_BYTES
 
 
 def test_a_new_message_waits_for_the_one_being_typed() -> None:
     broker = sent("m1")
-    assert broker.send(message("m2"), 0.0) == [Changed("m2")]
-    assert Inject("echo", ("m2",)) in broker.typed("echo", True, 1.0)
+    assert changes(effects := broker.send(message("m2"), 0.0)) == [("m2", QUEUED)] and len(effects) == 1
+    assert Inject("echo", ("m2",)) in broker.typed("echo", M1, True, 1.0)
 
 
 def test_one_recipient_does_not_hold_up_another() -> None:
@@ -248,16 +369,30 @@ def test_an_answer_while_it_is_being_typed_again_stands() -> None:
     broker = pending()
     broker.tick(TRY_SECONDS)
     broker.reply("m1", "echo", "yes", TRY_SECONDS)
-    broker.typed("echo", True, TRY_SECONDS + 1)
+    broker.typed("echo", M1, True, TRY_SECONDS + 1)
     assert state(broker) is RESPONDED and broker.deadline() is None
 
 
 @pytest.mark.parametrize("end", [failed, undeliverable])
-def test_a_late_answer_counts_and_its_sender_is_told(end: Callable[[], Broker]) -> None:
+def test_who_was_told_of_a_failure_is_told_of_a_late_acknowledgment(end: Callable[[], Broker]) -> None:
     broker = end()
-    broker.told(["m1"])
-    broker.reply("m1", "echo", "here I am", 900.0)
-    assert state(broker) is RESPONDED and [d.reply for d in broker.owed("sky")] == ["here I am"]
+    broker.told("sky", M1)
+    broker.ack("m1", "echo", 900.0)
+    assert [(d.state, d.reason) for d in broker.owed("sky")] == [(ACKNOWLEDGED, "")]
+    broker.reply("m1", "echo", "here I am", 901.0)
+    assert broker.owed("sky") == [] and broker.get("m1").reply == "here I am"
+
+
+def test_who_was_not_told_of_a_failure_is_spared_both() -> None:
+    broker = failed()
+    broker.ack("m1", "echo", 900.0)
+    assert broker.owed("sky") == []
+
+
+def test_an_ended_sender_is_owed_nothing() -> None:
+    broker = failed()
+    assert [e.delivery.owed for e in broker.session_ended("sky") if isinstance(e, Changed)] == [False]
+    assert broker.owed("sky") == []
 
 
 def test_only_the_recipient_answers_and_only_the_sender_takes_back() -> None:
@@ -279,21 +414,89 @@ def test_an_unknown_message_is_named() -> None:
     with pytest.raises(ClawMuxError, match="nosuch") as refused:
         Broker().ack("nosuch", "echo", 0.0)
     assert refused.value.code == "not_found"
+    assert Broker().delivered("nosuch", 0.0) == Broker().found("echo", "nosuch", True, 0.0) == []
+
+
+def test_a_recipient_that_answers_nothing_is_not_buried() -> None:
+    broker = Broker()
+    broker.reading("echo", CLOSED, 0.0)
+    for n in range(QUEUE_LIMIT):
+        broker.send(message(f"m{n}"), 0.0)
+    with pytest.raises(ClawMuxError, match=str(QUEUE_LIMIT)) as refused:
+        broker.send(message("one more"), 0.0)
+    assert refused.value.code == "too_many" and not broker.knows("one more")
+    broker.send(message("answer", re="x1"), 0.0)
+    broker.cancel("m0", "sky")
+    broker.cancel("m1", "sky")
+    broker.send(message("one more"), 0.0)
+    assert len(broker.waiting("echo")) == QUEUE_LIMIT
+
+
+def test_a_typing_of_an_ended_session_says_nothing_of_the_next_with_its_name() -> None:
+    broker = sent("m1")
+    broker.session_ended("echo")
+    broker.send(message("m2"), 1.0)
+    assert broker.typed("echo", M1, True, 2.0) == [] and broker.held("echo", M1, 2.0, "dead") == []
+    assert state(broker, "m1") is UNDELIVERABLE and state(broker, "m2") is INJECTING
+
+
+# -- what leaves and comes back --
+
+
+def test_settled_messages_leave_and_a_late_answer_brings_one_back() -> None:
+    broker = acknowledged()
+    for n in range(SETTLED_KEPT):
+        broker.send(message(f"n{n}", recipient="nova"), 1.0)
+        broker.reply(f"n{n}", "nova", "yes", 1.0)
+        broker.typed("nova", (f"n{n}",), True, 1.0)
+    assert not broker.knows("m1") and broker.knows("n0")
+    broker.load(Delivery(message(), state=ACKNOWLEDGED, tries=1))
+    broker.reply("m1", "echo", "late", 900.0)
+    assert broker.get("m1").reply == "late"
+    broker.load(Delivery(message("m9"), state=PENDING))
+    assert not broker.knows("m9")
+
+
+def test_what_a_sender_is_told_has_a_limit() -> None:
+    broker = Broker()
+    for n in range(OWED_LIMIT + 1):
+        broker.send(message(f"m{n}", recipient=f"r{n}"), 0.0)
+        effects = broker.session_ended(f"r{n}")
+    assert [e.delivery.owed for e in effects if isinstance(e, Changed)] == [True, False]
+    assert [d.message.id for d in broker.owed("sky")] == [f"m{n}" for n in range(1, OWED_LIMIT + 1)]
+
+
+# -- restarts --
 
 
 @pytest.mark.parametrize(("was_typed", "tries"), [(True, 1), (False, 0)])
 def test_after_a_restart_what_may_have_been_typed_is_looked_for(was_typed: bool, tries: int) -> None:
     broker = Broker()
     assert broker.restore(Delivery(message(), 7, INJECTING), 0.0) == [LookFor("echo", "m1")]
-    assert broker.send(message("m2"), 0.0) == [Changed("m2")]
-    effects = broker.found("m1", was_typed, 1.0)
+    assert changes(broker.send(message("m2"), 0.0)) == [("m2", QUEUED)]
+    effects = broker.found("echo", "m1", was_typed, 1.0)
     assert broker.get("m1").tries == tries
     assert Inject("echo", ("m2",) if was_typed else ("m1", "m2")) in effects
 
 
+def test_what_a_program_has_taken_is_not_looked_for() -> None:
+    broker = Broker()
+    assert changes(broker.restore(Delivery(message(), 1, INJECTING, 2, True), 0.0)) == [("m1", PENDING)]
+    assert Remind("echo", M1) in broker.tick(TRY_SECONDS)
+
+
+def test_what_turns_up_in_the_records_after_a_restart_is_not_typed_again() -> None:
+    broker = Broker()
+    broker.restore(Delivery(message(), 1, INJECTING), 0.0)
+    broker.reading("echo", CLOSED, 0.0)
+    broker.found("echo", "m1", False, 1.0)
+    assert changes(broker.delivered("m1", 2.0)) == [("m1", PENDING)]
+    assert broker.reading("echo", OPEN, 3.0) == []
+
+
 def test_an_hour_without_a_hub_fails_nothing() -> None:
     broker = Broker()
-    broker.restore(Delivery(message(), 1, PENDING, tries=TRIES, due=5.0), 3600.0)
+    broker.restore(Delivery(message(), 1, PENDING, tries=TRIES), 3600.0)
     assert broker.tick(3600.0) == [] and broker.deadline() == 3600.0 + TRY_SECONDS
 
 
@@ -305,112 +508,7 @@ def test_after_a_restart_what_waited_goes_in_one_batch() -> None:
     assert Inject("echo", ("m1", "m2")) in broker.tick(5.0)
 
 
-# -- chance histories --
-
-
-class Histories(RuleBasedStateMachine):
-    """Agents that send, read, answer, end and come back, and a hub that is restarted, in any order."""
-
-    agents = ("sky", "echo", "nova")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.broker = Broker()
-        self.now = 0.0
-        self.count = 0
-        self.typing: dict[str, tuple[str, ...]] = {}
-        self.typed_times: dict[str, int] = {}
-        self.taken: set[str] = set()
-        self.replies: dict[str, str] = {}
-
-    def take(self, effects: list[Effect]) -> None:
-        for effect in effects:
-            if isinstance(effect, Inject | Remind):
-                assert effect.recipient not in self.typing, "two typings at once"
-                self.typing[effect.recipient] = effect.ids
-                orders = [self.broker.get(i).order for i in effect.ids]
-                assert orders == sorted(orders)
-                if isinstance(effect, Inject):
-                    assert not self.taken & set(effect.ids), "typed again although it was taken"
-            elif isinstance(effect, LookFor):
-                self.take(self.broker.found(effect.id, effect.id in self.taken, self.now))
-
-    @rule(sender=st.sampled_from(agents), recipient=st.sampled_from(agents))
-    def send(self, sender: str, recipient: str) -> None:
-        self.count += 1
-        self.take(self.broker.send(message(f"m{self.count}", sender, recipient), self.now))
-
-    @rule(recipient=st.sampled_from(agents), is_taken=st.booleans())
-    def typed(self, recipient: str, is_taken: bool) -> None:
-        ids = self.typing.pop(recipient, ())
-        for message_id in ids:
-            self.typed_times[message_id] = self.typed_times.get(message_id, 0) + 1
-            if is_taken:
-                self.taken.add(message_id)
-        if ids:
-            self.take(self.broker.typed(recipient, is_taken, self.now))
-
-    @rule(recipient=st.sampled_from(agents))
-    def held(self, recipient: str) -> None:
-        if self.typing.pop(recipient, ()):
-            self.take(self.broker.held(recipient, self.now))
-
-    @rule(agent=st.sampled_from(agents), opens=st.booleans())
-    def reads(self, agent: str, opens: bool) -> None:
-        self.take(self.broker.opened(agent, self.now) if opens else self.broker.closed(agent))
-
-    @rule(number=st.integers(1, 30), text=st.sampled_from(["", "yes", "no"]))
-    def answers(self, number: int, text: str) -> None:
-        delivery = self.broker.deliveries.get(f"m{number}")
-        if delivery is None:
-            return
-        try:
-            if text:
-                self.take(self.broker.reply(f"m{number}", delivery.message.recipient, text, self.now))
-                assert self.replies.setdefault(f"m{number}", text) == text, "answered twice"
-            else:
-                self.take(self.broker.ack(f"m{number}", delivery.message.recipient, self.now))
-        except ClawMuxError as refused:
-            assert refused.code == "conflict"
-
-    @rule(number=st.integers(1, 30))
-    def takes_back(self, number: int) -> None:
-        delivery = self.broker.deliveries.get(f"m{number}")
-        if delivery is not None and delivery.state is QUEUED:
-            self.take(self.broker.cancel(f"m{number}", delivery.message.sender))
-
-    @rule(agent=st.sampled_from(agents))
-    def ends(self, agent: str) -> None:
-        self.typing.pop(agent, None)
-        self.take(self.broker.session_ended(agent))
-
-    @rule(seconds=st.sampled_from([1.0, LOOK_SECONDS, GRACE_SECONDS, TRY_SECONDS]))
-    def time_passes(self, seconds: float) -> None:
-        self.now += seconds
-        self.take(self.broker.tick(self.now))
-
-    @rule()
-    def the_hub_is_restarted(self) -> None:
-        kept, self.broker, self.typing = self.broker, Broker(), {}
-        for delivery in kept.deliveries.values():
-            self.take(self.broker.restore(delivery, self.now))
-
-    @invariant()
-    def nothing_is_typed_too_often(self) -> None:
-        assert all(self.broker.get(i).tries <= TRIES for i in self.broker.deliveries)
-
-    @invariant()
-    def nothing_living_is_forgotten(self) -> None:
-        """Whatever is neither settled nor held has a time at which something happens."""
-        for delivery in self.broker.deliveries.values():
-            lane = self.broker._lanes.get(delivery.message.recipient)
-            if delivery.is_living and lane is not None and not lane.is_closed and not lane.typing:
-                assert self.broker.deadline() is not None
-
-    @invariant()
-    def a_reply_stays(self) -> None:
-        assert all(self.broker.get(i).reply == text for i, text in self.replies.items())
-
-
-Histories.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
-TestHistories = Histories.TestCase
+def test_what_a_sender_is_owed_survives_a_restart() -> None:
+    broker = Broker()
+    assert broker.restore(failed().get("m1"), 0.0) == []
+    assert [d.message.id for d in broker.owed("sky")] == ["m1"]
