@@ -64,7 +64,7 @@ class Broker:
             return []
         lane = self._lane(message.recipient, now)
         # An answer always comes through: there are no more of them than its recipient has asked for.
-        if not message.re and len(lane.queued) + len(lane.pending) >= QUEUE_LIMIT:
+        if not message.re and self.is_full(message.recipient):
             raise ClawMuxError(
                 "too_many",
                 f"{QUEUE_LIMIT} messages wait for this recipient already; nothing was sent.",
@@ -74,6 +74,18 @@ class Broker:
         effects = self._pump(message.recipient, lane, now)
         # Stored once, as what it has become: one commit lies between the command and the typing.
         return [Changed(delivery), *effects] if self._living.get(message.id) is delivery else effects
+
+    def is_full(self, recipient: str) -> bool:
+        """Whether ``send`` would refuse a message to it."""
+        lane = self._lanes.get(recipient)
+        return lane is not None and len(lane.queued) + len(lane.pending) >= QUEUE_LIMIT
+
+    def forget(self, message_id: str) -> None:
+        """A new message could not be stored, so it was never sent. What was to be typed with it is answered with ``held``."""
+        delivery = self._living.pop(message_id, None)
+        if delivery is not None and (lane := self._lanes.get(delivery.message.recipient)) is not None:
+            lane.drop(message_id)
+            self._arm(delivery.message.recipient, lane)
 
     def cancel(self, message_id: str, by: str) -> list[Effect]:
         """Take back what was not typed yet. ``by`` is the sender; empty for the owner."""
