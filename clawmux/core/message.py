@@ -10,6 +10,8 @@ from clawmux.wire.words import MessageState
 LIVING = (MessageState.QUEUED, MessageState.INJECTING, MessageState.PENDING)
 """States of a message that something can still happen to by itself."""
 
+USER = "user"
+"""The sender of what a person sends: from the page, or from a shell that belongs to no session."""
 ANNOUNCED_BYTES = 2048
 """A text of more UTF-8 bytes is kept, and only announced in the recipient's input."""
 # A header is about 60 characters with names of eight; an announcement or a reminder some 140.
@@ -21,7 +23,7 @@ _ANNOUNCEMENT_CHARACTERS = 160
 class Message:
     id: str
     sender: str
-    """A session's id, or ``user``."""
+    """A session's id, or USER."""
     recipient: str
     """A session's id."""
     text: str

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from clawmux.core.message import USER
 from clawmux.hub.auth import Caller, Role
 from clawmux.hub.converse import Call, converse
 from clawmux.hub.runtime import Runtime
@@ -19,9 +20,6 @@ from clawmux.wire import cli
 from clawmux.wire.errors import ClawMuxError
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-
-USER = "user"
-"""The sender of what the owner sends from a shell that belongs to no session."""
 
 
 @dataclass(frozen=True, slots=True)
