@@ -5,7 +5,6 @@ Both are its own affair and undocumented, so everything here is read with doubt:
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
@@ -13,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from clawmux.adapters.runtimes.hooks import API_ERRORS, what_for
 from clawmux.wire.signs import Observation, Place, Sign, Taken
 from clawmux.wire.words import Activity, Kind, Source
 
@@ -20,8 +20,6 @@ from clawmux.wire.words import Activity, Kind, Source
 LOOK_BYTES = 1 << 20
 STATUS_BYTES = 1 << 16
 DETAIL_CHARS = 300
-_STATES = {"idle": Activity.IDLE, "shell": Activity.IDLE, "busy": Activity.THINKING}
-"""``shell``: only background commands run."""
 
 
 class ClaudeRecords:
@@ -32,8 +30,7 @@ class ClaudeRecords:
         self._status = self._home / "sessions" / f"{pid}.json"
         self._session = ""
         self._transcript: Tail | None = None
-        self._ending = Sign(Source.RECORD, Activity.IDLE)
-        """How the last turn ended, as the transcript tells it; it stands while the status file says idle."""
+        self._story = Story()
 
     def look(self) -> list[Observation]:
         status = _read_status(self._status)
@@ -41,18 +38,14 @@ class ClaudeRecords:
         if isinstance(session, str) and session != self._session:
             self._moved(session, transcript_path(self._home, str(status.get("cwd", "")), session))
         seen: list[Observation] = []
-        is_first = self._transcript is not None and self._transcript.is_new
-        for said in itertools.chain.from_iterable(map(read_line, self._transcript.lines() if self._transcript else ())):
-            if isinstance(said, Sign):
-                self._ending = said
-            else:
-                seen.append(said)
-        sign = read_status(status)
-        if is_first or sign is None or sign.activity is not Activity.IDLE:
-            self._ending = Sign(Source.RECORD, Activity.IDLE)
-        if sign is not None:
-            seen.append(self._ending if sign.activity is Activity.IDLE else sign)
-        return seen
+        if self._transcript is not None:
+            is_past = self._transcript.is_new
+            for line in self._transcript.lines():
+                seen += self._story.read(line)
+            if is_past:
+                self._story.ending = IDLE
+        sign = read_status(status, self._story)
+        return [*seen, sign] if sign else seen
 
     def placed(self, place: Place) -> None:
         if place.transcript:
@@ -64,7 +57,58 @@ class ClaudeRecords:
     def _moved(self, session: str, transcript: Path) -> None:
         self._session = session
         if self._transcript is None or self._transcript.file != transcript:
-            self._transcript = Tail(transcript)
+            self._transcript, self._story = Tail(transcript), Story()
+
+
+IDLE = Sign(Source.RECORD, Activity.IDLE)
+
+
+class Story:
+    """What the lines of a transcript come to: which tools run, and how the last turn ended."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, tuple[str, str]] = {}
+        """Id of a tool's use -> its name, and what it does."""
+        self.ending = IDLE
+
+    def read(self, line: bytes) -> list[Taken]:
+        """What the program has been told by this line. Most lines say nothing."""
+        try:
+            said = json.loads(line)
+        except (ValueError, RecursionError):
+            return []
+        if not isinstance(said, dict) or said.get("isSidechain") or said.get("isMeta"):
+            return []
+        kind, message = said.get("type"), said.get("message")
+        if kind == "queue-operation" and said.get("operation") == "enqueue":
+            return [Taken(Source.RECORD, text) for text in _texts(said.get("content"))]
+        content = message.get("content") if isinstance(message, dict) else None
+        if kind == "user":
+            return self._told(content)
+        if kind == "assistant":
+            self._answered(said, content)
+        return []
+
+    def _told(self, content: Any) -> list[Taken]:
+        for block in content if isinstance(content, list) else ():
+            if isinstance(block, dict) and block.get("type") == "tool_result":
+                self.running.pop(str(block.get("tool_use_id")), None)
+        texts = list(_texts(content))
+        if texts:
+            self.running.clear()
+            is_stopped = texts[0].startswith("[Request interrupted by user")
+            self.ending = Sign(Source.RECORD, Activity.IDLE, Kind.INTERRUPTED) if is_stopped else IDLE
+            return [] if is_stopped else [Taken(Source.RECORD, text) for text in texts]
+        return []
+
+    def _answered(self, said: Mapping[str, Any], content: Any) -> None:
+        if said.get("isApiErrorMessage"):
+            activity, kind = API_ERRORS.get(str(said.get("error")), (Activity.IDLE, Kind.API_ERROR))
+            self.ending = Sign(Source.RECORD, activity, kind, " ".join(" ".join(_texts(content)).split())[:DETAIL_CHARS])
+        for block in content if isinstance(content, list) else ():
+            if isinstance(block, dict) and block.get("type") == "tool_use":
+                name = str(block.get("name"))
+                self.running[str(block.get("id"))] = name, what_for(name, block.get("input"))
 
 
 class Tail:
@@ -104,39 +148,27 @@ def transcript_path(home: Path, directory: str, session: str) -> Path:
     return home / "projects" / re.sub(r"[^A-Za-z0-9]", "-", directory) / f"{session}.jsonl"
 
 
-def read_status(status: Mapping[str, Any]) -> Sign | None:
-    """The state in a status file. Thinking also stands for a tool that runs: the file does not tell them apart."""
+def read_status(status: Mapping[str, Any], story: Story) -> Sign | None:
+    """The state in a status file, with what the transcript knows of it."""
     state = status.get("status")
     if state == "waiting":
-        waits_for = str(status.get("waitingFor", ""))
+        asked = [what for _, what in story.running.values()]
+        waits_for = str(status.get("waitingFor", ""))[:DETAIL_CHARS]
         kind = Kind.PERMISSION if "permission" in waits_for else Kind.QUESTION
-        return Sign(Source.RECORD, Activity.NEEDS_YOU, kind, waits_for[:DETAIL_CHARS])
-    return Sign(Source.RECORD, _STATES[state]) if isinstance(state, str) and state in _STATES else None
+        return Sign(Source.RECORD, Activity.NEEDS_YOU, kind, asked[0] if len(asked) == 1 else waits_for)
+    if state == "busy":
+        name, _ = next(reversed(story.running.values()), ("", ""))
+        return Sign(Source.RECORD, Activity.TOOL, detail=name) if name else Sign(Source.RECORD, Activity.THINKING)
+    return story.ending if state in ("idle", "shell") else None
 
 
-def read_line(line: bytes) -> Iterator[Observation]:
-    """What one line of a transcript says; most say nothing."""
-    try:
-        said = json.loads(line)
-    except (ValueError, RecursionError):
-        return
-    if not isinstance(said, dict) or said.get("isSidechain"):
-        return
-    if said.get("type") == "queue-operation" and said.get("operation") == "enqueue":
-        yield from _taken(said.get("content"))
-    elif said.get("type") == "user" and not said.get("isMeta"):
-        message = said.get("message")
-        yield from _taken(message.get("content") if isinstance(message, dict) else None)
-
-
-def _taken(content: Any) -> Iterator[Observation]:
-    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content if isinstance(content, list) else []
-    for block in blocks:
+def _texts(content: Any) -> Iterator[str]:
+    """The texts among a message's blocks; also where it is one text."""
+    if isinstance(content, str):
+        yield content
+    for block in content if isinstance(content, list) else ():
         if isinstance(block, dict) and block.get("type") == "text" and isinstance(text := block.get("text"), str):
-            if text.startswith("[Request interrupted by user"):
-                yield Sign(Source.RECORD, Activity.IDLE, Kind.INTERRUPTED)
-            else:
-                yield Taken(Source.RECORD, text)
+            yield text
 
 
 def _read_status(file: Path) -> dict[str, Any]:

@@ -19,23 +19,32 @@ DETAIL_CHARS = 300
 _TELLING = ("command", "file_path", "path", "url", "query", "pattern", "notebook_path", "prompt", "description", "plan")
 # Tools whose permission is a question to the user rather than a leave to do something.
 _QUESTIONS = frozenset({"AskUserQuestion", "ExitPlanMode"})
-_FAILURES = {
+_LOGIN = (Activity.NEEDS_YOU, Kind.LOGIN)
+# Other errors of the model's API leave the agent at its prompt.
+API_ERRORS = {
     "rate_limit": (Activity.NEEDS_YOU, Kind.RATE_LIMIT),
-    "billing_error": (Activity.NEEDS_YOU, Kind.RATE_LIMIT),
-    "authentication_failed": (Activity.NEEDS_YOU, Kind.LOGIN),
-    "oauth_org_not_allowed": (Activity.NEEDS_YOU, Kind.LOGIN),
+    "authentication_failed": _LOGIN,
+    "oauth_org_not_allowed": _LOGIN,
+    "account_on_hold": _LOGIN,
+    "verification_required": _LOGIN,
+    "billing_error": _LOGIN,
+    "cloud_credential_error": _LOGIN,
 }
 
 
 class Hooks:
-    """Reads the hooks of one session in the order in which they come; remembers only which tools run.
+    """Reads the hooks of one session in the order in which they come; remembers which tools run, and what is asked.
 
-    A tool that ends while another runs leaves the agent at that other one.
+    A tool that ends while another runs leaves the agent at that other one; one that ends while a permission is asked for
+    another leaves the question standing. That a permission was given at the terminal is told by no hook until the tool has
+    ended, nor is Escape: the program's records and its screen tell these. The hook that asked is left running then.
     """
 
     def __init__(self) -> None:
         self._running: dict[str, str] = {}
         """Id of the tool's use -> its name, oldest first."""
+        self._asked: tuple[Any, Any] | None = None
+        """Tool and input of the permission that is asked for."""
 
     def read(self, body: str, request: str = "") -> list[Observation]:
         """What this hook says; nothing when it is no JSON object or an event that says nothing about the state.
@@ -52,9 +61,17 @@ class Hooks:
             return seen
         if session:
             seen.append(Place(session, _text(said, "transcript_path")))
-        if event in _EVENTS:
+        if event in _EVENTS and not self._is_beside_the_question(event, said):
             seen += _EVENTS[event](self, said, request)
         return seen
+
+    def _is_beside_the_question(self, event: str, said: Mapping[str, Any]) -> bool:
+        """Whether it is about another tool than the one that the user is asked about; any other event ends the question."""
+        if self._asked is not None and event in _OF_TOOLS and self._asked != (said.get("tool_name"), said.get("tool_input")):
+            _OF_TOOLS[event](self, said)
+            return True
+        self._asked = None
+        return False
 
     def _started(self, said: Mapping[str, Any], request: str) -> list[Observation]:
         self._running.clear()
@@ -65,26 +82,33 @@ class Hooks:
         return [Taken(Source.HOOK, _text(said, "prompt")), self._busy()]
 
     def _tool_begins(self, said: Mapping[str, Any], request: str) -> list[Observation]:
-        name = _text(said, "tool_name") or "a tool"
-        self._running[_text(said, "tool_use_id") or name] = name
+        self._begin(said)
         return [self._busy()]
 
     def _tool_ends(self, said: Mapping[str, Any], request: str) -> list[Observation]:
+        self._end(said)
+        return [self._busy()]
+
+    def _begin(self, said: Mapping[str, Any]) -> None:
+        name = _text(said, "tool_name") or "a tool"
+        self._running[_text(said, "tool_use_id") or name] = name
+
+    def _end(self, said: Mapping[str, Any]) -> None:
         name = _text(said, "tool_name")
         use = _text(said, "tool_use_id")
         # The id stands behind the tool's output, and may be cut off with it.
         ended = use if use in self._running else next((key for key, running in self._running.items() if running == name), "")
         self._running.pop(ended, None)
-        return [self._busy()]
 
     def _tools_end(self, said: Mapping[str, Any], request: str) -> list[Observation]:
         self._running.clear()
         return [self._busy()]
 
     def _permission(self, said: Mapping[str, Any], request: str) -> list[Observation]:
+        self._asked = said.get("tool_name"), said.get("tool_input")
         name = _text(said, "tool_name") or "a tool"
         kind = Kind.QUESTION if name in _QUESTIONS else Kind.PERMISSION
-        return [_sign(Activity.NEEDS_YOU, kind, f"{name}: {_telling(said.get('tool_input'))}".removesuffix(": "), request)]
+        return [_sign(Activity.NEEDS_YOU, kind, what_for(name, said.get("tool_input")), request)]
 
     def _notified(self, said: Mapping[str, Any], request: str) -> list[Observation]:
         """A permission's notice comes 6 s after its hook and knows less."""
@@ -92,7 +116,7 @@ class Hooks:
             return []
         return [_sign(Activity.NEEDS_YOU, Kind.QUESTION, _text(said, "message"))]
 
-    def _asked(self, said: Mapping[str, Any], request: str) -> list[Observation]:
+    def _elicited(self, said: Mapping[str, Any], request: str) -> list[Observation]:
         return [_sign(Activity.NEEDS_YOU, Kind.QUESTION, _text(said, "message"))]
 
     def _compacts(self, said: Mapping[str, Any], request: str) -> list[Observation]:
@@ -108,7 +132,7 @@ class Hooks:
 
     def _failed(self, said: Mapping[str, Any], request: str) -> list[Observation]:
         self._running.clear()
-        activity, kind = _FAILURES.get(_text(said, "error"), (Activity.IDLE, Kind.API_ERROR))
+        activity, kind = API_ERRORS.get(_text(said, "error"), (Activity.IDLE, Kind.API_ERROR))
         return [_sign(activity, kind, _text(said, "last_assistant_message") or _text(said, "error"))]
 
     def _interrupted(self, said: Mapping[str, Any], request: str) -> list[Observation]:
@@ -131,7 +155,7 @@ _EVENTS: dict[str, Callable[[Hooks, Mapping[str, Any], str], list[Observation]]]
     "PermissionRequest": Hooks._permission,
     "PermissionDenied": Hooks._tool_ends,
     "Notification": Hooks._notified,
-    "Elicitation": Hooks._asked,
+    "Elicitation": Hooks._elicited,
     "ElicitationResult": Hooks._tools_end,
     "PreCompact": Hooks._compacts,
     "PostCompact": Hooks._compacted,
@@ -139,6 +163,17 @@ _EVENTS: dict[str, Callable[[Hooks, Mapping[str, Any], str], list[Observation]]]
     "StopFailure": Hooks._failed,
     "Interrupt": Hooks._interrupted,
 }
+_OF_TOOLS: dict[str, Callable[[Hooks, Mapping[str, Any]], None]] = {
+    "PreToolUse": Hooks._begin,
+    "PostToolUse": Hooks._end,
+    "PostToolUseFailure": Hooks._end,
+    "PermissionDenied": Hooks._end,
+}
+
+
+def what_for(tool: str, given: Any) -> str:
+    """``Tool: what it is to do``, in the one field of its input that tells it best."""
+    return f"{tool}: {' '.join(_telling(given).split())}"[:DETAIL_CHARS].removesuffix(": ")
 
 
 def decision(allow: bool, text: str = "") -> str:
@@ -208,7 +243,6 @@ def _text(said: Mapping[str, Any], field: str) -> str:
 
 
 def _telling(given: Any) -> str:
-    """What a tool is asked to do, in the one field that tells it best."""
     if not isinstance(given, dict):
         return ""
     if isinstance(questions := given.get("questions"), list):
