@@ -19,14 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from heapq import heapify, heappop, heappush
 
+from clawmux.core.alarms import Alarms
 from clawmux.core.lane import GRACE_SECONDS, TRY_SECONDS, Lane
 from clawmux.core.message import Changed, Delivery, Effect, Inject, LookFor, Message, Reading, Remind
+from clawmux.core.settled import OWED_LIMIT, SETTLED_KEPT, Settled
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.words import MessageState
 
-__all__ = ["GRACE_SECONDS", "TRY_SECONDS", "Broker"]
+__all__ = ["GRACE_SECONDS", "OWED_LIMIT", "SETTLED_KEPT", "TRY_SECONDS", "Broker"]
 
 # The first typing and three more.
 TRIES = 4
@@ -38,29 +39,23 @@ BATCH_CHARACTERS = 1800
 """What they may come to: programs get slow with more in their input."""
 QUEUE_LIMIT = 500
 """Living messages to one recipient."""
-SETTLED_KEPT = 2000
-"""Settled messages that stay at hand, so that what is said twice needs no look into the store."""
-OWED_LIMIT = 500
-"""What one sender is told at most; of more, the oldest is left to ``clawmux messages``."""
-
 _ENDED = "The recipient has ended."
 
 
 @dataclass(slots=True)
 class Broker:
     _living: dict[str, Delivery] = field(default_factory=dict)
-    _settled: dict[str, Delivery] = field(default_factory=dict)
-    _owed: dict[str, dict[str, Delivery]] = field(default_factory=dict)
+    _settled: Settled = field(default_factory=Settled)
     _lanes: dict[str, Lane] = field(default_factory=dict)
-    _wakes: list[tuple[float, str]] = field(default_factory=list)
-    """A heap of when to look at which lane; an entry counts while its lane is armed for that time."""
+    _alarms: Alarms = field(default_factory=Alarms)
+    """When to look at which lane."""
     _orders: int = 0
 
     # -- senders --
 
     def send(self, message: Message, now: float) -> list[Effect]:
         """A new message. One whose id is known changes nothing: its sender asks again after a broken connection."""
-        if message.id in self._living or message.id in self._settled:
+        if message.id in self._living or self._settled.get(message.id) is not None:
             return []
         lane = self._lane(message.recipient, now)
         # An answer always comes through: there are no more of them than its recipient has asked for.
@@ -82,10 +77,9 @@ class Broker:
 
     def forget(self, message_id: str) -> None:
         """A new message could not be stored, so it was never sent. What was to be typed with it is answered with ``held``."""
-        delivery = self._living.pop(message_id, None)
-        if delivery is not None and (lane := self._lanes.get(delivery.message.recipient)) is not None:
-            lane.drop(message_id)
-            self._arm(delivery.message.recipient, lane)
+        delivery = self._living.get(message_id)
+        if delivery is not None:
+            self._leave(delivery)
 
     def cancel(self, message_id: str, by: str) -> list[Effect]:
         """Take back what was not typed yet. ``by`` is the sender; empty for the owner."""
@@ -100,12 +94,13 @@ class Broker:
 
     def owed(self, sender: str) -> list[Delivery]:
         """What the sender should be told with the next answer they get."""
-        return list(self._owed.get(sender, {}).values())
+        return self._settled.owed(sender)
 
     def told(self, sender: str, ids: Iterable[str]) -> list[Effect]:
         """They were told of these."""
-        owed = self._owed.get(sender, {})
-        return [effect for i in ids if i in owed for effect in self._settle(replace(owed[i], owed=False))]
+        wanted = set(ids)
+        owed = [d for d in self._settled.owed(sender) if d.message.id in wanted]
+        return [effect for delivery in owed for effect in self._settle(replace(delivery, owed=False))]
 
     # -- recipients --
 
@@ -155,8 +150,9 @@ class Broker:
 
     def session_ended(self, session: str) -> list[Effect]:
         """It will read nothing any more, and ask for nothing. What it has sent goes on."""
-        effects = self.told(session, list(self._owed.get(session, {})))
+        effects = self.told(session, [d.message.id for d in self.owed(session)])
         lane = self._lanes.pop(session, None)
+        self._alarms.set(session, None)
         if lane is not None:
             ids = sorted({*lane.queued, *lane.pending}, key=lambda i: self._living[i].order)
             for delivery in [self._living[i] for i in ids]:
@@ -190,7 +186,7 @@ class Broker:
                 effects += self._was_typed(delivery, lane, True, now)
             else:
                 effects += self._put(replace(delivery, state=MessageState.QUEUED))
-        self._arm(session, lane)
+        self._alarms.set(session, lane.wake())
         return effects
 
     # -- a restart --
@@ -201,10 +197,10 @@ class Broker:
         Tries count, not age: an hour without a hub fails nothing.
         """
         message_id, recipient = delivery.message.id, delivery.message.recipient
-        if message_id in self._living or message_id in self._settled:
+        if message_id in self._living or self._settled.get(message_id) is not None:
             return []
         if not delivery.is_living:
-            self._keep(delivery)
+            self._settled.keep(delivery)
             return []
         lane = self._lane(recipient, now)
         delivery = self._admit(delivery, lane)
@@ -218,7 +214,7 @@ class Broker:
             lane.was_typed(message_id, now)
             if delivery.state is MessageState.INJECTING:  # reminded, perhaps: it has the message in any case
                 effects = self._put(replace(delivery, state=MessageState.PENDING, tries=max(delivery.tries, 1)))
-        self._arm(recipient, lane)
+        self._alarms.set(recipient, lane.wake())
         return effects
 
     def found(self, session: str, message_id: str, was_typed: bool, now: float) -> list[Effect]:
@@ -241,26 +237,18 @@ class Broker:
     def load(self, delivery: Delivery) -> None:
         """A settled message that had left, back from the store: a late answer to it has come."""
         if not delivery.is_living and delivery.message.id not in self._living:
-            self._settled.setdefault(delivery.message.id, delivery)
+            self._settled.load(delivery)
 
     # -- time --
 
     def tick(self, now: float) -> list[Effect]:
         effects: list[Effect] = []
-        while (when := self.deadline()) is not None and when <= now:
-            _, session = heappop(self._wakes)
-            lane = self._lanes[session]
-            lane.armed = None
-            effects += self._pump(session, lane, now)
+        while (session := self._alarms.ring(now)) is not None:
+            effects += self._pump(session, self._lanes[session], now)
         return effects
 
     def deadline(self) -> float | None:
-        while self._wakes:
-            when, session = self._wakes[0]
-            if (lane := self._lanes.get(session)) is not None and lane.armed == when:
-                return when
-            heappop(self._wakes)
-        return None
+        return self._alarms.next()
 
     # -- reading --
 
@@ -273,7 +261,7 @@ class Broker:
 
     def knows(self, message_id: str) -> bool:
         """Whether ``get`` has it; if not, it can only be a settled one in the store."""
-        return message_id in self._living or message_id in self._settled
+        return message_id in self._living or self._settled.get(message_id) is not None
 
     def waiting(self, session: str) -> list[Delivery]:
         """What has not been typed to this session yet, in order."""
@@ -333,7 +321,7 @@ class Broker:
             if batch:
                 order = Remind if batch[0].is_taken else Inject
                 effects.append(order(session, lane.typing))
-        self._arm(session, lane)
+        self._alarms.set(session, lane.wake())
         return effects
 
     def _batch(self, lane: Lane, again: list[Delivery]) -> list[Delivery]:
@@ -364,39 +352,13 @@ class Broker:
         return self._settle(replace(delivery, state=state, reason=reason, owed=True))
 
     def _settle(self, delivery: Delivery) -> list[Effect]:
-        """It leaves the lane, and the living. Being typed just now, it stays among those until that is through."""
+        """It is living no more. Being typed just now, it stands among those until that is through."""
+        self._leave(delivery)
+        dropped = self._settled.keep(delivery)
+        return [Changed(d) for d in (delivery, dropped) if d is not None]
+
+    def _leave(self, delivery: Delivery) -> None:
         message = delivery.message
         if self._living.pop(message.id, None) is not None and (lane := self._lanes.get(message.recipient)) is not None:
             lane.drop(message.id)
-            self._arm(message.recipient, lane)
-        return [Changed(delivery), *self._keep(delivery)]
-
-    def _keep(self, delivery: Delivery) -> list[Effect]:
-        """Have it at hand while it is new, and while its sender is to be told of it."""
-        message = delivery.message
-        self._settled.pop(message.id, None)
-        self._settled[message.id] = delivery
-        if len(self._settled) > SETTLED_KEPT:
-            del self._settled[next(iter(self._settled))]
-        owed = self._owed.setdefault(message.sender, {})
-        owed.pop(message.id, None)
-        if delivery.owed:
-            owed[message.id] = delivery
-        if not owed:
-            del self._owed[message.sender]
-        elif len(owed) > OWED_LIMIT:
-            return self._settle(replace(next(iter(owed.values())), owed=False))
-        return []
-
-    def _arm(self, session: str, lane: Lane) -> None:
-        """Remember when to look at this lane again."""
-        wake = lane.wake()
-        if wake == lane.armed or self._lanes.get(session) is not lane:
-            return
-        lane.armed = wake
-        if wake is None:
-            return
-        heappush(self._wakes, (wake, session))
-        if len(self._wakes) > 2 * len(self._lanes) + 64:  # mostly entries that count no more
-            self._wakes = [(each.armed, name) for name, each in self._lanes.items() if each.armed is not None]
-            heapify(self._wakes)
+            self._alarms.set(message.recipient, lane.wake())

@@ -30,8 +30,6 @@ class Lane:
     """It could not be typed to; nothing is tried before then."""
     why: str = ""
     """Why it could not."""
-    armed: float | None = None
-    """When the broker looks at this lane again."""
     _ran: float = 0.0
     _grace: float = 0.0
 
