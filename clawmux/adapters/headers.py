@@ -66,6 +66,14 @@ def ids_in(text: str) -> list[str]:
     return list(dict.fromkeys(_ANY.findall(text)))
 
 
+def is_ours(draft: str) -> bool:
+    """Whether what stands in an input box begins with a header: it was not written there by a person."""
+    return bool(_FIRST.match(draft))
+
+
+_FIRST = re.compile(r"\[(?:MSG|VOICE) id:[\w-]+")
+
+
 def without(ids: Iterable[str], lines: Sequence[str]) -> list[str]:
     """The lines that are not of these messages."""
     known = frozenset(ids)

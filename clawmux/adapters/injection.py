@@ -1,8 +1,13 @@
-"""Typing a message into an agent's input box as a person would, and being sure of it. Decides nothing about which message.
+"""Typing messages into an agent's input box as a person would, and being sure of it. Decides nothing about which messages.
 
-Everything goes in by paste-buffer: it reaches the agent even while somebody scrolls in the pane (copy mode). Every paste
-stands in an if-shell of the same command list that asks first whether the pane is alive, because a paste into a dead pane ends
-tmux 3.3a; the Enter asks for dialogs as well, because Enter in a permission dialog approves it.
+Everything goes in by paste-buffer, which also reaches a pane in which somebody scrolls (copy mode). Every paste stands in an
+if-shell of the same command list that asks first whether the pane is alive, because a paste into a dead pane ends tmux 3.3a;
+and whether a dialog is open, because Enter in a permission dialog approves it. The Enter asks as well whether our own words
+are on the screen still.
+
+What was sent stands on the screen, outside the box: that is the proof of it, also for a hub that was ended meanwhile. What
+stands in the box under a header of ours is our own half-typed text. Everything else in the box is somebody's draft, which is
+put away and comes back, or waits for.
 """
 
 from __future__ import annotations
@@ -10,99 +15,275 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
-from clawmux.adapters.screen import REFUSALS, Box, InputRules, Screen, chunks, read_screen, same_words, sanitise
+from clawmux.adapters import headers
+from clawmux.adapters.screen import (
+    REFUSALS,
+    Box,
+    InputRules,
+    Screen,
+    chunks,
+    is_begun,
+    pieces_in,
+    read_screen,
+    same_words,
+    sanitise,
+)
 from clawmux.wire.errors import ClawMuxError
 
 MOST_ENTERS = 3
 # A busy screen shows a paste or takes an Enter within half a second; 8 KB of text were measured to take 2.5 s.
 SHOWN_SECONDS = 3.0
-LOOK_AGAIN_SECONDS = 0.03
+# A program may be drawing its screen just when it is read.
+DRAWN_SECONDS = 0.5
+LOOK_AGAIN_SECONDS = 0.02
+# Whoever has touched a key in the pane so recently may touch the next one while we type.
+TYPING_SECONDS = 3.0
+# So many lines above the screen are searched for messages that were sent.
+HISTORY_LINES = 1000
+# Backspaces at a time: what comes in one piece some programs take for a paste.
+CLEAR_PIECE = 50
+
+_BETWEEN = "\N{SYMBOL FOR UNIT SEPARATOR}"
+_LOOK_FORMAT = _BETWEEN.join(["#{pane_dead}", "#{pane_in_mode}", "#{?session_attached,#{session_activity},0}", "#{pane_height}"])
+
+
+class Found(StrEnum):
+    """Where a message is seen in a pane."""
+
+    NOWHERE = "nowhere"
+    BOX = "box"
+    """Typed at least in part, and not sent."""
+    SENT = "sent"
+
+
+class Held(ClawMuxError):
+    """Nothing of it is submitted, or only what ``sent`` names; to be tried again later."""
+
+    def __init__(self, reason: str, sent: Collection[str] = ()) -> None:
+        super().__init__("conflict", f"nothing was typed into the agent: {reason}.", "Try again when it is ready for text.")
+        self.reason = reason
+        """A few words for people: "somebody scrolls in its terminal"."""
+        self.sent = frozenset(sent)
+        """Ids of messages that stand on its screen as sent."""
 
 
 class Server(Protocol):
     async def command(self, *commands: Sequence[str]) -> list[str]: ...
 
-    async def capture(self, pane_id: str) -> str: ...
+
+@dataclass(slots=True)
+class Keyboard:
+    """What belongs to one pane between two typings: only one types at a time, and knows what the last one left in the box."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    unfinished: list[str] = field(default_factory=list)
 
 
-async def inject(server: Server, pane_id: str, text: str, rules: InputRules) -> None:
-    """Raises ``conflict`` with the reason while nothing of the message has been submitted; returns when it has been."""
-    message = _checked(text, rules)
-    pasting = Pasting(server, pane_id, rules, message)
-    screen = await pasting.look()
-    # A refused Enter has left the message in the box; then it only needs its Enter now.
-    if not same_words(screen.draft, message):
-        if screen.draft:
-            await pasting.stash()
-        await pasting.type()
-    await asyncio.sleep(rules.settle_ms / 1000)
-    for _ in range(MOST_ENTERS):
-        await pasting.enter()
-        if await pasting.wait(lambda screen: screen.box is not Box.OPEN or not same_words(screen.draft, message)):
-            return
-    raise _refused("it did not take the Enter; the message stands in its input box")
+async def inject(
+    server: Server,
+    pane_id: str,
+    messages: Sequence[str],
+    rules: InputRules,
+    keyboard: Keyboard | None = None,
+    over_scrolling: bool = False,
+) -> frozenset[str]:
+    """Type these, in order, as few inputs as the box takes well, and send them. Answers the ids of those that then stand on
+    the screen as sent; one that stands there already is not typed again. Raises ``Held`` with the reason while it may not be
+    done. ``over_scrolling``: also while somebody scrolls in the pane."""
+    keyboard = keyboard or Keyboard()
+    left = [_checked(message, rules) for message in messages]
+    wanted = frozenset(headers.ids_in(headers.batch(left)))
+    sent: frozenset[str] = frozenset()
+    try:
+        while True:
+            pasting = Pasting(server, pane_id, rules, headers.batch(_first_of(left, rules)), over_scrolling)
+            screen = await pasting.look()
+            sent |= wanted.intersection(headers.ids_in(screen.above))
+            left = headers.without(sent, left)
+            if not left:
+                return sent
+            group = _first_of(left, rules)
+            known = [*left, *keyboard.unfinished]
+            keyboard.unfinished = group
+            await pasting.type(screen, headers.batch(group), known)
+            sent |= await pasting.send(headers.ids_in(headers.batch(group)))
+            keyboard.unfinished = []
+            left = left[len(group) :]
+            if not left:
+                return sent
+    except Held as held:
+        raise Held(held.reason, sent | held.sent) from None
+
+
+async def look_for(server: Server, pane_id: str, ids: Collection[str], rules: InputRules) -> dict[str, Found]:
+    """Whether messages that may have been typed by a hub that was ended since stand in this pane."""
+    seen = await Pasting(server, pane_id, rules).read()
+    above, box = headers.ids_in(seen.screen.above), headers.ids_in(seen.screen.draft)
+    return {id: Found.SENT if id in above else Found.BOX if id in box else Found.NOWHERE for id in ids}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look at a pane."""
+
+    dead: bool
+    in_mode: bool
+    """Somebody scrolls in it, or chooses something of tmux's own."""
+    touched: float
+    """Unix seconds, whole: the last key of whoever is attached to it; 0 when nobody is."""
+    text: str
+    screen: Screen
 
 
 class Pasting:
-    """One message on its way into one pane, through a buffer of its own."""
+    """One input on its way into one pane, through a buffer of its own."""
 
-    def __init__(self, server: Server, pane_id: str, rules: InputRules, message: str) -> None:
+    def __init__(self, server: Server, pane_id: str, rules: InputRules, message: str = "", over_scrolling: bool = False) -> None:
         self._message = message
         self._server = server
         self._pane_id = pane_id
         self._rules = rules
+        self._over_scrolling = over_scrolling
         self._buffer = f"clawmux-{secrets.token_hex(6)}"
+        self._text = ""
+        """The screen as it was when its box was last seen open."""
 
     async def look(self) -> Screen:
-        """The screen with its open box; raises when there is none."""
-        answer = await self._server.command(["display-message", "-p", "-t", self._pane_id, "#{pane_dead}"])
-        if answer != ["0"]:
-            raise _refused("its program has ended")
-        screen = await self._read()
-        if screen.box is not Box.OPEN:
-            raise _refused(REFUSALS[screen.box])
-        return screen
+        """The screen with its open box, which nobody is about to change; raises when there is none."""
+        deadline = time.monotonic() + DRAWN_SECONDS
+        before: Screen | None = None
+        while True:
+            seen = await self.read()
+            self._check(seen)
+            screen = seen.screen
+            if screen.box is Box.OPEN and (not self._rules.steady_ms or (before and before.draft == screen.draft)):
+                self._text = seen.text
+                return screen
+            if time.monotonic() > deadline:
+                raise Held(REFUSALS.get(screen.box, "somebody is typing into its input box"))
+            before = screen if screen.box is Box.OPEN else None
+            await asyncio.sleep(self._rules.steady_ms / 1000 if before else LOOK_AGAIN_SECONDS)
 
-    async def stash(self) -> None:
+    def _check(self, seen: Seen) -> None:
+        if seen.dead:
+            raise Held("its program has ended")
+        if seen.in_mode and not self._over_scrolling:
+            raise Held("somebody scrolls in its terminal")
+        if time.time() - seen.touched < TYPING_SECONDS:
+            raise Held("somebody is typing in its terminal")
+        if seen.screen.box in (Box.DIALOG, Box.CLOSED):
+            raise Held(REFUSALS[seen.screen.box])
+
+    async def type(self, screen: Screen, message: str, known: Sequence[str]) -> None:
+        """Put the message into the box, which looks like ``screen``; ``known``: lines of ours that it may hold already."""
+        self._message = message
+        pieces = chunks(message + (" " if self._rules.trailing_space else ""), self._rules)
+        done = 0
+        # A hub that was ended, or an Enter that was not taken, has left ours in the box.
+        if not same_words(screen.draft, message):
+            if headers.is_ours(screen.draft) and is_begun(screen.draft, [message, *known]):
+                done = pieces_in(screen.draft, pieces) or await self._clear(screen.draft)
+            elif screen.draft:
+                await self._stash()
+            await self._paste_all(pieces[done:])
+        await asyncio.sleep(self._rules.settle_ms / 1000)
+
+    async def send(self, ids: Sequence[str]) -> frozenset[str]:
+        """Press Enter until it is taken. Answers the ids that then stand on the screen as sent."""
+        for _ in range(MOST_ENTERS):
+            await self._enter()
+            if await self.wait(lambda screen: screen.box is Box.OPEN and not same_words(screen.draft, self._message)):
+                return await self._proof(ids)
+            # The box may be gone because our message has opened a dialog.
+            if shown := await self._shown(ids):
+                return shown
+        raise Held("it did not take the Enter; the message stands in its input box")
+
+    async def _stash(self) -> None:
         """Put the draft away. Never on an empty box: there the same key brings an old draft back."""
         if not self._rules.stash_key:
-            raise _refused("somebody has typed into its input box")
+            raise Held("somebody has typed into its input box")
         await self.paste(self._rules.stash_key, "-r")
         if not await self.wait(lambda screen: screen.box is Box.OPEN and not screen.draft):
-            raise _refused("the half-typed text in its input box could not be put away")
+            raise Held("the half-typed text in its input box could not be put away")
 
-    async def type(self) -> None:
-        whole = self._message + (" " if self._rules.trailing_space else "")
-        for number, piece in enumerate(chunks(whole, self._rules)):
+    async def _clear(self, draft: str) -> int:
+        """Take back what we have typed before. More than is there, because blanks at its end are not seen."""
+        keys = self._rules.clear_key * (len(draft) + 8)
+        if not keys:
+            raise Held("a message that was typed before stands in its input box")
+        for start in range(0, len(keys), CLEAR_PIECE):
+            await self.paste(keys[start : start + CLEAR_PIECE], "-r")
+            await asyncio.sleep(self._rules.chunk_pause_ms / 1000)
+        if not await self.wait(lambda screen: screen.box is Box.OPEN and not screen.draft):
+            raise Held("a message that was typed before could not be taken out of its input box")
+        return 0
+
+    async def _paste_all(self, pieces: Sequence[str]) -> None:
+        for number, piece in enumerate(pieces):
             if number:
                 await asyncio.sleep(self._rules.chunk_pause_ms / 1000)
             await self.paste(piece, "-p", "-r")
-        if not await self.wait(lambda screen: screen.box is not Box.OPEN or same_words(screen.draft, self._message)):
-            raise _refused("its input box does not show the message")
+        if not await self.wait(lambda screen: screen.box is Box.OPEN and same_words(screen.draft, self._message)):
+            raise Held("its input box does not show the message")
 
-    async def enter(self) -> None:
-        await self.look()
-        await self.paste("\r", "-r", unless_shown=self._rules.dialogs)
+    async def _enter(self) -> None:
+        """Only while the box shows our message, and it alone."""
+        if not same_words((await self.look()).draft, self._message):
+            raise Held("somebody has typed into the message in its input box")
+        ours = [f"id:{id}" for id in headers.ids_in(self._message) if f"id:{id}" in self._text]
+        await self.paste("\r", "-r", only_with=ours[:1])
 
     async def wait(self, happened: Callable[[Screen], bool]) -> bool:
+        """Whether it comes to be so, and stays so for a moment."""
         deadline = time.monotonic() + SHOWN_SECONDS
-        while not happened(await self._read()):
+        is_second = not self._rules.steady_ms
+        while True:
+            if happened((await self.read(history=False)).screen):
+                if is_second:
+                    return True
+                is_second = True
+                await asyncio.sleep(self._rules.steady_ms / 1000)
+                continue
+            is_second = not self._rules.steady_ms
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        return True
 
-    async def _read(self) -> Screen:
-        return read_screen(await self._server.capture(self._pane_id), self._rules, self._message)
+    async def _proof(self, ids: Sequence[str]) -> frozenset[str]:
+        """A program may draw its empty box before what it has taken out of it."""
+        deadline = time.monotonic() + DRAWN_SECONDS
+        while True:
+            shown = await self._shown(ids)
+            if len(shown) == len(set(ids)) or time.monotonic() > deadline:
+                return shown
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
-    async def paste(self, data: str, *options: str, unless_shown: Sequence[str] = ()) -> None:
-        refused = "#{pane_dead}"
-        for words in unless_shown:
-            escaped = words.replace("#", "##").replace(",", "#,").replace("}", "#}")
-            refused = f"#{{||:{refused},#{{C:{escaped}}}}}"
+    async def _shown(self, ids: Sequence[str]) -> frozenset[str]:
+        return frozenset(ids).intersection(headers.ids_in((await self.read()).screen.above))
+
+    async def read(self, history: bool = True) -> Seen:
+        look = ["display-message", "-p", "-t", self._pane_id, _LOOK_FORMAT]
+        capture = ["capture-pane", "-p", "-t", self._pane_id, *(["-S", str(-HISTORY_LINES)] if history else [])]
+        first, *lines = await self._server.command(look, capture)
+        dead, in_mode, touched, height = first.split(_BETWEEN)
+        above, text = "\n".join(lines[: -int(height)]), "\n".join(lines[-int(height) :])
+        screen = read_screen(text, self._rules, self._message, above)
+        return Seen(dead != "0", in_mode not in ("", "0"), float(touched or 0), text, screen)
+
+    async def paste(self, data: str, *options: str, only_with: Sequence[str] = ()) -> None:
+        refused = "#{pane_dead}" if self._over_scrolling else "#{||:#{pane_dead},#{pane_in_mode}}"
+        for words in self._rules.dialogs:
+            # What stood on the screen beside an open box is only talk of dialogs, and so is what we type.
+            if words not in self._text and words not in self._message:
+                refused = f"#{{||:{refused},#{{C:{_escaped(words)}}}}}"
+        for words in only_with:
+            refused = f"#{{||:{refused},#{{==:#{{C:{_escaped(words)}}},0}}}}"
         answer = await self._server.command(
             ["set-buffer", "-b", self._buffer, "--", data],
             [
@@ -112,7 +293,21 @@ class Pasting:
             ],
         )
         if answer:
-            raise _refused("its program has ended or has opened a dialog")
+            raise Held("its program has ended, has opened a dialog, or somebody scrolls in its terminal")
+
+
+def _escaped(words: str) -> str:
+    return words.replace("#", "##").replace(",", "#,").replace("}", "#}")
+
+
+def _first_of(messages: list[str], rules: InputRules) -> list[str]:
+    """So many as fit into one input, and at least one."""
+    chars = lines = 0
+    for number, message in enumerate(messages):
+        chars, lines = chars + len(message) + 1, lines + message.count("\n") + 1
+        if number and (chars > rules.most_chars or lines > rules.most_lines):
+            return messages[:number]
+    return messages
 
 
 def _checked(text: str, rules: InputRules) -> str:
@@ -124,9 +319,5 @@ def _checked(text: str, rules: InputRules) -> str:
             "too_large", f"the message has {len(message)} characters; {rules.most_chars} fit.", "Send less at a time."
         )
     if message[0] in rules.commands:
-        raise _refused(f"a message that begins with {message[0]} would be run as a command")
+        raise Held(f"a message that begins with {message[0]} would be run as a command")
     return message
-
-
-def _refused(reason: str) -> ClawMuxError:
-    return ClawMuxError("conflict", f"nothing was typed into the agent: {reason}.", "Try again when it is ready for text.")

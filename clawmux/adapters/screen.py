@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,14 +26,24 @@ class InputRules:
     """Regexes of grey hints that look like a draft."""
     stash_key: str = ""
     """Control character that puts a draft away until after the next message; empty = a draft refuses the message."""
+    clear_key: str = "\x7f"
+    """Control character that takes a half-typed message of ours back: pressed once for each of its characters."""
+    mid_turn: bool = True
+    """Whether it takes text while it works."""
     chunk_chars: int = 400
     chunk_lines: int = 2
     chunk_pause_ms: int = 20
     settle_ms: int = 250
     """Between the last chunk and Enter: some boxes swallow an Enter that follows a paste at once."""
+    steady_ms: int = 20
+    """The box has to look the same for so long before it is typed into, and before an Enter counts as taken: a screen may be
+    read while its program is drawing it."""
     trailing_space: bool = True
     """Keeps a completion menu from taking the Enter."""
-    most_chars: int = 2000
+    most_chars: int = 2600
+    """Typed at a time; 2 KB of text with their headers fit."""
+    most_lines: int = 30
+    """Of the messages that are typed at a time; a taller box outgrows the screen, and what is in it cannot be read any more."""
     commands: str = "!/?"
     """A message that begins with one of these characters would be run, not read."""
 
@@ -50,6 +62,8 @@ class Screen:
     box: Box
     draft: str = ""
     """What stands in an open box already."""
+    above: str = ""
+    """What stands before the box, or instead of it: what the program has shown already."""
 
 
 REFUSALS: dict[Box, str] = {
@@ -62,47 +76,74 @@ REFUSALS: dict[Box, str] = {
 MOST_LINES_BELOW = 4
 
 
-def read_screen(text: str, rules: InputRules, typed: str = "") -> Screen:
-    """Where the input box is and what is in it; in doubt there is none. A box that has grown beyond the top of the screen is
-    known only by the end of what we have ``typed`` into it."""
-    if any(words in text for words in rules.dialogs):
-        return Screen(Box.DIALOG)
-    if any(words in text for words in rules.closed):
-        return Screen(Box.CLOSED)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Lines of the box: from ``first`` to before ``end``; the frame below is no part of it."""
+
+    first: int
+    end: int
+
+
+def read_screen(text: str, rules: InputRules, typed: str = "", history: str = "") -> Screen:
+    """Where the input box is and what is in it; in doubt there is none. ``history`` has scrolled off above. A box that has
+    grown beyond the top of the screen, or has empty lines in it, is known only by what we have ``typed`` into it."""
     lines = text.rstrip().split("\n")
-    found = _framed(lines, rules) if rules.frame else _unframed(lines, rules)
+    place = _framed(lines, rules) if rules.frame else _unframed(lines, rules, typed)
     if typed and _is_tail(lines, rules, typed):
         return Screen(Box.OPEN, typed)
-    if not found or not (prompt := re.match(rules.prompt, found[0])):
-        return Screen(Box.NONE)
-    draft = "\n".join([found[0][prompt.end() :], *found[1:]]).strip()
+    if place is None:
+        shut = _shut("\n".join(lines), rules)
+        # What a dialog hides is the box, so whatever it shows was sent. Without one, our words may stand in a box unseen.
+        return Screen(shut or Box.NONE, above=f"{history}\n{text}" if shut is Box.DIALOG else "")
+    above = "\n".join([history, *lines[: place.first]])
+    draft = _draft(lines[place.first : place.end], rules)
+    ours = bool(typed) and same_words(draft, typed)
+    # Words of dialogs above the box are only talked about. Without a frame its answers may look like a box themselves.
+    beside = lines[place.end if rules.frame or ours else place.first :]
+    if shut := _shut("\n".join(beside), rules):
+        return Screen(shut, above=above)
     is_hint = any(re.search(hint, draft) for hint in rules.placeholders)
-    return Screen(Box.OPEN, "" if is_hint else draft)
+    return Screen(Box.OPEN, "" if is_hint else draft, above)
 
 
-def _framed(lines: list[str], rules: InputRules) -> list[str]:
-    """The lines between the last two frame lines."""
+def _shut(text: str, rules: InputRules) -> Box | None:
+    if any(words in text for words in rules.dialogs):
+        return Box.DIALOG
+    return Box.CLOSED if any(words in text for words in rules.closed) else None
+
+
+def _draft(box: list[str], rules: InputRules) -> str:
+    prompt = re.match(rules.prompt, box[0])
+    return "\n".join([box[0][prompt.end() if prompt else 0 :], *box[1:]]).strip()
+
+
+def _framed(lines: list[str], rules: InputRules) -> _Place | None:
+    """Between the last two frame lines."""
     frames = [number for number, line in enumerate(lines) if re.search(rules.frame, line)]
     if len(frames) < 2 or len(lines) - 1 - frames[-1] > MOST_LINES_BELOW:
-        return []
-    return lines[frames[-2] + 1 : frames[-1]]
+        return None
+    place = _Place(frames[-2] + 1, frames[-1])
+    return place if place.first < place.end and re.match(rules.prompt, lines[place.first]) else None
 
 
 def _is_tail(lines: list[str], rules: InputRules, typed: str) -> bool:
     frames = [number for number, line in enumerate(lines) if rules.frame and re.search(rules.frame, line)]
     if len(frames) != 1 or len(lines) - 1 - frames[0] > MOST_LINES_BELOW:
         return False
-    shown = "".join("".join(lines[: frames[0]]).split())
-    return bool(shown) and "".join(typed.split()).endswith(shown)
+    shown = _bones("".join(lines[: frames[0]]))
+    return bool(shown) and _bones(typed).endswith(shown)
 
 
-def _unframed(lines: list[str], rules: InputRules) -> list[str]:
-    """From the last prompt to the next empty line."""
+def _unframed(lines: list[str], rules: InputRules, typed: str) -> _Place | None:
+    """From the last prompt to the next empty line, or to the end of what we have typed."""
     starts = [number for number, line in enumerate(lines) if re.match(rules.prompt, line)]
     if not starts:
-        return []
-    box = list(itertools.takewhile(str.strip, lines[starts[-1] :]))
-    return box if len(lines) - starts[-1] - len(box) <= MOST_LINES_BELOW else []
+        return None
+    first = starts[-1]
+    end = first + len(list(itertools.takewhile(str.strip, lines[first:])))
+    ours = (e for e in range(len(lines), end, -1) if typed and is_begun(_draft(lines[first:e], rules), [typed]))
+    end = next(ours, end)
+    return _Place(first, end) if len(lines) - end <= MOST_LINES_BELOW and end > first else None
 
 
 # ECMA-48: CSI, then the strings (OSC, DCS, SOS, PM, APC) with their ends, then two-character escapes. Also their C1 forms.
@@ -153,4 +194,41 @@ def chunks(text: str, rules: InputRules) -> list[str]:
 
 def same_words(shown: str, text: str) -> bool:
     """Whether the box shows this text; how it is broken into lines there says nothing."""
-    return "".join(shown.split()) == "".join(text.split())
+    found, expected = _bones(shown), _bones(text)
+    # Some programs write right-to-left words in the order in which they are seen.
+    return found == expected or (_is_right_to_left(text) and sorted(found) == sorted(expected))
+
+
+def is_begun(shown: str, texts: Sequence[str]) -> bool:
+    """Whether the box shows nothing but some of these texts, one after another, the last perhaps in part."""
+    rest = _bones(shown)
+    while rest:
+        bones = [_bones(text) for text in texts]
+        if any(text.startswith(rest) for text in bones):
+            return True
+        whole = next((text for text in bones if text and rest.startswith(text)), None)
+        if whole is None:
+            return False
+        rest = rest[len(whole) :]
+    return False
+
+
+def pieces_in(shown: str, pieces: Sequence[str]) -> int | None:
+    """How many of the pieces of one text the box shows; None when it cannot be told for sure."""
+    found = [number for number in range(1, len(pieces) + 1) if same_words(shown, "".join(pieces[:number]))]
+    return found[0] if len(found) == 1 else None
+
+
+def _bones(text: str) -> str:
+    """What any terminal shows of a text in the same way: no blanks, which wrapping adds and takes; no emoji, marks and joiners,
+    of which tmux keeps as many as fit into a cell."""
+    if text.isascii():
+        return "".join(text.split())
+    return "".join(c for c in text if c in _PLAIN or (c < "\U00010000" and unicodedata.category(c)[0] in "LNP"))
+
+
+_PLAIN = frozenset(chr(code) for code in range(0x21, 0x7F))
+
+
+def _is_right_to_left(text: str) -> bool:
+    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)

@@ -13,9 +13,10 @@ import contextlib
 import hashlib
 import os
 import re
+import secrets
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,8 @@ from typing import Self
 
 from clawmux.adapters import processes
 from clawmux.adapters.control import ControlClient, Ended, Refused, not_answering, quote
-from clawmux.adapters.injection import inject
+from clawmux.adapters.injection import Found, Keyboard, inject, look_for
+from clawmux.adapters.keys import press
 from clawmux.adapters.screen import InputRules
 from clawmux.adapters.tmux_server import KEEPER, OPTIONS, find_tmux, own_scope, server_environment
 from clawmux.wire.errors import ClawMuxError
@@ -41,6 +43,9 @@ _PANE_FORMAT = _BETWEEN.join(
 # tmux gives a program of several words to execvp(3) as it is; sh only changes the folder and hands on.
 # Without TMUX an agent's own `tmux kill-server` cannot reach the server that it lives in.
 _START = 'cd -- "$1" && shift && unset TMUX TMUX_PANE && exec "$@"'
+
+# 50 screens of some kilobytes each are one answer; between two of them others get their turn.
+MOST_CAPTURES = 50
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -78,7 +83,7 @@ class Tmux:
         self._connecting = asyncio.Lock()
         self._reconnecting: asyncio.Task[None] | None = None
         self._closed = False
-        self._typing: dict[str, asyncio.Lock] = {}
+        self._keyboards: dict[str, Keyboard] = {}
 
     async def __aenter__(self) -> Self:
         await self._connect(start=True)
@@ -136,12 +141,54 @@ class Tmux:
         with _named(pane_id):
             return "\n".join(await self.command(["capture-pane", "-p", "-t", _checked(pane_id)]))
 
-    async def inject(self, pane_id: str, text: str, rules: InputRules) -> None:
-        """Type a message into the agent's input box, one at a time a pane; ``conflict`` says why it may not be done now."""
-        lock = self._typing.setdefault(_checked(pane_id), asyncio.Lock())
-        async with lock:
+    async def captures(self, pane_ids: Sequence[str]) -> dict[str, str]:
+        """The same of many panes in one command list; one that is gone meanwhile is left out."""
+        screens: dict[str, str] = {}
+        for group in (pane_ids[n : n + MOST_CAPTURES] for n in range(0, len(pane_ids), MOST_CAPTURES)):
+            try:
+                screens.update(await self._captures(group))
+            except Refused:
+                for pane_id in group:
+                    with contextlib.suppress(Refused):
+                        screens.update(await self._captures([pane_id]))
+        return screens
+
+    async def _captures(self, pane_ids: Sequence[str]) -> dict[str, str]:
+        mark = secrets.token_hex(8)
+        commands: list[Sequence[str]] = []
+        for pane_id in map(_checked, pane_ids):
+            commands += [("display-message", "-p", f"{mark} {pane_id}"), ("capture-pane", "-p", "-t", pane_id)]
+        screens: dict[str, list[str]] = {}
+        for line in await self.command(*commands):
+            if line.startswith(mark):
+                screens[line.removeprefix(mark).strip()] = lines = []
+            else:
+                lines.append(line)
+        return {pane_id: "\n".join(lines) for pane_id, lines in screens.items()}
+
+    async def press(self, pane_id: str, keys: str, presses: int = 1) -> None:
+        """Type these characters so many times, each apart from what comes before; also while somebody scrolls in the pane."""
+        keyboard = self._keyboards.setdefault(_checked(pane_id), Keyboard())
+        async with keyboard.lock:
             with _named(pane_id):
-                await inject(self, pane_id, text, rules)
+                await press(self, pane_id, keys, presses)
+
+    async def inject(
+        self, pane_id: str, messages: str | Sequence[str], rules: InputRules, over_scrolling: bool = False
+    ) -> frozenset[str]:
+        """Type messages into the agent's input box, one at a time a pane; ``injection.Held`` says why it may not be done now.
+
+        Answers the ids of those that stand on the screen as sent: its program has them."""
+        lines = [messages] if isinstance(messages, str) else messages
+        keyboard = self._keyboards.setdefault(_checked(pane_id), Keyboard())
+        async with keyboard.lock:
+            with _named(pane_id):
+                return await inject(self, pane_id, lines, rules, keyboard, over_scrolling)
+
+    async def look_for(self, pane_id: str, ids: Collection[str], rules: InputRules) -> dict[str, Found]:
+        """Where messages that may have been typed stand in the pane."""
+        with _named(_checked(pane_id)):
+            return await look_for(self, pane_id, ids, rules)
 
     async def kill(self, pane: Pane) -> None:
         """End all processes of the agent, then its tmux session. Quiet when they are gone already."""
@@ -150,7 +197,7 @@ class Tmux:
         claim = None if listed else pane.session_id
         await asyncio.to_thread(processes.end_session, pane.pid, listed[0].dead if listed else False, claim)
         if listed:
-            self._typing.pop(pane.pane_id, None)
+            self._keyboards.pop(pane.pane_id, None)
             with contextlib.suppress(Refused, ServerGone):
                 await self.command(["kill-session", "-t", pane.pane_id])
 

@@ -287,12 +287,16 @@ INPUT_KEYS: dict[str, Key] = {
     "closed": Key("a list of texts", _texts),
     "placeholders": Key("a list of regular expressions", _regexes),
     "stash_key": Key("one control character, or an empty text", lambda value: _text(value) and len(value) <= 1),
+    "clear_key": Key("one control character, or an empty text", lambda value: _text(value) and len(value) <= 1),
+    "mid_turn": Key("true or false", lambda value: isinstance(value, bool)),
     "chunk_chars": Key("a whole number", _whole),
     "chunk_lines": Key("a whole number", _whole),
     "chunk_pause_ms": Key("a whole number", _whole),
     "settle_ms": Key("a whole number", _whole),
+    "steady_ms": Key("a whole number", _whole),
     "trailing_space": Key("true or false", lambda value: isinstance(value, bool)),
     "most_chars": Key("a whole number", _whole),
+    "most_lines": Key("a whole number", _whole),
     "commands": Key("a text", _text),
 }
 
