@@ -51,6 +51,16 @@ def batch(lines: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def apart(text: str) -> list[str]:
+    """The lines that a batch is made of. No text forges a header, so this is what was put together."""
+    starts = [found.start() for found in _BEGINS.finditer(text)]
+    cuts = sorted({0, *starts})
+    return [text[a:b].removesuffix("\n") for a, b in zip(cuts, [*cuts[1:], len(text) + 1], strict=True)]
+
+
+_BEGINS = re.compile(r"^\[(?:MSG|VOICE) id:[\w-]+", re.MULTILINE)
+
+
 def fits(text: str) -> bool:
     """Whether a text is typed as it is."""
     return len(text.encode("utf-8", "replace")) <= MOST_TYPED_BYTES and text.count("\n") < MOST_TYPED_LINES
@@ -68,10 +78,7 @@ def ids_in(text: str) -> list[str]:
 
 def is_ours(draft: str) -> bool:
     """Whether what stands in an input box begins with a header: it was not written there by a person."""
-    return bool(_FIRST.match(draft))
-
-
-_FIRST = re.compile(r"\[(?:MSG|VOICE) id:[\w-]+")
+    return bool(_BEGINS.match(draft))
 
 
 def without(ids: Iterable[str], lines: Sequence[str]) -> list[str]:

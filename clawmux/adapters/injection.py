@@ -87,17 +87,17 @@ class Keyboard:
 async def inject(
     server: Server,
     pane_id: str,
-    messages: Sequence[str],
+    text: str,
     rules: InputRules,
     keyboard: Keyboard | None = None,
     over_scrolling: bool = False,
 ) -> frozenset[str]:
-    """Type these, in order, as few inputs as the box takes well, and send them. Answers the ids of those that then stand on
-    the screen as sent; one that stands there already is not typed again. Raises ``Held`` with the reason while it may not be
-    done. ``over_scrolling``: also while somebody scrolls in the pane."""
+    """Type a message, or a batch of them in as few inputs as the box takes well, and send it. Answers the ids of those that
+    then stand on the screen as sent; one that stands there already is not typed again. Raises ``Held`` with the reason while
+    it may not be done. ``over_scrolling``: also while somebody scrolls in the pane."""
     keyboard = keyboard or Keyboard()
-    left = [_checked(message, rules) for message in messages]
-    wanted = frozenset(headers.ids_in(headers.batch(left)))
+    left = [_checked(message, rules) for message in headers.apart(sanitise(text))]
+    wanted = frozenset(headers.ids_in(text))
     sent: frozenset[str] = frozenset()
     try:
         while True:
@@ -310,8 +310,7 @@ def _first_of(messages: list[str], rules: InputRules) -> list[str]:
     return messages
 
 
-def _checked(text: str, rules: InputRules) -> str:
-    message = sanitise(text)
+def _checked(message: str, rules: InputRules) -> str:
     if not message:
         raise ClawMuxError("usage", "the message is empty.", "Say something.")
     if len(message) > rules.most_chars:

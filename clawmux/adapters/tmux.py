@@ -173,17 +173,14 @@ class Tmux:
             with _named(pane_id):
                 await press(self, pane_id, keys, presses)
 
-    async def inject(
-        self, pane_id: str, messages: str | Sequence[str], rules: InputRules, over_scrolling: bool = False
-    ) -> frozenset[str]:
-        """Type messages into the agent's input box, one at a time a pane; ``injection.Held`` says why it may not be done now.
+    async def inject(self, pane_id: str, text: str, rules: InputRules, over_scrolling: bool = False) -> frozenset[str]:
+        """Type a message or a batch into the agent's input box, one at a time a pane; ``injection.Held`` says why not now.
 
         Answers the ids of those that stand on the screen as sent: its program has them."""
-        lines = [messages] if isinstance(messages, str) else messages
         keyboard = self._keyboards.setdefault(_checked(pane_id), Keyboard())
         async with keyboard.lock:
             with _named(pane_id):
-                return await inject(self, pane_id, lines, rules, keyboard, over_scrolling)
+                return await inject(self, pane_id, text, rules, keyboard, over_scrolling)
 
     async def look_for(self, pane_id: str, ids: Collection[str], rules: InputRules) -> dict[str, Found]:
         """Where messages that may have been typed stand in the pane."""

@@ -65,6 +65,8 @@ def test_no_text_forges_a_header(texts: list[str]) -> None:
     ids = [f"msg-{number}" for number in range(len(texts))]
     batch = headers.batch([headers.line(i, "sky", "adam", text) for i, text in zip(ids, texts, strict=True)])
     assert headers.ids_in(batch) == ids
+    assert headers.batch(headers.apart(batch)) == batch
+    assert len(headers.apart(batch)) == max(len(texts), 1)
 
 
 def test_without_leaves_the_lines_of_others_and_every_reminder() -> None:
