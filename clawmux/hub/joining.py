@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from clawmux.adapters.store import Store
+from clawmux.core.session import Session
 from clawmux.hub.agents import Agents
 from clawmux.hub.journal import Journal
 from clawmux.hub.pages import Pages
@@ -22,6 +23,9 @@ class Joining(Protocol):
         """Monotonic seconds of the loop."""
 
     def perform(self, effects: Iterable[object], *then: Callable[[], None]) -> None: ...
+
+    def show_session(self, session: Session) -> None:
+        """Tell the pages what is new of it."""
 
     def start_task(self, work: Any, name: str) -> None: ...
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import json
 import logging
 import time
@@ -19,16 +20,18 @@ from clawmux.adapters.tmux import Tmux
 from clawmux.core import questions as asked
 from clawmux.core.conversation import Conversation
 from clawmux.core.engine import PutBack
-from clawmux.core.session import Session, activity
+from clawmux.core.session import Session
 from clawmux.hub.agents import Agents
 from clawmux.hub.journal import Journal
 from clawmux.hub.listener import Listener
+from clawmux.hub.messages import Messages
 from clawmux.hub.pages import Page, Pages
 from clawmux.hub.project_quality import ProjectQuality
 from clawmux.hub.projects import Projects
 from clawmux.hub.roster import describe
 from clawmux.hub.speaker import Speaker, Utterance
 from clawmux.hub.speech import Speech
+from clawmux.hub.states import States
 from clawmux.hub.typist import Typist
 from clawmux.hub.user_words import UserWords
 from clawmux.paths import Paths
@@ -54,7 +57,9 @@ class Runtime:
         self.projects = Projects(lambda: self.settings, self.agents, self.notice)
         self.tmux = tmux
         self.typist = Typist(self.agents, tmux)
-        self.user_words = UserWords(self, self.typist)
+        self.messages = Messages(self, self.typist, self.stage_of)
+        self.user_words = UserWords(self, self.typist, self.messages.loops.person_spoke)
+        self.states = States(self, tmux, paths)
         self.speech = Speech(
             paths,
             lambda: self.settings,
@@ -81,6 +86,10 @@ class Runtime:
         self.pages.on_owner_gone = self._owner_gone
         self.agents.on_changed = self._session_changed
         self.agents.on_ended = self._session_ended
+        self.agents.on_panes = self.states.panes_seen
+        self.agents.on_unseen = self.states.panes_unseen
+        self.states.on_changed = self.messages.state_changed
+        self.states.on_taken = self.messages.taken
         tmux.on_lost = self.agents.tmux_lost
         self._performers: dict[type[Any], Callable[[Any], None]] = {
             asked.Show: self._show,
@@ -93,6 +102,7 @@ class Runtime:
             asked.Changed: self._changed,
             **self.speech.performers,
             **self.user_words.performers,
+            **self.messages.performers,
         }
 
     # -- the loop --
@@ -111,13 +121,15 @@ class Runtime:
         self._arm()
 
     def _arm(self) -> None:
-        times = [t for t in (self.conversation.deadline(), self.speech.engine.deadline()) if t is not None]
+        deadlines = (self.conversation.deadline(), self.speech.engine.deadline(), self.messages.broker.deadline())
+        times = [t for t in deadlines if t is not None]
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(max(min(times), self.now + 0.001), self._tick) if times else None
 
     def _tick(self) -> None:
-        self.perform([*self.conversation.tick(self.now), *self.speech.engine.tick(self.now)])
+        now = self.now
+        self.perform([*self.conversation.tick(now), *self.speech.engine.tick(now), *self.messages.broker.tick(now)])
 
     def start_task(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -135,14 +147,17 @@ class Runtime:
         """Take up what the store and tmux hold, and start the speech service."""
         await self.agents.adopt()
         self._restore_questions()
+        self.messages.restore()
         if self.store.quarantined:
             self.notice(None, "error", f"The store was broken; it was put aside as {self.store.quarantined}.")
         self.start_task(self.agents.watch(), "watch agents")
+        self.start_task(self.states.watch(), "watch states")
         self.speech.start()
 
     def leave(self) -> None:
         """Let go of pages and waiting commands; both come back by themselves when there is a hub again."""
         self.speech.leave()
+        self.messages.leave()
         for page in self.pages:
             page.close()
         for waiting in self._answers.values():
@@ -174,6 +189,7 @@ class Runtime:
             if request.session_id not in {s.id for s in self.agents.living}:
                 self.perform(self.conversation.cancel(request.id, self.now))
             else:
+                self.states.stage(request.session_id, Stage.QUEUED)
                 self.agents.question_changed(request.session_id, Stage.QUEUED)
         self.perform([])
 
@@ -247,6 +263,7 @@ class Runtime:
             self.pages.owner.send({"type": "listening", "session_id": effect.session_id, "auto": effect.auto})
 
     def _words(self, effect: asked.Words) -> None:
+        self.messages.loops.person_spoke(effect.session_id)
         self.journal.event("user_text", effect.session_id, msg_id=effect.source_id, text=effect.text, via=effect.via)
 
     def _answer(self, effect: asked.Answer) -> None:
@@ -266,8 +283,9 @@ class Runtime:
         question = self.conversation.questions.get(effect.question_id)
         if question is not None and not question.request.fleeting:
             self._store_question(question)
-        current = self.conversation.current(effect.session_id)
-        self.agents.question_changed(effect.session_id, current.stage if current else None)
+        stage = self.stage_of(effect.session_id)
+        self.states.stage(effect.session_id, stage)
+        self.agents.question_changed(effect.session_id, stage)
         if question is None:
             self.pages.broadcast({"type": "attention_clear", "session_id": effect.session_id})
 
@@ -341,15 +359,26 @@ class Runtime:
     # -- sessions --
 
     def _session_changed(self, session: Session) -> None:
+        self.messages.session_changed(session.id)
+        self.show_session(session)
+
+    def show_session(self, session: Session) -> None:
         view = self.session_view(session)
         message = {"type": "session_status", "session_id": session.id, "status": session.state.value, "session": view}
         self.journal.then(lambda: self.pages.broadcast(message))
 
     def _session_ended(self, session: Session) -> None:
-        for effect in self.conversation.end_session(session.id, self.now):
+        ended = (self.conversation.end_session(session.id, self.now), self.messages.session_ended(session.id))
+        for effect in itertools.chain(*ended):
             self._performers[type(effect)](effect)
+        self.states.ended(session)
         self.journal.then(lambda: self.pages.broadcast(self.session_list()))
         self._arm()
+
+    def stage_of(self, session_id: str) -> Stage | None:
+        """Where its open question stands."""
+        question = self.conversation.current(session_id)
+        return question.stage if question else None
 
     def session_view(self, session: Session) -> dict[str, Any]:
         question = self.conversation.current(session.id)
@@ -357,12 +386,13 @@ class Runtime:
         runtime = self.agents.runtime_of(session)
         return {
             **describe(session),
-            "activity": activity(session, stage).value,
+            **self.states.view(session),
             "needs_you": bool(question and question.request.listen and stage in _NEEDS_YOU),
             "accepts_text": bool(runtime and runtime.input is not None),
             "question": {"id": question.request.id, "text": question.request.text, "stage": question.stage.value}
             if question
             else None,
+            "messages": self.messages.counts(session.id),
         }
 
     def session_list(self) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from clawmux.adapters.screen import with_header
+from collections.abc import Callable
+
+from clawmux.adapters import headers
 from clawmux.core import questions as asked
 from clawmux.hub.joining import Joining
 from clawmux.hub.typist import Typist
@@ -10,8 +12,10 @@ from clawmux.wire.errors import ClawMuxError
 
 
 class UserWords:
-    def __init__(self, hub: Joining, typist: Typist) -> None:
+    def __init__(self, hub: Joining, typist: Typist, on_typed: Callable[[str], None]) -> None:
+        """``on_typed``: hears of the session that has got some."""
         self._hub = hub
+        self._on_typed = on_typed
         self._typist = typist
         self._typing: set[str] = set()
         """Ids of words that are on their way."""
@@ -25,12 +29,15 @@ class UserWords:
 
     async def _type(self, effect: asked.Deliver) -> None:
         try:
-            await self._typist.type(effect.session_id, with_header(f"VOICE id:{effect.source_id} from:user", effect.text))
+            # Who speaks to an agent from the page need not know that their terminal is still scrolled back somewhere.
+            words = headers.voice(effect.source_id, effect.text)
+            await self._typist.type(effect.session_id, words, over_scrolling=True)
         except ClawMuxError as error:
             self._not_delivered(effect, error)
             return
         finally:
             self._typing.discard(effect.source_id)
+        self._on_typed(effect.session_id)
         hub = self._hub
         hub.journal.event("user_text", effect.session_id, msg_id=effect.source_id, text=effect.text, via=effect.via)
         acknowledgment = {"type": "text_ack", "id": effect.source_id, "state": "delivered", "reason": ""}

@@ -1,0 +1,87 @@
+"""The broker's typing effects, carried out: each becomes a task, and its end an input of the broker. Decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from clawmux.adapters import headers
+from clawmux.core.broker import Broker
+from clawmux.core.message import Inject, LookFor, Remind
+from clawmux.hub.joining import Joining
+from clawmux.hub.message_store import Kept
+from clawmux.hub.typist import Typist
+from clawmux.wire.errors import ClawMuxError
+
+log = logging.getLogger(__name__)
+
+# A tmux that does not answer yet is asked again.
+LOOK_AGAIN_SECONDS = 1.0
+
+
+class MessageTyping:
+    def __init__(self, hub: Joining, broker: Broker, typist: Typist, living: Mapping[str, Kept]) -> None:
+        self._hub = hub
+        self._broker = broker
+        self._typist = typist
+        self._living = living
+        self.performers: dict[type[Any], Callable[[Any], None]] = {
+            Inject: lambda e: self._type(e, _line),
+            Remind: lambda e: self._type(e, _reminder),
+            LookFor: lambda e: hub.start_task(self._looking_for(e), f"look for {e.id}"),
+        }
+
+    def _type(self, effect: Inject | Remind, compose: Callable[[Kept], str]) -> None:
+        """Not before it is stored that it may have been typed."""
+
+        def start() -> None:
+            self._hub.start_task(self._typing(effect, compose), f"type to {effect.recipient}")
+
+        self._hub.journal.then(start, lambda error: self._held(effect, "the disk does not take it"))
+
+    async def _typing(self, effect: Inject | Remind, compose: Callable[[Kept], str]) -> None:
+        lines = [compose(self._living[i]) for i in effect.ids if i in self._living]
+        try:
+            is_taken = await self._typist.type(effect.recipient, headers.batch(lines)) if lines else False
+        except ClawMuxError as error:
+            self._held(effect, _reason(error))
+        except Exception:
+            log.exception("typing to %s failed", effect.recipient)
+            self._held(effect, "typing to it failed; the hub's log has the reason")
+        else:
+            self._hub.perform(self._broker.typed(effect.recipient, effect.ids, is_taken, self._hub.now))
+
+    def _held(self, effect: Inject | Remind, why: str) -> None:
+        self._hub.perform(self._broker.held(effect.recipient, effect.ids, self._hub.now, why))
+
+    async def _looking_for(self, effect: LookFor) -> None:
+        """Until it is known."""
+        while True:
+            try:
+                was_typed = await self._typist.look_for(effect.recipient, effect.id)
+            except ClawMuxError as error:
+                if error.code == "not_found":
+                    return  # the end of the session settles it
+                log.warning("looking for message %s: %s", effect.id, error.text)
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            else:
+                self._hub.perform(self._broker.found(effect.recipient, effect.id, was_typed, self._hub.now))
+                return
+
+
+def _line(kept: Kept) -> str:
+    message = kept.message
+    return headers.typed(
+        message.id, kept.sender_name, kept.recipient_name, message.text, expects=message.expects_response, re=message.re
+    )
+
+
+def _reminder(kept: Kept) -> str:
+    return headers.reminder(kept.message.id, kept.sender_name, kept.recipient_name)
+
+
+def _reason(error: ClawMuxError) -> str:
+    """What kept us from typing, as it is shown beside the message."""
+    return error.text.removeprefix("nothing was typed into the agent: ").rstrip(".")
