@@ -1,14 +1,13 @@
 """One agent session: starting, ready, active, dead. Decides; touches nothing.
 
-``dead`` is final. Activity is told with the evidence it came from and its age is the reader's to judge;
-what is not known is ``unknown``.
+``dead`` is final. What a living one does is weighed in ``state``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from clawmux.wire.words import Activity, SessionState, Stage
+from clawmux.wire.words import SessionState, Stage
 
 # state -> the states it may become. An illegal move is refused and changes nothing.
 MOVES: dict[SessionState, frozenset[SessionState]] = {
@@ -16,14 +15,6 @@ MOVES: dict[SessionState, frozenset[SessionState]] = {
     SessionState.READY: frozenset({SessionState.ACTIVE, SessionState.DEAD}),
     SessionState.ACTIVE: frozenset({SessionState.READY, SessionState.DEAD}),
     SessionState.DEAD: frozenset(),
-}
-
-_ACTIVITY_OF_STAGE: dict[Stage, Activity] = {
-    Stage.QUEUED: Activity.WAITING,
-    Stage.SPEAKING: Activity.SPEAKING,
-    Stage.LISTENING: Activity.LISTENING,
-    Stage.WAITING: Activity.NEEDS_YOU,
-    Stage.TRANSCRIBING: Activity.LISTENING,
 }
 
 
@@ -47,6 +38,10 @@ class Session:
     """Unix seconds of the last sign of life: a command, words, output."""
     reason: str = ""
     """Why it is dead, or what it waits for while starting."""
+    report: str = ""
+    """What it says that it works on."""
+    reported: float = 0.0
+    """When it said so; unix seconds."""
 
     def moved(self, state: SessionState, reason: str = "") -> Session:
         """In that state, or unchanged when the move is not allowed."""
@@ -61,13 +56,6 @@ def with_question(session: Session, stage: Stage | None) -> Session:
     if stage is not None:
         return session.moved(SessionState.ACTIVE)
     return session.moved(SessionState.READY) if session.state is SessionState.ACTIVE else session
-
-
-def activity(session: Session, stage: Stage | None) -> Activity:
-    """What the agent does, from the one evidence there is yet: its own converse calls."""
-    if session.state is SessionState.DEAD:
-        return Activity.UNKNOWN
-    return Activity.UNKNOWN if stage is None else _ACTIVITY_OF_STAGE.get(stage, Activity.UNKNOWN)
 
 
 def idle_deadline(session: Session, stage: Stage | None, idle_minutes: float) -> float | None:

@@ -21,6 +21,8 @@ LEVELS = (Source.RECORD, Source.SCREEN)
 CHANGED_SECONDS = 0.4
 # What has not changed since before the hook may only be late: programs write and draw later than they tell.
 UNCHANGED_SECONDS = 1.2
+# While a hook waits for the answer to its question, only a dialog that takes very long to be drawn looks like none.
+UNCHANGED_QUESTION_SECONDS = 5.0
 # Looked at several times a second; when nobody can look any more it says nothing.
 LEVEL_AGE_SECONDS = 4.0
 # A hook that nothing confirms any more: a long command may be silent for minutes.
@@ -226,7 +228,7 @@ def _held(looked: _Evidence, told: _Evidence) -> bool:
     """Whether what is looked at has been seen so for long enough after the other was told."""
     if looked.since > told.since:
         return looked.seen - looked.since >= CHANGED_SECONDS
-    return looked.seen - told.since >= UNCHANGED_SECONDS
+    return looked.seen - told.since >= (UNCHANGED_QUESTION_SECONDS if told.sign.request else UNCHANGED_SECONDS)
 
 
 def _said(doing: Doing) -> tuple[Activity, Kind, str, str]:

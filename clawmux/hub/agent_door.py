@@ -50,7 +50,7 @@ async def post_cli(request: web.Request) -> web.Response:
         return _argv_response(failure.exit_code, cli.error_text(failure), "")
     if said.error is not None:
         return _argv_response(said.error.exit_code, cli.error_text(said.error), said.out)
-    return _argv_response(0, "", said.out)
+    return _argv_response(0, said.note, said.out)
 
 
 def _argv_response(exit_code: int, stderr: str, stdout: str) -> web.Response:

@@ -34,7 +34,7 @@ from clawmux.wire.words import SessionState
 log = logging.getLogger(__name__)
 
 # One control-mode command of 0.04 ms (0.2 ms with 200 sessions): cheaper than any notification tmux 3.3a offers.
-WATCH_SECONDS = 1.0
+WATCH_SECONDS = 0.5
 # An agent that shows no prompt and makes no call in this time is up as far as anybody can tell.
 STARTING_SECONDS = 60.0
 # The wall clock may run ahead of the steady one by this much before we say that the machine slept or its clock was set.
@@ -64,6 +64,10 @@ class Agents(Roster):
         self._leftovers: set[str] = set()
         """Ended sessions whose pane may still live: tmux did not answer, or was about to start it."""
         self._looked_at = time.time(), time.monotonic()
+        self.on_panes: Callable[[dict[str, Pane]], None] = lambda panes: None
+        """What tmux tells at every look; ended ones are still in it."""
+        self.on_unseen: Callable[[str], None] = lambda reason: None
+        """tmux does not answer, for this reason."""
 
     def runtime_of(self, session: Session) -> Runtime | None:
         return self.runtimes.get(session.runtime)
@@ -166,6 +170,7 @@ class Agents(Roster):
                 await self.look()
             except ClawMuxError as error:
                 log.warning("watching the agents: %s", error.text)
+                self.on_unseen(error.text)
             except Exception:
                 # Whatever it was, the next look is for all the others.
                 log.exception("watching the agents failed")
@@ -175,6 +180,7 @@ class Agents(Roster):
         panes = {pane.session_id: pane for pane in await self._tmux.panes()}
         now = time.time()
         self._forgive_a_jump(now)
+        self.on_panes(panes)
         for session_id in [s.id for s in self.living]:
             # Anew each time: what is awaited below lets others end and change sessions.
             session, pane = self._sessions[session_id], panes.get(session_id)
@@ -204,11 +210,6 @@ class Agents(Roster):
         self._put(session)
         self._journal.flush()
         return session
-
-    def contacted(self, session_id: str) -> None:
-        """The agent called: it is up, and alive."""
-        if (session := self._sessions.get(session_id)) and session.state is not SessionState.DEAD:
-            self._put(session.moved(SessionState.READY).seen(time.time()))
 
     # -- inside --
 

@@ -57,6 +57,8 @@ ACCESS: dict[str, Access] = {
     "POST /api/sessions": OWNER,
     "DELETE /api/sessions/{id}": OWNER,
     "PUT /api/sessions/{id}/voice": OWNER,
+    "POST /api/sessions/{id}/permission": OWNER,
+    "POST /api/sessions/{id}/interrupt": OWNER,
     "GET /api/history": OWNER,
     "GET /api/settings": OWNER,
     "PUT /api/settings": OWNER,

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from clawmux.core.session import Session, with_question
@@ -43,6 +44,10 @@ class Roster:
         """Process id of each pane -> session id, for telling who calls."""
         return {s.pid: s.id for s in self.living if s.pid}
 
+    def alive(self, session_id: str) -> Session | None:
+        session = self._sessions.get(session_id)
+        return session if session is not None and session.state is not SessionState.DEAD else None
+
     def get(self, session_id: str) -> Session:
         session = self._sessions.get(session_id)
         if session is None or session.state is SessionState.DEAD:
@@ -68,6 +73,16 @@ class Roster:
         """The agent called: it is up, and alive."""
         if (session := self._sessions.get(session_id)) and session.state is not SessionState.DEAD:
             self._put(session.moved(SessionState.READY).seen(time.time()))
+
+    def came_up(self, session_id: str) -> None:
+        """Its program is there: a hook of it says so."""
+        if (session := self.alive(session_id)) and session.state is SessionState.STARTING:
+            self._put(session.moved(SessionState.READY).seen(time.time()))
+
+    def reported(self, session_id: str, text: str) -> None:
+        """What it says that it works on; stored."""
+        self._put(replace(self.get(session_id), report=text, reported=round(time.time(), 1)))
+        self._journal.flush()
 
     def question_changed(self, session_id: str, stage: Stage | None) -> None:
         self._stages[session_id] = stage

@@ -6,63 +6,17 @@ for everything that went otherwise.
 
 from __future__ import annotations
 
-import re
-import secrets
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 from clawmux.core.message import USER
-from clawmux.hub.auth import Caller, Role
+from clawmux.hub import message_verbs, state_verbs
+from clawmux.hub.auth import Role
 from clawmux.hub.converse import Call, converse
-from clawmux.hub.runtime import Runtime
+from clawmux.hub.door import Door, Handler, Said, checked_request_id
 from clawmux.wire import cli
 from clawmux.wire.errors import ClawMuxError
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command prints and exits with; ``error`` goes to stderr and gives the exit code."""
-
-    out: str = ""
-    error: ClawMuxError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """One call: who calls, known from the socket, and for which session."""
-
-    runtime: Runtime
-    caller: Caller
-    hint: str
-    """The session named in the path; counts for the owner only. ``-``: none."""
-    request_id: str
-    """Chosen by the client, the same when it asks again after a broken connection; empty: it chose none."""
-    page_url: str
-
-    @property
-    def session_id(self) -> str:
-        """The session that speaks: the caller's own, or for the owner the one in the path."""
-        if self.caller.role is Role.AGENT:
-            return self.runtime.agents.get(self.caller.session_id or "").id
-        if self.hint == "-":
-            raise ClawMuxError("usage", "this shell belongs to no agent session.", "Set CLAWMUX_SESSION_ID, or use the page.")
-        return self.runtime.agents.find(self.hint).id
-
-    @property
-    def is_owner(self) -> bool:
-        """Not an agent: a person at a shell or a page, or a script of theirs."""
-        return self.caller.role is not Role.AGENT
-
-    @property
-    def sender(self) -> str:
-        """Who sends messages through this door: a session's id, or ``user``."""
-        return USER if self.is_owner and self.hint == "-" else self.session_id
-
-
-Handler = Callable[[Door, Any], Coroutine[Any, Any, Said]]
+__all__ = ["HANDLERS", "USER", "Door", "Handler", "Said", "carry_out", "checked_request_id"]
 
 
 async def _converse(door: Door, said: cli.Converse) -> Said:
@@ -76,20 +30,11 @@ async def _converse(door: Door, said: cli.Converse) -> Said:
         resume=bool(said.resume),
     )
     words = await converse(door.runtime, call, door.page_url)
-    return Said(f"{words}\n" if words else "")
-
-
-async def _status(door: Door, said: cli.Status) -> Said:
-    runtime = door.runtime
-    view = runtime.session_view(runtime.agents.get(door.session_id))
-    pages = len(runtime.pages)
-    lines = [
-        f"{view['name']}: {view['state']}, {view['activity'].replace('_', ' ')}",
-        f"voice: {view['voice']}",
-        f"page: {'connected' if pages else 'none connected'}",
-        f"speech: {runtime.speech.view()['state'].replace('_', ' ')}",
-    ]
-    return Said("\n".join(lines) + "\n")
+    # stdout is the user's words alone.
+    owed = door.runtime.messages.owed(call.session_id)
+    door.runtime.messages.told(owed)
+    note = "".join(f"clawmux: {message_verbs.owed_line(delivery)}\n" for delivery in owed)
+    return Said(f"{words}\n" if words else "", note=note)
 
 
 async def _cancel_converse(door: Door, said: cli.CancelConverse) -> Said:
@@ -106,9 +51,10 @@ async def _help(door: Door, said: cli.Help) -> Said:
 
 HANDLERS: dict[type[Any], Handler] = {
     cli.Converse: _converse,
-    cli.Status: _status,
     cli.CancelConverse: _cancel_converse,
     cli.Help: _help,
+    **message_verbs.HANDLERS,
+    **state_verbs.HANDLERS,
 }
 
 
@@ -117,14 +63,6 @@ async def carry_out(door: Door, said: cli.Request) -> Said:
     handler = HANDLERS.get(type(said))
     if handler is None:
         raise ClawMuxError("usage", "this hub does not know that command.", "Install the hub and the command from one version.")
-    if door.caller.role is Role.AGENT:
+    if door.caller.role is Role.AGENT and not isinstance(said, cli.Hook):  # those are many, and nothing is stored for them
         door.runtime.agents.contacted(door.session_id)
     return await handler(door, said)
-
-
-def checked_request_id(text: str) -> str:
-    if not text:
-        return secrets.token_hex(16)
-    if not _REQUEST_ID.fullmatch(text):
-        raise ClawMuxError("usage", f"request id {text[:70]!r} must be 8 to 64 letters, digits, - and _.")
-    return text

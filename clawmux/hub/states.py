@@ -1,0 +1,296 @@
+"""What every agent does: collects what its hooks, its records and its screen tell, and lets ``core.state`` weigh it.
+
+Looks at all living agents twice a second: a screen is fetched only when something was written to it, all of them in one command;
+records are read in one thread, one agent after the other. Decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from clawmux.adapters import processes
+from clawmux.adapters.runtimes.hooks import Hooks
+from clawmux.adapters.runtimes.manifest import Runtime as Manifest
+from clawmux.adapters.runtimes.records import Program, Records, open_records
+from clawmux.adapters.runtimes.screens import read_sign
+from clawmux.adapters.tmux import Pane, Tmux
+from clawmux.core.session import Session
+from clawmux.core.state import AgentState, Doing
+from clawmux.hub.joining import Joining
+from clawmux.hub.permissions import Decision, Permissions, Question
+from clawmux.paths import Paths
+from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.signs import Observation, Place, Sign, Taken
+from clawmux.wire.words import Activity, Kind, Source, Stage
+
+log = logging.getLogger(__name__)
+
+# Two looks that agree are needed against a hook, and a change is to be known within 2 s.
+LOOK_SECONDS = 0.5
+# tmux tells the second of a pane's last output: in the one that has just passed there may have been more after our look.
+OUTPUT_SECONDS = 1.5
+
+
+@dataclass(slots=True, eq=False)
+class Watched:
+    """One living agent, and what it is watched with."""
+
+    session_id: str
+    state: AgentState
+    manifest: Manifest | None
+    pane_id: str = ""
+    records: Records | None = None
+    hooks: Hooks = field(default_factory=Hooks)
+    in_mode: bool = False
+    last_output: float = 0.0
+    """Unix seconds."""
+    captured: float = 0.0
+    """When its screen was fetched last; unix seconds."""
+    screen: str = ""
+    sign: Sign | None = None
+    """What that screen said."""
+    asked: str = ""
+    """What its dialog asks, as the pages were told."""
+
+
+class States:
+    def __init__(self, hub: Joining, tmux: Tmux, paths: Paths) -> None:
+        self.permissions = Permissions()
+        self.on_changed: Callable[[str, Doing, bool], None] = lambda session_id, doing, in_mode: None
+        """(session, what it does, whether somebody scrolls in its pane), at every change of one of them."""
+        self.on_taken: Callable[[str, str], None] = lambda session_id, text: None
+        """(session, a text that its program has as a prompt now)."""
+        self._hub = hub
+        self._tmux = tmux
+        self._paths = paths
+        self._watched: dict[str, Watched] = {}
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._silence = ""
+        self.permissions.on_closed = self._permission_closed
+
+    # -- reading --
+
+    def doing(self, session_id: str) -> Doing:
+        watched = self._watched.get(session_id)
+        return watched.state.doing if watched else Doing()
+
+    def in_mode(self, session_id: str) -> bool:
+        """Whether somebody scrolls in its pane."""
+        watched = self._watched.get(session_id)
+        return watched is not None and watched.in_mode
+
+    def view(self, session: Session) -> dict[str, Any]:
+        """The fields of a session that tell what it does."""
+        doing = self.doing(session.id)
+        ago = time.time() - self._hub.now
+        return {
+            "activity": doing.activity.value,
+            "doing": {
+                "activity": doing.activity.value,
+                "kind": doing.kind.value,
+                "detail": doing.detail,
+                "source": doing.source.value if doing.source else "",
+                "since": round(doing.since + ago, 1) if doing.since else 0,
+                "seen": round(doing.seen + ago, 1) if doing.seen else 0,
+            },
+            "report": {"text": session.report, "at": session.reported} if session.report else None,
+            "permission": self._permission(session.id, doing),
+        }
+
+    def _permission(self, session_id: str, doing: Doing) -> dict[str, Any] | None:
+        if question := self.permissions.current(session_id):
+            return {"request": question.request, "tool": question.tool, "text": question.text, "decidable": True}
+        if doing.kind is Kind.PERMISSION and doing.is_dialog:
+            return {"request": "", "tool": "", "text": doing.detail, "decidable": False}
+        return None
+
+    async def until(self, session_id: str, happened: Callable[[Doing], bool], seconds: float) -> bool:
+        """Whether it comes to that in this time."""
+        changed = asyncio.Event()
+        self._waiting.setdefault(session_id, set()).add(changed)
+        try:
+            async with asyncio.timeout(seconds):
+                while not happened(self.doing(session_id)):
+                    changed.clear()
+                    await changed.wait()
+            return True
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting[session_id].discard(changed)
+
+    # -- what comes in --
+
+    def stage(self, session_id: str, stage: Stage | None) -> None:
+        """Its ``converse`` call has come so far."""
+        if watched := self._of(session_id):
+            self._after(watched, watched.state.stage(stage, self._hub.now))
+
+    def hook(self, session_id: str, body: str, request: str) -> Question | None:
+        """What a hook of its program tells. The question, when it is one that this very hook can answer."""
+        watched = self._of(session_id)
+        if watched is None:
+            return None
+        observed = watched.hooks.read(body, request)
+        asked = next((o for o in observed if isinstance(o, Sign) and o.request and o.kind is Kind.PERMISSION), None)
+        question = self.permissions.open(session_id, asked, self._hub.now) if asked else None
+        told = [replace(o, request="") if isinstance(o, Sign) and o is not asked else o for o in observed]
+        standing = self.permissions.current(session_id)
+        # What else happens meanwhile, of a tool beside it, does not take a question away whose hook still waits.
+        self._take(watched, [*told, standing.sign] if standing and told and asked is None else told)
+        return question
+
+    def ended(self, session: Session) -> None:
+        watched = self._watched.pop(session.id, None)
+        if watched is not None:
+            watched.state.ended(session.reason, self._hub.now)
+            if watched.records is not None:
+                watched.records.close()
+        self.permissions.close(session.id)
+        for changed in self._waiting.pop(session.id, set()):
+            changed.set()
+
+    def panes_seen(self, panes: dict[str, Pane]) -> None:
+        """What tmux tells of the panes, by session."""
+        self._silence = ""
+        for session_id, pane in panes.items():
+            watched = self._of(session_id)
+            if watched is None or pane.dead or pane.pane_id != watched.pane_id:
+                continue  # ended, or another pane of the same name that nobody has adopted yet
+            watched.last_output = pane.last_output
+            changed = watched.state.silent("", self._hub.now)
+            moved, watched.in_mode = pane.in_mode != watched.in_mode, pane.in_mode
+            self._after(watched, changed, moved)
+
+    def panes_unseen(self, reason: str) -> None:
+        """tmux does not answer: nobody knows what they do."""
+        self._silence = reason
+        for watched in list(self._watched.values()):
+            self._after(watched, watched.state.silent(reason, self._hub.now))
+
+    # -- looking --
+
+    async def watch(self) -> None:
+        """Look at all of them, for ever."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.look()
+            except ClawMuxError as error:
+                log.warning("looking at the agents: %s", error.text)
+            except Exception:
+                # Whatever it was, the next look is for all the others.
+                log.exception("looking at the agents failed")
+
+    async def look(self) -> None:
+        """One look at every agent's records and, where something was written, at its screen."""
+        watched = [w for session in self._hub.agents.living if session.pane_id and (w := self._of(session.id))]
+        readers = [(w, w.records) for w in watched if w.records is not None]
+        if readers:
+            seen = await asyncio.to_thread(_look_all, [records for _, records in readers])
+            for (one, _), observed in zip(readers, seen, strict=True):
+                self._take(one, observed)
+        if not self._silence:
+            await self._look_at_screens([w for w in watched if w.manifest is not None and w.manifest.screens])
+        for one in watched:
+            self._after(one, one.state.tick(self._hub.now))
+
+    async def _look_at_screens(self, watched: list[Watched]) -> None:
+        written = [w for w in watched if not w.captured or w.last_output >= w.captured - OUTPUT_SECONDS]
+        now = time.time()
+        screens = await self._tmux.captures([w.pane_id for w in written]) if written else {}
+        for one in written:
+            text = screens.get(one.pane_id)
+            if text is None:
+                continue
+            one.captured = now
+            if text != one.screen and one.manifest is not None:
+                one.screen, one.sign = text, read_sign(one.manifest.screens, text)
+        for one in watched:
+            if one.sign is not None:
+                self._take(one, [one.sign])
+
+    def _take(self, watched: Watched, observed: Iterable[Observation]) -> None:
+        changed = False
+        for observation in observed:
+            match observation:
+                case Sign():
+                    changed |= watched.state.observe(observation, self._hub.now)
+                case Taken():
+                    self.on_taken(watched.session_id, observation.text)
+                case Place():
+                    if watched.records is not None:
+                        watched.records.placed(observation)
+        self._after(watched, changed)
+
+    # -- what goes out --
+
+    def _after(self, watched: Watched, changed: bool, moved: bool = False) -> None:
+        if not changed and not moved:
+            return
+        if not watched.state.doing.is_dialog and watched.state.doing.activity is not Activity.UNKNOWN:
+            self.permissions.close(watched.session_id)
+        self._tell(watched)
+        self._call_for_attention(watched)
+        self.on_changed(watched.session_id, watched.state.doing, watched.in_mode)
+        for event in self._waiting.get(watched.session_id, ()):
+            event.set()
+
+    def _tell(self, watched: Watched) -> None:
+        if session := self._hub.agents.alive(watched.session_id):
+            self._hub.show_session(session)
+
+    def _call_for_attention(self, watched: Watched) -> None:
+        doing = watched.state.doing
+        asked = (doing.detail or doing.kind.value) if doing.is_dialog else ""
+        if asked == watched.asked:
+            return
+        watched.asked, session_id = asked, watched.session_id
+        call = {"type": "attention", "session_id": session_id, "kind": doing.kind.value, "text": asked}
+        self._hub.pages.broadcast(call if asked else {"type": "attention_clear", "session_id": session_id})
+
+    def _permission_closed(self, question: Question, decision: Decision | None) -> None:
+        watched = self._watched.get(question.session_id)
+        if watched is None:
+            return
+        now = self._hub.now
+        watched.state.answered(question.request, now)
+        if decision is not None and not decision.allow:
+            watched.state.observe(Sign(Source.HOOK, Activity.THINKING), now)
+        if another := self.permissions.current(question.session_id):
+            watched.state.observe(another.sign, now)
+        self._after(watched, changed=True)
+
+    # -- inside --
+
+    def _of(self, session_id: str) -> Watched | None:
+        """What a living session is watched with, made when it is first needed."""
+        session = self._hub.agents.alive(session_id)
+        if session is None:
+            return None
+        watched = self._watched.get(session_id)
+        if watched is None:
+            manifest = self._hub.agents.runtime_of(session)
+            watched = self._watched[session_id] = Watched(session_id, AgentState(self._hub.now), manifest)
+        if session.pane_id != watched.pane_id:
+            watched.pane_id = session.pane_id
+            watched.records = self._records(session, watched.manifest)
+        return watched
+
+    def _records(self, session: Session, manifest: Manifest | None) -> Records | None:
+        if manifest is None or not manifest.records or not session.pid:
+            return None
+        environ = processes.environment(session.pid) or os.environ
+        folder = self._paths.sessions / session.id
+        return open_records(manifest.records, Program(session.pid, Path(session.directory), folder, environ))
+
+
+def _look_all(records: list[Records]) -> list[list[Observation]]:
+    return [one.look() for one in records]
