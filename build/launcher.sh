@@ -7,6 +7,8 @@ start=@START@
 CLAWMUX_LAUNCHER=@LAUNCHER@
 export CLAWMUX_LAUNCHER
 case "${1-}" in
-    converse | cancel-converse) exec "$python" -I -S "$client" "$@" ;;
+    converse | send | ack | reply | cancel | inbox | report | approve | deny | interrupt | hook | cancel-converse)
+        exec "$python" -I -S "$client" "$@"
+        ;;
     *) exec "$python" -I -S "$start" "$@" ;;
 esac

@@ -98,7 +98,9 @@ main() {
     fi
     cli=$tree/site-packages/clawmux/cli
     case "${1-}" in
-        converse | cancel-converse) exec "$python" -I -S "$cli/start_client.py" "$@" ;;
+        converse | send | ack | reply | cancel | inbox | report | approve | deny | interrupt | hook | cancel-converse)
+            exec "$python" -I -S "$cli/start_client.py" "$@"
+            ;;
         *) exec "$python" -I -S "$cli/start.py" "$@" ;;
     esac
 }

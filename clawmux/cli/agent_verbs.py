@@ -7,17 +7,11 @@ import os
 from clawmux.cli import client
 
 
-def converse(argv: list[str]) -> int:
-    return _run("converse", argv)
+def run(words: list[str]) -> int:
+    """One verb, its name first, as the agents' own client does it."""
+    return client.main([os.fsencode(word) for word in words])
 
 
-def cancel_converse(argv: list[str]) -> int:
-    return _run("cancel-converse", argv)
-
-
-def own_status(argv: list[str]) -> int:
-    return _run("status", argv)
-
-
-def _run(verb: str, argv: list[str]) -> int:
-    return client.main([os.fsencode(word) for word in (verb, *argv)])
+def is_agent() -> bool:
+    """Called in an agent's shell, where these words mean what they mean to agents."""
+    return bool(os.environ.get("CLAWMUX_SESSION_ID"))

@@ -13,34 +13,25 @@ import time
 
 # The hub allows 65536 bytes of text; a body beyond that and its options is refused here, before it is sent.
 BODY_LIMIT_BYTES = 65536 + 4096
+# Of a hook's JSON the hub needs only the beginning; the rest may be a whole file that the agent has read.
+HOOK_LIMIT_BYTES = 262144
 # A restart of the hub takes a second or two; after a minute it is not coming back by itself.
 RETRY_SECONDS = 60.0
 # A hub that answered for so long was alive: its next disappearance is a new one, with a minute of its own.
 ALIVE_SECONDS = 5.0
-# Only ``converse`` waits for a person. Anything else is answered at once or not at all.
+# What only looks is answered at once or not at all.
 QUICK_SECONDS = 10.0
+# A message whose sender gives up too early is sent twice; the runtimes' shell tools give up after 120 s.
+MESSAGE_SECONDS = 90.0
+# The hub itself gives an interrupted agent 5 s to be idle.
+INTERRUPT_SECONDS = 20.0
+# An agent does nothing while its hook runs. What is missed is seen in its records, or on its screen.
+HOOK_SECONDS = 2.0
 
-HELP = """\
-usage: clawmux converse TEXT [--no-listen] [--goodbye] [--timeout SECONDS]
-       clawmux converse --resume ID
-       clawmux status
-       clawmux cancel-converse ID
-
-Speaks TEXT to the user and prints what they answer. stdout is only their words; all else is on stderr.
-
-  TEXT               what to say; - reads it from stdin; at most 65536 bytes
-  --no-listen        say it and return without waiting for an answer
-  --goodbye          say it as the last words of this conversation
-  --timeout SECONDS  give up after so long, 1 to 86400 (default: the hub's setting)
-  --resume ID        wait on for the answer of a converse that ended with exit code 9
-  --                 what follows is TEXT, even if it begins with --
-
-example: clawmux converse "The tests pass. Shall I commit?"
-
-exit codes: 0 answered · 2 wrong arguments · 3 hub not running (start it with `clawmux start`) · 4 no page is open
-  5 nothing heard · 6 microphone muted · 7 cancelled · 8 speech failed, the text was shown · 9 still listening:
-  run the line that is printed · 12 no such session or converse · 14 text too long · 130 interrupted
-"""
+# These say the same when they are said again under the same request id, and so may outlast a restart of the hub.
+PERSISTENT = (b"converse", b"send", b"ack", b"reply", b"report")
+WITH_TEXT = (b"converse", b"send", b"reply", b"report", b"deny")
+WAITS = (b"--wait-ack", b"--wait-response")
 
 
 class Stopped(BaseException):
@@ -63,8 +54,8 @@ def main(words: list[bytes]) -> int:
         _signal.signal(_signal.SIGINT, _stop)
     try:
         if _asks_for_help(words):
-            return _print(0, b"", HELP.encode())
-        return _print(*_converse(words) if words[0] == b"converse" else _exchange(words, _new_id(), QUICK_SECONDS))
+            return _print(0, b"", help_text(words[0] if words else b""))
+        return _hook() if words[0] == b"hook" else _print(*_carry_out(words))
     except Failed as failure:
         code, text, remedy = failure.args
         return _print(code, f"clawmux: {text}\n{remedy}\n".encode("utf-8", "surrogateescape"), b"")
@@ -72,6 +63,18 @@ def main(words: list[bytes]) -> int:
         return _print(1, b"clawmux: the hub closed the connection without an answer.\nSee `clawmux logs`.\n", b"")
     except Stopped as stop:
         return 128 + int(stop.args[0])
+
+
+def help_text(verb: bytes) -> bytes:
+    """What --help prints, for one verb or, where it is none, for all; kept in a file of its own, as hardly anybody asks."""
+    file = posix.open(__file__.rpartition("/")[0] + "/agent_help.txt", posix.O_RDONLY)
+    whole = b""
+    while piece := posix.read(file, 65536):
+        whole += piece
+    posix.close(file)
+    sections = [section.partition(b"\n") for section in whole[2:].split(b"\n==")]
+    texts = {name.strip(): text.rstrip() + b"\n" for name, _, text in sections}
+    return texts.get(verb) or texts[b""]
 
 
 def socket_path(environ: dict[bytes, bytes], platform: str = sys.platform) -> bytes:
@@ -97,55 +100,104 @@ def _home(environ: dict[bytes, bytes]) -> bytes:
 
 
 def _asks_for_help(words: list[bytes]) -> bool:
-    options = words[: words.index(b"--")] if b"--" in words else words
-    return not words or words[0] == b"help" or b"--help" in options or b"-h" in options
+    return not words or words[0] == b"help" or b"--help" in _options(words) or b"-h" in _options(words)
 
 
-def _converse(words: list[bytes]) -> tuple[int, bytes, bytes]:
-    """Ask, and ask again under the same id while the hub is away, until its answer is here as a whole."""
-    words = _with_stdin(words)
-    request_id = _new_id()
-    resumed = words[words.index(b"--resume") + 1 : words.index(b"--resume") + 2] if b"--resume" in words else []
-    give_up, pause = 0.0, 0.1
+def _options(words: list[bytes]) -> list[bytes]:
+    """The words before ``--``."""
+    return words[: words.index(b"--")] if b"--" in words else words
+
+
+def _carry_out(words: list[bytes]) -> tuple[int, bytes, bytes]:
+    """One verb: (exit code, stderr, stdout)."""
+    verb, request_id = words[0], _new_id()
+    if verb in WITH_TEXT:
+        words = _with_stdin(words)
+    waits = verb == b"send" and any(wait in _options(words) for wait in WAITS)
     try:
-        while True:
-            started = time.monotonic()
-            try:
-                return _exchange(words, request_id, None)
-            except Broken:
-                pass
-            except Failed as failure:
-                if not give_up or failure.args[0] != 3:
-                    raise
-            now = time.monotonic()
-            if not give_up or now - started > ALIVE_SECONDS:
-                give_up, pause = now + RETRY_SECONDS, 0.1
-            if now + pause > give_up:
-                raise Failed(3, f"the hub went away and did not come back for {RETRY_SECONDS:.0f} s.", _START)
-            time.sleep(pause)
-            pause = min(pause * 2, 1.0)
-    except Stopped:
-        _cancel(resumed[0] if resumed else request_id)
+        if verb == b"converse" or waits:
+            return _persist(words, request_id, None)
+        if verb in PERSISTENT:
+            return _persist(words, request_id, MESSAGE_SECONDS)
+        return _exchange(words, request_id, INTERRUPT_SECONDS if verb == b"interrupt" else QUICK_SECONDS)
+    except Stopped as stop:
+        if waits:
+            return _stop_waiting(words, request_id, stop)
+        if verb == b"converse":
+            resumed = words[words.index(b"--resume") + 1 : words.index(b"--resume") + 2] if b"--resume" in words else []
+            _cancel(resumed[0] if resumed else request_id)
         raise
 
 
+def _persist(words: list[bytes], request_id: bytes, seconds: float | None) -> tuple[int, bytes, bytes]:
+    """Ask, and ask again under the same id while the hub is away, until its answer is here as a whole."""
+    give_up, pause = 0.0, 0.1
+    while True:
+        started = time.monotonic()
+        try:
+            return _exchange(words, request_id, seconds)
+        except Broken:
+            pass
+        except Failed as failure:
+            if not give_up or failure.args[0] != 3:
+                raise
+        now = time.monotonic()
+        if not give_up or now - started > ALIVE_SECONDS:
+            give_up, pause = now + RETRY_SECONDS, 0.1
+        if now + pause > give_up:
+            raise Failed(3, f"the hub went away and did not come back for {RETRY_SECONDS:.0f} s.", _START)
+        time.sleep(pause)
+        pause = min(pause * 2, 1.0)
+
+
+def _stop_waiting(words: list[bytes], request_id: bytes, stop: Stopped) -> tuple[int, bytes, bytes]:
+    """The message stays; its id is asked for once more, under the same request and with the shortest wait."""
+    _let_signals_end_us()
+    end = len(_options(words))
+    try:
+        _, _, told = _exchange([*words[:end], b"--timeout", b"1", *words[end:]], request_id, 3.0)
+    except (Failed, Broken):
+        told = b""
+    return 128 + int(stop.args[0]), b"clawmux: no longer waiting.\nSee `clawmux messages` for what became of it.\n", told
+
+
 def _cancel(request_id: bytes) -> None:
-    """Tell the hub that nobody waits any more. A second signal ends us at once; the hub then notices by itself."""
-    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
+    """Tell the hub that nobody waits any more."""
+    _let_signals_end_us()
     try:
         _exchange([b"cancel-converse", request_id], _new_id(), 1.0)
     except (Failed, Broken):
         pass
 
 
+def _let_signals_end_us() -> None:
+    """A second signal ends us at once; the hub then notices by itself."""
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
+
+
+def _hook() -> int:
+    """What a hook of the agent's program has to say. It must never disturb the program: whatever happens, 0 and no word."""
+    try:
+        said = _read_stdin(HOOK_LIMIT_BYTES, to_its_end=True)
+        words = [b"hook", b"--", said[:HOOK_LIMIT_BYTES]]
+        # A quotation mark inside of a text has a backslash before it, so these words are a value of the JSON itself.
+        if b'"PermissionRequest"' in said:
+            code, _, out = _persist(words, _new_id(), None)
+        else:
+            code, _, out = _exchange(words, _new_id(), HOOK_SECONDS)
+        if code == 0:
+            _print(0, b"", out)
+    except (Failed, Broken, Stopped, OSError):
+        pass
+    return 0
+
+
 def _exchange(words: list[bytes], request_id: bytes, seconds: float | None) -> tuple[int, bytes, bytes]:
     """One request and its answer: (exit code, stderr, stdout)."""
     body = b"\0".join(words)
-    if len(body) > BODY_LIMIT_BYTES:
-        raise Failed(
-            14, f"the text is {len(body)} bytes; the limit is 65536.", "Say it in short, and name the file with the rest."
-        )
+    if len(body) > BODY_LIMIT_BYTES and words[0] != b"hook":
+        raise Failed(14, "the text is longer than 65536 bytes.", "Say it in short, and name the file with the rest.")
     head = (
         b"POST /cli/%s HTTP/1.1\r\nHost: clawmux\r\nContent-Type: application/x-clawmux-argv\r\n"
         b"Clawmux-Request: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
@@ -229,16 +281,24 @@ def _with_stdin(words: list[bytes]) -> list[bytes]:
     """The words with ``-`` replaced by what stdin holds; as the last word, so that it may begin with dashes."""
     if b"-" not in words:
         return words
-    pieces, size = [], 0
     try:
-        while size <= BODY_LIMIT_BYTES and (piece := posix.read(0, 65536)):
-            pieces.append(piece)
-            size += len(piece)
+        text = _read_stdin(BODY_LIMIT_BYTES)
     except OSError as error:
         raise Failed(2, f"TEXT is - but stdin cannot be read: {error}.", "Pipe the text in, or give it as an argument.") from None
-    text = b"".join(pieces).replace(b"\0", b"")
     words = [word for word in words if word != b"-"]
     return [*words, text] if b"--" in words else [*words, b"--", text]
+
+
+def _read_stdin(limit: int, to_its_end: bool = False) -> bytes:
+    """What stdin holds without NUL, at least ``limit`` bytes of it; the rest is read only for its writer's sake."""
+    pieces, size = [], 0
+    while piece := posix.read(0, 65536):
+        if size <= limit:
+            pieces.append(piece)
+            size += len(piece)
+        elif not to_its_end:
+            break
+    return b"".join(pieces).replace(b"\0", b"")
 
 
 def _print(code: int, stderr: bytes, stdout: bytes) -> int:

@@ -1,27 +1,23 @@
-"""Commands about the hub itself: start, stop, status, open, logs."""
+"""Commands about the hub itself: start, stop, open, logs."""
 
 from __future__ import annotations
 
 import os
 import sys
 import threading
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clawmux import settings as declared
 from clawmux.cli import owner
 from clawmux.cli.arguments import Arguments
-from clawmux.cli.render import Result, Table
+from clawmux.cli.render import Result
 from clawmux.paths import Paths, locate
 from clawmux.wire.errors import ClawMuxError
 
 if TYPE_CHECKING:
     from clawmux.hub import lock
     from clawmux.hub.log_file import LogHandler
-
-NO_AGENT = "No agent runs. Start one on the page, or with `clawmux spawn --runtime demo`."
-_TIMES = ("created", "last_active")
 
 
 def start(argv: list[str]) -> Result:
@@ -48,26 +44,6 @@ def stop(argv: list[str]) -> Result:
     paths = locate()
     gone = service.stop(paths, lambda: owner.call("POST", "/api/stop", {}, socket_file=paths.hub_socket))
     return Result({"pid": gone.pid}, text="The hub has stopped. Agents stay alive; `clawmux start` finds them again.")
-
-
-def status(argv: list[str]) -> Result | int:
-    if os.environ.get("CLAWMUX_SESSION_ID") and not argv:
-        from clawmux.cli.agent_verbs import own_status
-
-        return own_status(argv)
-    parser = Arguments("status", "What the hub and its agents are doing.", "clawmux status sky")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="one agent, by name or id")
-    parser.add_argument("--all", action="store_true", help="agents that have ended, too")
-    chosen = parser.parse_args(argv)
-    if chosen.name:
-        session = owner.find_session(chosen.name)
-        return Result(session, text="\n".join(f"{key}: {_words(key, value)}" for key, value in session.items()))
-    health = owner.call("GET", "/api/health")
-    sessions = [s for s in owner.sessions() if chosen.all or s["state"] != "dead"]
-    found = {"hub": health, "sessions": sessions}
-    if not sessions:
-        return Result(found, text=_hub_line(health), note=NO_AGENT)
-    return Result(found, text=_hub_line(health), table=_session_table(sessions))
 
 
 def open_page(argv: list[str]) -> Result:
@@ -220,32 +196,3 @@ def _has_display() -> bool:
     if sys.platform in ("darwin", "win32"):
         return not os.environ.get("SSH_CONNECTION")
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def _hub_line(health: dict[str, Any]) -> str:
-    speech = health.get("speech", {})
-    reason = f" ({speech['reason']})" if speech.get("reason") else ""
-    up = time.strftime("%H:%M:%S", time.gmtime(health.get("uptime_seconds", 0) % 86400))
-    days = int(health.get("uptime_seconds", 0) // 86400)
-    state = str(speech.get("state", "?")).replace("_", " ")
-    return f"hub {health.get('version', '?')} · up {f'{days} d ' if days else ''}{up} · speech {state}{reason}"
-
-
-def _session_table(sessions: list[dict[str, Any]]) -> Table:
-    rows = tuple(
-        (s["name"], s["voice"], s["runtime"], s["state"], "needs you" if s.get("needs_you") else s["activity"], s["dir"])
-        for s in sessions
-    )
-    return Table(("NAME", "VOICE", "RUNTIME", "STATE", "ACTIVITY", "FOLDER"), rows)
-
-
-def _words(key: str, value: Any) -> str:
-    if value is None or value == "":
-        return "-"
-    if key in _TIMES:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
-    if key == "question":
-        return f"{value['text']} ({value['stage']})"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)

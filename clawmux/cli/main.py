@@ -24,10 +24,13 @@ class Command:
         self.help = help
 
 
+# Its function takes the command's name, too.
+AGENT_VERBS = "clawmux.cli.agent_verbs"
+
 COMMANDS: dict[str, Command] = {
     "start": Command("clawmux.cli.hub", "start", "[--port N] [--foreground] [--no-open]", "start the hub, print the page's URL"),
     "stop": Command("clawmux.cli.hub", "stop", "", "stop the hub; agents stay alive in tmux"),
-    "status": Command("clawmux.cli.hub", "status", "[NAME] [--all]", "what runs, and what it is doing"),
+    "status": Command("clawmux.cli.status", "status", "[NAME] [--all]", "what runs, and what it is doing"),
     "open": Command("clawmux.cli.hub", "open_page", "[--no-open]", "open the page; prints its URL with a one-time key"),
     "logs": Command("clawmux.cli.hub", "logs", "[-f]", "the end of the hub's log"),
     "spawn": Command("clawmux.cli.agents", "spawn", "[--voice V] [--runtime R] [--dir D] [--name N]", "start an agent"),
@@ -41,8 +44,20 @@ COMMANDS: dict[str, Command] = {
     "tier": Command("clawmux.cli.tier", "main", "[NAME]", "the quality of speech: what fits here, and changing it"),
     "speech": Command("clawmux.adapters.speech.server", "main", "", "run the speech service by itself"),
     "mcp": Command("clawmux.mcp_server", "main", "", "converse as an MCP server on stdin and stdout"),
-    "converse": Command("clawmux.cli.agent_verbs", "converse", "TEXT [--no-listen] [--goodbye]", "an agent speaks and listens"),
-    "cancel-converse": Command("clawmux.cli.agent_verbs", "cancel_converse", "ID", "an agent takes its question back"),
+    "send": Command(AGENT_VERBS, "run", "--to NAME TEXT [--wait-ack|--wait-response]", "a message to an agent"),
+    "messages": Command("clawmux.cli.messages", "messages", "[--with NAME] [--limit N]", "messages between agents, newest last"),
+    "trace": Command("clawmux.cli.messages", "trace", "ID", "every step of one message"),
+    "cancel": Command(AGENT_VERBS, "run", "ID", "take a message back that has not been typed yet"),
+    "interrupt": Command(AGENT_VERBS, "run", "NAME", "end what an agent does right now"),
+    "approve": Command(AGENT_VERBS, "run", "NAME", "allow what an agent asks permission for"),
+    "deny": Command(AGENT_VERBS, "run", "NAME [TEXT]", "refuse what an agent asks permission for"),
+    "converse": Command(AGENT_VERBS, "run", "TEXT [--no-listen] [--goodbye]", "an agent speaks and listens"),
+    "ack": Command(AGENT_VERBS, "run", "ID", "an agent has read a message"),
+    "reply": Command(AGENT_VERBS, "run", "ID TEXT", "an agent answers a message"),
+    "inbox": Command(AGENT_VERBS, "run", "[show ID]", "what waits for an agent; a message that was too long to be typed"),
+    "report": Command(AGENT_VERBS, "run", "TEXT", "an agent says what it is working on"),
+    "hook": Command(AGENT_VERBS, "run", "", "an agent program's hooks report through this"),
+    "cancel-converse": Command(AGENT_VERBS, "run", "ID", "an agent takes its question back"),
 }
 
 
@@ -72,7 +87,8 @@ def _run(name: str, arguments: list[str]) -> int:
 
     # Inside: what its import raises is shown like every other error.
     def call(words: list[str]) -> Result | int:
-        return _function(COMMANDS[name])(words)
+        command = COMMANDS[name]
+        return _function(command)([name, *words] if command.module == AGENT_VERBS else words)
 
     return render.run(name, call, arguments)
 

@@ -150,7 +150,7 @@ def read_id(where: str, text: str) -> str:
 _OPTION = re.compile(r"--|-[A-Za-z]|--[A-Za-z][A-Za-z0-9-]*(=.*)?", re.DOTALL)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DIGITS = re.compile("[0-9]{1,4}")
-_MOST_MESSAGES = 500
+_MOST_MESSAGES = 200
 _EXPECTED = {
     "TEXT": "what to say, or - to read it from stdin",
     "NAME": "the name or id of an agent",

@@ -205,7 +205,7 @@ def test_what_agents_say_goes_to_the_small_client(machine: Machine, tmp_path: Pa
     machine.run()
     fake_python(tmp_path / "python", 'printf "%s\\n" "$@"')
     named = {"CLAWMUX_PYTHON": str(tmp_path / "python")}
-    for verb in ("converse", "cancel-converse"):
+    for verb in ("converse", "send", "hook", "cancel-converse"):
         words = machine.run(machine.program, verb, "x  y", more=named).stdout.splitlines()
         assert words[:2] == ["-I", "-S"] and words[2].endswith("/clawmux/cli/start_client.py") and words[3:] == [verb, "x  y"]
     assert machine.run(machine.program, "status", more=named).stdout.splitlines()[2].endswith("/clawmux/cli/start.py")

@@ -12,13 +12,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from clawmux.cli import client
 from clawmux.paths import locate
-from clawmux.wire.cli import TEXT_LIMIT_BYTES, VERBS, parse, split_body
+from clawmux.wire.cli import HOOK_LIMIT_BYTES, TEXT_LIMIT_BYTES, VERBS, Send, Verb, parse, split_body
 from clawmux.wire.errors import ERRORS
 from tests.stand_ins.cli_hub import Answer, CliHub, Reply, Request, Silence, answered
 
@@ -220,8 +222,22 @@ def test_hub_that_stays_away_is_given_up(socket_file: Path, in_process: None, mo
     assert 0.2 < took < 10
 
 
-@pytest.mark.parametrize("words", [["status"], ["cancel-converse", "abc"]])
-def test_only_converse_is_asked_again(socket_file: Path, words: list[str]) -> None:
+@pytest.mark.parametrize(
+    "words", [["send", "--to", "sky", "Hi"], ["ack", "msg-1"], ["reply", "msg-1", "Hi"], ["report", "tests"]]
+)
+def test_what_may_be_said_twice_outlasts_a_restart_of_the_hub(socket_file: Path, words: list[str]) -> None:
+    with CliHub(socket_file, once_then(Reply(b""), answered(0, b"msg-1\n"))) as hub:
+        done = say(socket_file, words)
+        first, second = hub.next(), hub.next()
+        assert hub.requests.empty()
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"msg-1\n", b"")
+    assert (first.id, first.body) == (second.id, second.body)
+
+
+@pytest.mark.parametrize(
+    "words", [["status"], ["cancel-converse", "abc"], ["approve", "sky"], ["interrupt", "sky"], ["cancel", "x"]]
+)
+def test_nothing_else_is_asked_again(socket_file: Path, words: list[str]) -> None:
     with CliHub(socket_file, lambda request: Reply(b"")) as hub:
         done = say(socket_file, words)
         hub.next()
@@ -272,6 +288,24 @@ def test_a_signal_cancels_the_converse(
         out, err = waiting.communicate(timeout=30)
     assert cancel.words == [b"cancel-converse", (cancelled or asked.id).encode()]
     assert (waiting.returncode, out, err) == (code, b"", b"")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("words", [["--wait-ack", "Hi"], ["--wait-response", "--timeout", "60", "--", "-h"]])
+def test_a_signal_ends_the_wait_and_not_the_message(socket_file: Path, words: list[str], number: int, code: int) -> None:
+    late = ERRORS["timeout"].exit_code
+    with CliHub(socket_file, once_then(Silence(), answered(late, b"msg-1\n", b"not yet"))) as hub:
+        waiting = begin(socket_file, ["send", "--to", "sky", *words])
+        asked = hub.next()
+        waiting.send_signal(number)
+        again = hub.next()
+        out, err = waiting.communicate(timeout=30)
+        assert hub.requests.empty()
+    before, after = parse(split_body(asked.body)), parse(split_body(again.body))
+    assert isinstance(before, Send)
+    assert (again.id, after) == (asked.id, replace(before, timeout_seconds=1.0))
+    assert (waiting.returncode, out) == (code, b"msg-1\n")
+    assert b"no longer waiting" in err and b"not yet" not in err
 
 
 def test_a_second_signal_does_not_wait_for_the_hub(socket_file: Path) -> None:
@@ -341,26 +375,134 @@ def test_nonblocking_pipe_with_a_slow_reader_gets_everything(socket_file: Path) 
 # --- help, places, start-up ---
 
 
-@pytest.mark.parametrize("words", [["--help"], ["converse", "--help"], ["status", "-h"], [], ["help"]])
+@pytest.mark.parametrize("words", [["--help"], [], ["help"], *([name, "--help"] for name in VERBS), ["send", "x", "-h"]])
 def test_help_needs_no_hub(socket_file: Path, words: list[str]) -> None:
     done = say(socket_file, words)
-    assert (done.returncode, done.stdout, done.stderr) == (0, client.HELP.encode(), b"")
+    verb = words[0] if words and words[0] in VERBS else ""
+    assert (done.returncode, done.stdout, done.stderr) == (0, client.help_text(verb.encode()), b"")
+    assert done.stdout.startswith(f"usage: clawmux {verb or 'VERB'}".encode())
 
 
-def test_help_tells_every_verb_option_and_code() -> None:
-    for name, verb in VERBS.items():
-        assert f"clawmux {name}" in client.HELP
-        for option in verb.options:
-            assert option in client.HELP
-    for code in ("hub_not_running", "no_page", "nothing_heard", "muted", "cancelled", "speech_down", "still_listening"):
-        assert re.search(rf"\b{ERRORS[code].exit_code} ", client.HELP)
-    assert str(TEXT_LIMIT_BYTES) in client.HELP
+def test_help_lists_every_verb() -> None:
+    listed = re.findall(r"^  ([a-z-]+(?:, [a-z-]+)*)", client.help_text(b"").decode(), re.MULTILINE)
+    assert sorted(name for line in listed for name in line.split(", ")) == sorted(VERBS)
+
+
+@pytest.mark.parametrize(("name", "verb"), VERBS.items())
+def test_help_tells_every_argument_option_and_code(name: str, verb: Verb) -> None:
+    text = client.help_text(name.encode()).decode()
+    usage, _, explained = text.partition("\n\n")
+    assert all(takes in usage or takes.strip("[]") in usage for takes in verb.takes if takes != "JSON")
+    for option, row in verb.options.items():
+        line = f"{option} {row.value.partition('[')[0]}".strip()
+        assert line in usage and f"  {line}" in explained
+    assert set(re.findall(r"--[a-z-]+", usage)) == set(verb.options)
+    codes = [int(code) for code in re.findall(r"(?:[:·]|\n ) +(\d+)(?= [a-z]|\n|$)", text[text.index("exit codes:") :])]
+    known = {0, 130, *(row.exit_code for row in ERRORS.values())}
+    assert codes == sorted(set(codes)) and set(codes) <= known
+    if name != "hook":
+        assert {0, ERRORS["usage"].exit_code, ERRORS["hub_not_running"].exit_code} <= set(codes)
+    takes_text = any("TEXT" in takes for takes in verb.takes)
+    assert (name.encode() in client.WITH_TEXT) == takes_text == ("stdin" in text and name != "hook")
+
+
+def test_help_tells_what_converse_and_send_can_end_with() -> None:
+    ends = {
+        "converse": "no_page nothing_heard muted cancelled speech_down still_listening not_found too_large",
+        "send": "cancelled too_large too_many timeout unknown_recipient message_failed undeliverable",
+    }
+    for name, codes in ends.items():
+        text = client.help_text(name.encode()).decode()
+        assert [code for code in codes.split() if not re.search(rf"\b{ERRORS[code].exit_code} ", text)] == []
+        assert str(TEXT_LIMIT_BYTES) in text
 
 
 def test_help_after_two_dashes_is_text(socket_file: Path) -> None:
     with CliHub(socket_file, lambda request: answered()) as hub:
         say(socket_file, ["converse", "--", "--help"])
         assert hub.next().words == [b"converse", b"--", b"--help"]
+
+
+# --- hooks ---
+
+PROMPT = b'{"hook_event_name": "UserPromptSubmit", "prompt": "say \\"PermissionRequest\\""}'
+PERMISSION = b'{"session_id":"1","hook_event_name":"PermissionRequest","tool_name":"Bash"}'
+ALLOWED = b'{"hookSpecificOutput":{}}\n'
+
+
+@pytest.mark.parametrize("said", [PROMPT, PERMISSION, b"", b"--help", b"nul\0byte \xff"])
+def test_a_hook_hands_its_json_on_as_it_is(socket_file: Path, said: bytes) -> None:
+    with CliHub(socket_file, lambda request: answered(0, ALLOWED, b"a remark")) as hub:
+        done = say(socket_file, ["hook"], stdin=said)
+        assert hub.next().words == [b"hook", b"--", said.replace(b"\0", b"")]
+    assert (done.returncode, done.stdout, done.stderr) == (0, ALLOWED, b"")
+
+
+def test_of_a_hook_only_the_beginning_is_sent_and_all_is_read(socket_file: Path) -> None:
+    said = PROMPT + b" " * 3_000_000
+    with CliHub(socket_file, lambda request: answered()) as hub:
+        done = say(socket_file, ["hook"], stdin=said)
+        assert hub.next().words[2] == said[:HOOK_LIMIT_BYTES]
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("said", [PROMPT, PERMISSION])
+@pytest.mark.parametrize("trouble", ["no hub", "refused", "another program"])
+def test_a_hook_is_silent_in_trouble(socket_file: Path, said: bytes, trouble: str) -> None:
+    replies = {"refused": answered(2, b"out", b"err"), "another program": Reply(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")}
+    with CliHub(socket_file, lambda request: replies[trouble]) if trouble in replies else nullcontext():
+        done = say(socket_file, ["hook"], stdin=said)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_hook_does_not_hold_its_program_up(socket_file: Path) -> None:
+    with CliHub(socket_file, lambda request: Silence()):
+        started = time.monotonic()
+        done = say(socket_file, ["hook"], stdin=PROMPT)
+        took = time.monotonic() - started
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert client.HOOK_SECONDS <= took < client.HOOK_SECONDS + 5
+
+
+def test_a_permission_request_waits_for_its_answer_over_a_restart(socket_file: Path) -> None:
+    released = threading.Event()
+    broken = iter([True])
+
+    def answer(request: Request) -> Reply:
+        if next(broken, False):
+            return Reply(b"")
+        released.wait(10)
+        return answered(0, ALLOWED)
+
+    with CliHub(socket_file, answer) as hub:
+        waiting = subprocess.Popen(
+            [*BARE, str(SCRIPT), "hook"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"CLAWMUX_SOCKET": str(socket_file)},
+        )
+        assert waiting.stdin
+        waiting.stdin.write(PERMISSION)
+        waiting.stdin.close()
+        waiting.stdin = None
+        first, second = hub.next(), hub.next()
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(client.HOOK_SECONDS + 0.5)
+        released.set()
+        out, err = waiting.communicate(timeout=30)
+    assert (first.id, first.body) == (second.id, second.body)
+    assert (waiting.returncode, out, err) == (0, ALLOWED, b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_hook_that_is_ended_says_nothing(socket_file: Path, number: int) -> None:
+    with CliHub(socket_file, lambda request: Silence()) as hub:
+        waiting = begin(socket_file, ["hook"])
+        hub.next()
+        waiting.send_signal(number)
+        out, err = waiting.communicate(timeout=30)
+    assert (waiting.returncode, out, err) == (0, b"", b"")
 
 
 ENVIRONMENTS: list[dict[str, str]] = [

@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from clawmux import __version__
-from clawmux.cli.main import COMMANDS, main
+from clawmux.cli.main import AGENT_VERBS, COMMANDS, main
 from clawmux.cli.render import Result, Table, as_text, run
+from clawmux.wire.cli import VERBS
 from clawmux.wire.errors import ERRORS, ClawMuxError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -38,6 +40,20 @@ def test_every_command_has_its_function(name: str) -> None:
     assert spec.origin
     tree = ast.parse(Path(spec.origin).read_text())
     assert COMMANDS[name].function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_verb_of_agents_is_a_command() -> None:
+    assert [name for name in VERBS if name not in COMMANDS] == []
+
+
+@pytest.mark.parametrize("script", ["launcher.sh", "prelude.sh"])
+def test_the_launchers_hand_agents_verbs_to_the_fast_client(script: str) -> None:
+    """All but those that the owner wants as a table."""
+    text = (ROOT / "build" / script).read_text(encoding="utf-8")
+    [verbs] = re.findall(r"^ +(converse \| [a-z| -]+)\)$", text, re.MULTILINE)
+    fast = [name for name, command in COMMANDS.items() if command.module == AGENT_VERBS]
+    assert sorted(verbs.split(" | ")) == sorted(fast)
+    assert sorted(VERBS) == sorted([*fast, "status", "messages", "trace"])
 
 
 @pytest.mark.parametrize("name", OWNERS)

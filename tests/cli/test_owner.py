@@ -31,12 +31,48 @@ SKY: dict[str, Any] = {
     "activity": "listening",
     "question": None,
     "needs_you": True,
+    "created": 1795229054.25,
 }
+MESSAGE: dict[str, Any] = {
+    "id": "msg-7h2k9m4p0qwx",
+    "from": "am_adam",
+    "to": "af_sky",
+    "from_name": "adam",
+    "to_name": "sky",
+    "text": "Which port?",
+    "state": "queued",
+    "tries": 0,
+    "expects_response": True,
+    "re": "",
+    "hops": 0,
+    "reply": "",
+    "reason": "",
+    "held": "in copy mode",
+    "created": 1795229054.25,
+    "changed": 1795229054.25,
+}
+ANSWERED = MESSAGE | {"id": "msg-0000000000zz", "state": "responded", "tries": 1, "held": "", "reply": "8460.", "to_name": "echo"}
+STEPS = [
+    {"ts": 1795229054.25, "step": "queued", "detail": ""},
+    {"ts": 1795229055.5, "step": "responded", "detail": "8460."},
+]
 OLD_SKY = {**SKY, "id": "af_sky-1", "state": "dead", "needs_you": False}
-HEALTH = {"version": "0.1.0", "uptime_seconds": 90061, "speech": {"state": "ready", "reason": ""}}
+HEALTH = {
+    "version": "0.1.0",
+    "url": "http://127.0.0.1:3460",
+    "uptime_seconds": 90061,
+    "speech": {"state": "ready", "reason": ""},
+    "pages": 1,
+}
 ANSWERS: dict[tuple[str, str], Any] = {
     ("GET", "/api/sessions?all=true"): [OLD_SKY, SKY],
     ("GET", "/api/health"): HEALTH,
+    ("GET", "/api/messages?with=af_sky&limit=10"): {"messages": [MESSAGE, ANSWERED], "more": False},
+    ("GET", "/api/messages?with=af_sky-1&limit=10"): {"messages": [], "more": False},
+    ("GET", "/api/messages?limit=20"): {"messages": [MESSAGE, ANSWERED], "more": True},
+    ("GET", "/api/messages?limit=5&with=af_sky"): {"messages": [MESSAGE], "more": False},
+    ("GET", "/api/messages?limit=20&with=user"): {"messages": [], "more": False},
+    ("GET", "/api/messages/msg-0000000000zz"): ANSWERED | {"steps": STEPS},
     ("POST", "/api/sessions"): SKY,
     ("DELETE", "/api/sessions/af_sky"): {"id": "af_sky"},
     ("POST", "/api/open"): {"url": "http://clawmux.localhost:3460/#k=one-time-key"},
@@ -64,28 +100,82 @@ def bodies(hub: CliHub) -> list[tuple[str, str, Any]]:
 def test_status_shows_the_living(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "hub 0.1.0 · up 1 d 01:01:01 · speech ready",
-        "NAME  VOICE   RUNTIME  STATE   ACTIVITY   FOLDER",
-        "sky   af_sky  demo     active  needs you  /home/ann/code",
+        "hub 0.1.0 · up 1 d 01:01:01 · http://127.0.0.1:3460 · 1 page · speech ready",
+        "NAME  VOICE   RUNTIME  STATE   ACTIVITY   KNOWN FROM  MESSAGES  FOLDER",
+        "sky   af_sky  demo     active  needs you  -           -         /home/ann/code",
     ]
     assert main(["status", "--all", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["result"] == {"hub": HEALTH, "sessions": [OLD_SKY, SKY]}
 
 
+def test_status_tells_what_agents_do_how_that_is_known_and_what_waits(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    doing = {"activity": "tool", "kind": "", "detail": "Bash", "source": "hook", "since": time.time() - 200}
+    sky = SKY | {"needs_you": False, "doing": doing | {"seen": time.time() - 130}, "messages": {"waiting": 2, "failed": 1}}
+    adam = SKY | {"id": "am_adam", "name": "adam", "messages": {"waiting": 1, "failed": 0}}
+    with CliHub(locate().hub_socket, lambda request: as_json(HEALTH if request.path == "/api/health" else [sky, adam])):
+        assert main(["status"]) == 0
+    hub_line, _, first, second = capsys.readouterr().out.splitlines()
+    assert hub_line.endswith(" · messages: 3 waiting, 1 failed")
+    assert "active  running Bash  hook, 2 min ago  2 waiting, 1 failed  /home" in first
+    assert "active  needs you     -                1 waiting            /home" in second
+
+
 @pytest.mark.parametrize(("name", "session_id"), [("sky", "af_sky"), ("af_sky", "af_sky"), ("af_sky-1", "af_sky-1")])
 def test_status_of_one_agent_by_name_or_id(hub: CliHub, name: str, session_id: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", name]) == 0
-    assert capsys.readouterr().out.startswith(f"id: {session_id}\nname: sky\n")
-
-
-def test_status_of_one_agent_is_for_people(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    question = {"id": "q", "text": "Shall I commit?", "stage": "waiting"}
-    asking = SKY | {"created": 1795229054.25, "reason": "", "question": question}
-    with CliHub(locate().hub_socket, lambda request: as_json([asking])):
-        assert main(["status", "sky"]) == 0
     shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("sky: ") and f"id: {session_id} · voice: af_sky · runtime: demo" in shown
+
+
+def test_status_of_one_agent_ends_with_its_last_messages(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "sky"]) == 0
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1795229054.25))
-    assert {f"created: {at}", "reason: -", "question: Shall I commit? (waiting)"} <= set(shown)
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "last messages:",
+        f"  msg-0000000000zz  {at}  adam -> echo  responded  Which port?",
+        f"  msg-7h2k9m4p0qwx  {at}  adam -> sky  queued (in copy mode)  Which port?",
+    ]
+    assert main(["status", "sky", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["result"] == {**SKY, "recent_messages": [MESSAGE, ANSWERED]}
+
+
+def test_messages_are_listed_the_newest_last(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["messages"]) == 0
+    shown = capsys.readouterr()
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1795229054.25))
+    assert shown.out.splitlines() == [
+        "ID                TIME                 FROM  TO    STATE                  TEXT",
+        f"msg-0000000000zz  {at}  adam  echo  responded              Which port?",
+        f"msg-7h2k9m4p0qwx  {at}  adam  sky   queued (in copy mode)  Which port?",
+    ]
+    assert "larger --limit" in shown.err
+    assert main(["messages", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["result"] == {"messages": [MESSAGE, ANSWERED], "more": True}
+
+
+def test_messages_of_one_agent_or_of_the_user(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["messages", "--with", "sky", "--limit", "5"]) == 0
+    assert capsys.readouterr().out.count("msg-") == 1
+    assert main(["messages", "--with", "user"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "" and "No messages" in shown.err
+    assert main(["messages", "--with", "nobody"]) == ERRORS["not_found"].exit_code
+    assert main(["messages", "--limit", "0"]) == ERRORS["usage"].exit_code
+
+
+def test_trace_shows_every_step_with_its_time(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "id:msg-0000000000zz"]) == 0
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1795229054.25))
+    assert capsys.readouterr().out.splitlines() == [
+        "msg-0000000000zz · from adam to echo · responded · expects a response",
+        "Which port?",
+        "reply: 8460.",
+        "TIME                     STEP       DETAIL",
+        f"{at}.250  queued",
+        f"{at[:-2]}{int(at[-2:]) + 1:02}.500  responded  8460.",
+    ]
+    assert main(["trace", "msg-0000000000zz", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["result"]["steps"] == STEPS
 
 
 def test_status_without_agents_says_how_to_start_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +183,10 @@ def test_status_without_agents_says_how_to_start_one(home: Path, capsys: pytest.
     with CliHub(locate().hub_socket, lambda request: as_json(health if request.path == "/api/health" else [])):
         assert main(["status"]) == 0
     shown = capsys.readouterr()
-    assert shown.out == "hub 0.1.0 · up 1 d 01:01:01 · speech missing models (voices not installed)\n"
+    assert (
+        shown.out
+        == "hub 0.1.0 · up 1 d 01:01:01 · http://127.0.0.1:3460 · 1 page · speech missing models (voices not installed)\n"
+    )
     assert "clawmux spawn --runtime demo" in shown.err
 
 
@@ -273,16 +366,32 @@ def test_refusals_and_broken_answers(home: Path, reply: Reply, code: str, text: 
     assert text in shown.err
 
 
-def test_an_agent_sees_its_own_status(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without further words ``status`` in an agent's shell is the agent's verb."""
+@pytest.mark.parametrize("words", [["status"], ["status", "adam"], ["messages", "--limit", "5"], ["trace", "msg-1"]])
+def test_an_agent_says_the_same_words_to_the_hub(home: Path, words: list[str]) -> None:
+    """In an agent's shell they are the agent's verbs, whichever `clawmux` is called."""
     from tests.stand_ins.cli_hub import answered
 
     with CliHub(locate().hub_socket, lambda request: answered(0, b"sky: active\n")) as hub:
-        argv = [sys.executable, "-m", "clawmux", "status"]
+        argv = [sys.executable, "-m", "clawmux", *words]
         environ = {**os.environ, "CLAWMUX_SESSION_ID": "af_sky"}
         done = subprocess.run(argv, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
-        assert hub.next().path == "/cli/af_sky"
+        request = hub.next()
+        assert (request.path, request.words) == ("/cli/af_sky", [word.encode() for word in words])
     assert done.stdout == "sky: active\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["send", "--to", "sky", "caf\udce9"], ["ack", "msg-1"], ["interrupt", "sky"], ["deny", "sky", "no"]]
+)
+def test_the_owner_says_agents_verbs_from_any_shell(home: Path, words: list[str]) -> None:
+    from tests.stand_ins.cli_hub import answered
+
+    with CliHub(locate().hub_socket, lambda request: answered(26, b"msg-1\n", b"clawmux: no.\n")) as hub:
+        argv = [sys.executable, "-m", "clawmux", *words]
+        done = subprocess.run(argv, cwd=ROOT, env={**os.environ}, capture_output=True, check=False)
+        request = hub.next()
+        assert (request.path, request.words) == ("/cli/-", [os.fsencode(word) for word in words])
+    assert (done.returncode, done.stdout, done.stderr) == (26, b"msg-1\n", b"clawmux: no.\n")
 
 
 def test_open_shows_the_page_of_a_hub_elsewhere_where_none_runs_here(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clawmux.paths import isolation
+from clawmux.wire.cli import VERBS
 
 # Answered by the small client that imports nothing: an agent may run these hundreds of times.
-AGENT_VERBS = ("converse", "status", "cancel-converse")
+AGENT_VERBS = tuple(VERBS)
 
 _SCRIPT = """\
 #!/bin/sh

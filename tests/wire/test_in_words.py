@@ -1,0 +1,169 @@
+"""The views of agents and messages in words: a table of what is shown for what."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from clawmux.wire import in_words
+
+NOW = 1795229054.25
+SKY: dict[str, Any] = {
+    "id": "af_sky",
+    "name": "sky",
+    "voice": "af_sky",
+    "runtime": "claude",
+    "dir": "/home/ann/code",
+    "state": "ready",
+    "reason": "",
+    "created": NOW - 7300,
+    "activity": "unknown",
+    "needs_you": False,
+    "question": None,
+    "report": None,
+    "permission": None,
+    "messages": {"waiting": 0, "failed": 0},
+}
+MESSAGE: dict[str, Any] = {
+    "id": "msg-7h2k9m4p0qwx",
+    "from": "af_sky",
+    "to": "am_adam",
+    "from_name": "sky",
+    "to_name": "adam",
+    "text": "Which port\ndoes it use?",
+    "state": "pending",
+    "tries": 1,
+    "expects_response": True,
+    "re": "",
+    "reply": "",
+    "reason": "",
+    "held": "",
+    "created": NOW,
+    "changed": NOW,
+}
+
+
+def doing(activity: str, **more: Any) -> dict[str, Any]:
+    return {"doing": {"activity": activity, "kind": "", "detail": "", "source": "hook", "since": NOW, "seen": NOW, **more}}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-5, "0 s"), (0, "0 s"), (59.9, "59 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h"), (86399, "23 h"), (864000, "10 d")],
+)
+def test_age(seconds: float, words: str) -> None:
+    assert in_words.age(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("session", "words"),
+    [
+        ({}, "unknown"),
+        ({"activity": "listening"}, "listening"),
+        ({"activity": "needs_you"}, "needs you"),
+        (doing("idle"), "idle"),
+        (doing("idle", kind="interrupted"), "idle (interrupted)"),
+        (doing("thinking", kind="rate_limit"), "thinking (rate limit)"),
+        (doing("tool", detail="Bash"), "running Bash"),
+        (doing("tool"), "running a tool"),
+        (doing("waiting"), "waiting to speak"),
+        (doing("needs_you", kind="permission", detail="Bash: rm -r\nbuild"), "needs you (permission): Bash: rm -r build"),
+        (doing("listening") | {"needs_you": True}, "needs you"),
+        (doing("idle") | {"state": "dead"}, "ended"),
+    ],
+)
+def test_activity(session: dict[str, Any], words: str) -> None:
+    assert in_words.activity(SKY | session) == words
+
+
+@pytest.mark.parametrize(
+    ("session", "words"),
+    [({}, "-"), (doing("unknown", source=None), "-"), (doing("idle", seen=NOW - 2.5), "hook, 2 s ago")],
+)
+def test_evidence_has_an_age(session: dict[str, Any], words: str) -> None:
+    assert in_words.evidence(SKY | session, NOW) == words
+
+
+def test_one_agent_in_lines() -> None:
+    started = in_words.clock(SKY["created"])
+    assert in_words.session_lines(SKY, NOW) == [
+        "sky: ready, unknown",
+        "messages: 0 waiting, 0 failed",
+        "id: af_sky · voice: af_sky · runtime: claude",
+        "folder: /home/ann/code",
+        f"started: {started} (2 h ago)",
+    ]
+    busy = (
+        SKY
+        | doing("needs_you", kind="permission", since=NOW - 70, source="screen")
+        | {
+            "state": "active",
+            "report": {"text": "the parser", "at": NOW - 300},
+            "question": {"id": "q", "text": "Shall I commit?", "stage": "waiting"},
+            "permission": {"request": "p-1", "tool": "Bash", "text": "rm -r build", "decidable": True},
+            "messages": {"waiting": 2, "failed": 1},
+        }
+    )
+    assert in_words.session_lines(busy, NOW)[:8] == [
+        "sky: active, needs you (permission) for 1 min",
+        "known from: screen, 0 s ago",
+        "works on: the parser (said 5 min ago)",
+        "asks the user: Shall I commit? (waiting)",
+        "asks permission: Bash: rm -r build",
+        "answer it: clawmux approve sky --request p-1 (or deny)",
+        "messages: 2 waiting, 1 failed",
+        "id: af_sky · voice: af_sky · runtime: claude",
+    ]
+    undecidable = busy | {"permission": busy["permission"] | {"decidable": False}}
+    assert "answer it: clawmux attach sky" in in_words.session_lines(undecidable, NOW)
+
+
+def test_an_agent_that_has_ended_does_nothing_and_is_not_up() -> None:
+    dead = SKY | doing("idle", since=NOW - 70) | {"state": "dead", "reason": "You ended it."}
+    assert in_words.session_lines(dead, NOW)[:2] == ["sky: dead, ended", "reason: You ended it."]
+    assert in_words.session_lines(dead, NOW)[-1] == f"started: {in_words.clock(SKY['created'])}"
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ({}, "pending"),
+        ({"tries": 3}, "pending (typed 3 times)"),
+        ({"state": "queued", "tries": 0, "held": "in copy mode"}, "queued (in copy mode)"),
+        ({"state": "acknowledged", "held": "in copy mode"}, "acknowledged"),
+        ({"state": "failed", "tries": 4}, "failed"),
+    ],
+)
+def test_state_of_a_message(message: dict[str, Any], words: str) -> None:
+    assert in_words.message_state(MESSAGE | message) == words
+
+
+def test_a_message_in_one_line_and_as_a_whole() -> None:
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(NOW))
+    assert in_words.message_line(MESSAGE) == f"msg-7h2k9m4p0qwx  {at}  sky -> adam  pending  Which port does it use?"
+    answered = MESSAGE | {"state": "responded", "reply": "Port 8460."}
+    assert in_words.message_lines(answered) == [
+        "msg-7h2k9m4p0qwx · from sky to adam · responded · expects a response",
+        "Which port\ndoes it use?",
+        "reply: Port 8460.",
+    ]
+    failed = MESSAGE | {"state": "failed", "expects_response": False, "re": "msg-2", "reason": "It never acknowledged."}
+    assert in_words.message_lines(failed) == [
+        "msg-7h2k9m4p0qwx · from sky to adam · failed · answers msg-2",
+        "Which port\ndoes it use?",
+        "reason: It never acknowledged.",
+    ]
+
+
+def test_a_step_has_milliseconds() -> None:
+    at = in_words.clock(NOW)
+    assert in_words.step_line({"ts": NOW, "step": "queued", "detail": ""}) == f"{at}.250  queued"
+    assert in_words.step_line({"ts": NOW, "step": "held", "detail": "in\ncopy mode"}) == f"{at}.250  held  in copy mode"
+
+
+def test_a_glimpse_is_one_short_line() -> None:
+    assert in_words.glimpse(" one\n\ttwo ") == "one two"
+    assert in_words.glimpse("x" * 60) == "x" * 60
+    assert in_words.glimpse("x" * 61) == "x" * 59 + "…"
