@@ -282,8 +282,9 @@ class Messages:
         """For the session's own view."""
         return {"waiting": len(self.broker.waiting(session_id)), "failed": len(self.broker.owed(session_id))}
 
-    def waiting(self, session_id: str) -> list[Kept]:
-        return [self._living[d.message.id] for d in self.broker.waiting(session_id)]
+    def unread(self, session_id: str) -> list[Kept]:
+        """What the session has not acknowledged yet, in order."""
+        return [kept for kept in self._living.values() if kept.message.recipient == session_id and kept.delivery.is_living]
 
     # -- performing --
 
