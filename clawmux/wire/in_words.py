@@ -40,7 +40,7 @@ def activity(session: View) -> str:
     if session["state"] == "dead":
         return "ended"
     doing: View = session.get("doing") or {"activity": session["activity"]}
-    words = _ACTIVITIES.get(doing["activity"], doing["activity"])
+    words = _ACTIVITIES.get(doing["activity"], str(doing["activity"]))
     kind, detail = str(doing.get("kind") or "").replace("_", " "), doing.get("detail") or ""
     if doing["activity"] == "tool":
         return f"running {detail or 'a tool'}"
