@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from clawmux.adapters import headers
+from clawmux.adapters.injection import Held
 from clawmux.core.broker import Broker
-from clawmux.core.message import Inject, LookFor, Remind
+from clawmux.core.message import Effect, Inject, LookFor, Remind
 from clawmux.hub.joining import Joining
 from clawmux.hub.message_store import Kept
 from clawmux.hub.typist import Typist
@@ -44,30 +45,38 @@ class MessageTyping:
     async def _typing(self, effect: Inject | Remind, compose: Callable[[Kept], str]) -> None:
         lines = [compose(self._living[i]) for i in effect.ids if i in self._living]
         try:
-            is_taken = await self._typist.type(effect.recipient, headers.batch(lines)) if lines else False
+            sent = await self._typist.type(effect.recipient, headers.batch(lines)) if lines else ()
+        except Held as held:
+            self._held(effect, held.reason, held.sent)
         except ClawMuxError as error:
-            self._held(effect, _reason(error))
+            self._held(effect, error.text.rstrip("."))
         except Exception:
             log.exception("typing to %s failed", effect.recipient)
             self._held(effect, "typing to it failed; the hub's log has the reason")
         else:
-            self._hub.perform(self._broker.typed(effect.recipient, effect.ids, is_taken, self._hub.now))
+            known = self._delivered(sent)
+            self._hub.perform([*known, *self._broker.typed(effect.recipient, effect.ids, is_taken=False, now=self._hub.now)])
 
-    def _held(self, effect: Inject | Remind, why: str) -> None:
-        self._hub.perform(self._broker.held(effect.recipient, effect.ids, self._hub.now, why))
+    def _held(self, effect: Inject | Remind, why: str, sent: Iterable[str] = ()) -> None:
+        known = self._delivered(sent)
+        self._hub.perform([*known, *self._broker.held(effect.recipient, effect.ids, self._hub.now, why)])
+
+    def _delivered(self, ids: Iterable[str]) -> list[Effect]:
+        return [effect for message_id in ids for effect in self._broker.delivered(message_id, self._hub.now)]
 
     async def _looking_for(self, effect: LookFor) -> None:
         """Until it is known."""
         while True:
             try:
-                was_typed = await self._typist.look_for(effect.recipient, effect.id)
+                was_sent = await self._typist.look_for(effect.recipient, effect.id)
             except ClawMuxError as error:
                 if error.code == "not_found":
                     return  # the end of the session settles it
                 log.warning("looking for message %s: %s", effect.id, error.text)
                 await asyncio.sleep(LOOK_AGAIN_SECONDS)
             else:
-                self._hub.perform(self._broker.found(effect.recipient, effect.id, was_typed, self._hub.now))
+                known = self._delivered([effect.id]) if was_sent else []
+                self._hub.perform([*known, *self._broker.found(effect.recipient, effect.id, was_sent, self._hub.now)])
                 return
 
 
@@ -80,8 +89,3 @@ def _line(kept: Kept) -> str:
 
 def _reminder(kept: Kept) -> str:
     return headers.reminder(kept.message.id, kept.sender_name, kept.recipient_name)
-
-
-def _reason(error: ClawMuxError) -> str:
-    """What kept us from typing, as it is shown beside the message."""
-    return error.text.removeprefix("nothing was typed into the agent: ").rstrip(".")

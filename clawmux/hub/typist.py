@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
-from clawmux.adapters import headers
 from clawmux.adapters.injection import Found
+from clawmux.adapters.screen import InputRules
 from clawmux.adapters.tmux import Tmux
 from clawmux.core.session import Session
 from clawmux.hub.agents import Agents
@@ -26,29 +26,30 @@ class Typist:
         runtime = self._agents.runtime_of(session)
         return runtime is not None and runtime.input is not None
 
-    async def type(self, session_id: str, text: str, over_scrolling: bool = False) -> bool:
-        """Hand the text to the agent as one prompt; True when its program is known to have it. ``over_scrolling``: also while
-        somebody scrolls in its terminal.
+    async def type(self, session_id: str, text: str, over_scrolling: bool = False) -> frozenset[str]:
+        """Hand the text to the agent as one prompt, or as few as it takes well; ``over_scrolling``: also while somebody scrolls
+        in its terminal.
 
-        Raises ``conflict`` with the reason while nothing of it has been submitted, ``not_found`` when the session has ended.
+        Answers the ids of the messages in it that its program is known to have. Raises ``Held`` with the reason, and with the
+        same of what was handed over before, ``conflict`` when it takes no text, ``not_found`` when it has ended.
         """
+        session, rules = self._keyboard(session_id)
+        async with self._locks.setdefault(session_id, asyncio.Lock()):
+            return await self._tmux.inject(session.pane_id, text, rules, over_scrolling)
+
+    async def look_for(self, session_id: str, message_id: str) -> bool:
+        """Whether a message that may have been typed before the hub ended was, and sent. What stands in the input box only
+        in part is finished when it is typed again."""
+        session, rules = self._keyboard(session_id)
+        found = await self._tmux.look_for(session.pane_id, [message_id], rules)
+        return found[message_id] is Found.SENT
+
+    def _keyboard(self, session_id: str) -> tuple[Session, InputRules]:
         session = self._agents.get(session_id)
         runtime = self._agents.runtime_of(session)
         if runtime is None or runtime.input is None:
             raise ClawMuxError("conflict", f"{session.name.capitalize()} takes words only when it asks something.")
-        async with self._locks.setdefault(session_id, asyncio.Lock()):
-            sent = await self._tmux.inject(session.pane_id, text, runtime.input, over_scrolling)
-        ids = headers.ids_in(text)
-        return bool(ids) and sent.issuperset(ids)
-
-    async def look_for(self, session_id: str, message_id: str) -> bool:
-        """Whether the message stands on the agent's screen as sent: it was typed before the hub ended."""
-        session = self._agents.get(session_id)
-        runtime = self._agents.runtime_of(session)
-        if runtime is None or runtime.input is None:
-            return False
-        found = await self._tmux.look_for(session.pane_id, [message_id], runtime.input)
-        return found[message_id] is Found.SENT
+        return session, runtime.input
 
     def forget(self, session_id: str) -> None:
         """The session has ended."""

@@ -1,8 +1,8 @@
 """An agent program with an input box, in a pane: it reads messages as agents do, and acknowledges and answers them.
 
-Draws ``> `` and what was typed, takes bracketed pastes, sends on Enter. Every text it takes is a line of JSON in the file named
-by its first argument. Its second says what it does with a message: ``answer`` (ack, and reply when one is expected), ``ack``,
-``nothing``. It runs the real client for that, as the session that the hub has given it.
+Draws what it has taken, then ``> `` and what is typed; takes bracketed pastes, sends on Enter. Every text
+it takes is a line of JSON in the file named by its first argument. Its second says what it does with a message: ``answer`` (ack,
+and reply when one is expected), ``ack``, ``nothing``. It runs the real client for that, as the session that the hub has given it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ import subprocess
 import sys
 import termios
 import tty
+from pathlib import Path
 
 HEADER = re.compile(r"^\[MSG id:(\S+) from:(\S+) to:(\S+)([^\]]*)\] ?(.*)$")
+TAKEN_SHOWN = 5
+taken: list[str] = []
 PASTE_BEGINS, PASTE_ENDS = b"\x1b[200~", b"\x1b[201~"
 
 
@@ -50,11 +53,13 @@ def run(log: str, habit: str) -> None:
 
 
 def draw(box: bytes) -> None:
-    os.write(1, b"\x1b[H\x1b[2J> " + box.replace(b"\n", b"\r\n"))
+    shown = "".join(f"* {text}\n\n" for text in taken[-TAKEN_SHOWN:]).encode() + b"> " + box
+    os.write(1, b"\x1b[H\x1b[2J" + shown.replace(b"\n", b"\r\n"))
 
 
 def take(text: str, log: str, habit: str) -> None:
-    with open(log, "a", encoding="utf-8") as out:
+    taken.append(text)
+    with Path(log).open("a", encoding="utf-8") as out:
         out.write(json.dumps(text) + "\n")
     for line in text.split("\n"):
         if (header := HEADER.match(line)) and habit != "nothing":
