@@ -1,4 +1,7 @@
-"""Writes the pages of docs/ that repeat what the code declares: settings, exit codes, hardware. ``--check`` only compares."""
+"""Writes the pages of docs/ that repeat what the code declares: settings, commands, exit codes, hardware.
+
+``--check`` only compares.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from clawmux.catalog import MODELS, SETS  # noqa: E402  (the checkout is on the path only now)
+from clawmux.cli.client import help_text  # noqa: E402
+from clawmux.cli.main import COMMANDS  # noqa: E402
 from clawmux.machine.amounts import GB  # noqa: E402
 from clawmux.machine.delays import MEASURED_ON_TWO_CORES  # noqa: E402
 from clawmux.settings import FIELD_OF, Declaration, Settings  # noqa: E402
 from clawmux.tiers import CORES_FOR_LOW, TIERS, Need  # noqa: E402
+from clawmux.wire.cli import VERBS  # noqa: E402
 from clawmux.wire.errors import ERRORS  # noqa: E402
 from clawmux.wire.words import Tier  # noqa: E402
 
@@ -50,17 +56,50 @@ EXIT_CODES_HEAD = """\
 
 Every failure that you can cause has one stable word. The command line ends with its exit code and says text and remedy
 on stderr; the HTTP and WebSocket channels answer with `{"type": "error", "code", "text", "remedy"}` and the status.
-stdout of `clawmux converse` holds only the user's words, whatever happens.
+stdout of `clawmux converse` holds only the user's words, whatever happens; stdout of `clawmux send` the ids of the messages,
+and below them what was waited for. What each command can end with stands in [commands.md](commands.md).
 
 | exit code | error code | HTTP status | meaning |
 |---|---|---|---|
-| 0 | | 200 | done; for `converse`, the user has answered |
+| 0 | | 200 | done; for `converse`, the user has answered; for `send`, what was waited for has come |
 """
 
 EXIT_CODES_TAIL = """\
-| 130, 143 | | | ended by Ctrl-C or SIGTERM; an open question is taken back |
+| 130, 143 | | | ended by Ctrl-C or SIGTERM; an open question is taken back, a message stays |
 | 141 | | | nobody reads stdout any more |
 """
+
+
+COMMANDS_HEAD = """\
+# Commands
+
+## For you
+
+`clawmux COMMAND --help` tells more. With `--json` each prints one object, `{"clawmux": 1, "command", "result"}` or
+`{"clawmux": 1, "command", "error": {"code", "text", "remedy"}}`. The exit codes are in [exit-codes.md](exit-codes.md).
+
+| command | what it does |
+|---|---|
+"""
+
+VERBS_HEAD = """
+## For agents
+
+An agent runs these in its shell tool; who it is, the hub knows from the kernel. You can use them, too: from your own shell a
+message is from `user`, `messages`, `trace` and `cancel` know the messages of all, and `approve`, `deny` and `interrupt` are yours
+alone. stdout is the answer; all else is on stderr.
+"""
+
+
+def commands_page() -> str:
+    rows = "".join(_command(name, command.arguments, command.help) for name, command in COMMANDS.items())
+    verbs = "".join(f"\n### {name}\n\n```text\n{help_text(name.encode()).decode()}```\n" for name in VERBS)
+    return COMMANDS_HEAD + rows + VERBS_HEAD + verbs
+
+
+def _command(name: str, arguments: str, what: str) -> str:
+    words = f"clawmux {name} {arguments}".rstrip().replace("|", "\\|")
+    return f"| `{words}` | {what} |\n"
 
 
 def settings_page() -> str:
@@ -192,6 +231,7 @@ def _gb(size: int) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "exit-codes.md": exit_codes_page,
+    "commands.md": commands_page,
     "hardware.md": hardware_page,
 }
 
