@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import os
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -78,6 +81,10 @@ def test_the_shipped_ones_load() -> None:
         (GOOD + '[[screens]]\nscreen = "x"\nactivity = "idle"\nlines = -1', ["screens[0].lines", "whole number"]),
         (GOOD + "interrupt_presses = 9", ["interrupt_presses", "1 to 3"]),
         (GOOD + 'interrupt_key = "Escape"', ["interrupt_key", "one to four characters"]),
+        (GOOD + "channel = 1", ["channel", "a table"]),
+        (GOOD + "[channel]\nfirst = true", ["channel.kind", "missing"]),
+        (GOOD + '[channel]\nkind = "x"\nfirst = 1', ["channel.first", "true or false"]),
+        (GOOD + 'arguments = ["{secret}"]', ["{secret}", "arguments"]),
         (GOOD + "install = \n", ["line 4"]),
         ("\0", ["line 1"]),
     ],
@@ -143,7 +150,7 @@ def test_every_agent_gets_its_identity_and_only_its_own_folder_is_written(name: 
     assert list(tmp_path.iterdir()) == [own]
     assert all(path.stat().st_mode & 0o077 == 0 for path in own.rglob("*"))
     assert launch == prepared(name, tmp_path)
-    assert not any("{" in word and "}" in word for word in launch.argv if "developer_instructions" not in word)
+    assert not any(re.search(r"\{(json:)?[a-z_]+\}", word) for word in launch.argv)
 
 
 def test_claude_code_files(tmp_path: Path) -> None:
@@ -169,10 +176,40 @@ def test_permissions_and_root(tmp_path: Path) -> None:
 
 def test_values_arrive_in_toml_and_json_as_they_are(tmp_path: Path) -> None:
     launch = prepared("codex", tmp_path)
-    setting = launch.argv[launch.argv.index("-c") + 1]
-    assert 'sky "the \\ first" é\n' in tomllib.loads(setting)["developer_instructions"]
+    settings = tomllib.loads("\n".join(word for before, word in itertools.pairwise(launch.argv) if before == "-c"))
+    assert 'sky "the \\ first" é\n' in settings["developer_instructions"]
     content = json.loads(prepared("opencode", tmp_path).environ["OPENCODE_CONFIG_CONTENT"])
     assert content["instructions"] == [f"{tmp_path}/own folder/instructions.md"]
+
+
+def settings_of(launch: Launch) -> dict[str, Any]:
+    """The TOML that Codex is given by -c, each a layer of its own."""
+    merged: dict[str, Any] = {}
+    for before, word in itertools.pairwise(launch.argv):
+        if before == "-c":
+            for key, value in tomllib.loads(word).items():
+                merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
+    return merged
+
+
+def test_codex_is_told_that_exactly_our_hooks_are_trusted(tmp_path: Path) -> None:
+    """As Codex 0.169 reckons it: the digest of the hook written as JSON, without blanks and sorted."""
+    hooks = settings_of(prepared("codex", tmp_path))["hooks"]
+    trusted = {key: value["trusted_hash"] for key, value in hooks.pop("state").items()}
+    expected = {}
+    for event, [group] in hooks.items():
+        [hook] = group["hooks"]
+        name = re.sub(r"(?<!^)([A-Z])", r"_\1", event).lower()
+        written = json.dumps({"event_name": name, "hooks": [{"async": False, **hook}]}, separators=(",", ":"), sort_keys=True)
+        expected[f"/<session-flags>/config.toml:{name}:0:0"] = f"sha256:{hashlib.sha256(written.encode()).hexdigest()}"
+    assert trusted == expected and len(expected) == 9
+
+
+def test_a_secret_is_the_sessions_own_and_stays(tmp_path: Path) -> None:
+    first = prepared("opencode", tmp_path).environ["OPENCODE_SERVER_PASSWORD"]
+    assert len(first) == 32 and prepared("opencode", tmp_path).environ["OPENCODE_SERVER_PASSWORD"] == first
+    (tmp_path / "other").mkdir()
+    assert prepared("opencode", tmp_path, folder=tmp_path / "other").environ["OPENCODE_SERVER_PASSWORD"] != first
 
 
 def test_the_launcher_names_interpreter_and_client_and_passes_words_on(tmp_path: Path) -> None:

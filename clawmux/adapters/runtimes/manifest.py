@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import re
+import secrets
 import shutil
 import tomllib
 from collections.abc import Callable, Mapping
@@ -26,6 +27,9 @@ from clawmux.wire.words import Activity, Kind
 FIRST_CONTACT = "first_contact"
 """Value of ``ready``: the agent is ready when it first runs ``clawmux``."""
 
+SECRET_FILE = "secret"
+"""In the session's folder, where the manifest has {secret}."""
+
 Content = str | Mapping[str, Any]
 """Text with {fields}; a table is written as JSON."""
 
@@ -38,6 +42,16 @@ class Need:
     """Regex."""
     reason: str
     """What the page says then; {name} is the session's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRules:
+    """A way of the program's own to be handed a text."""
+
+    kind: str
+    """Name of one in ``channels.CHANNELS``."""
+    first: bool = True
+    """Rather than its input box; False: only where the box refuses before anything was typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +92,8 @@ class Runtime:
     """Characters that stop a turn when they are typed; empty: nothing does."""
     interrupt_presses: int = 1
     input: InputRules | None = None
-    """None: the hub types nothing into this agent."""
+    """None: the hub types nothing into this agent's terminal."""
+    channel: ChannelRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +161,8 @@ def load_runtime(file: Path) -> Runtime:
         _screen_rule(_checked(file, f"screens[{number}].", rule, SCREEN_KEYS))
         for number, rule in enumerate(values.get("screens", ()))
     )
+    if "channel" in values:
+        values["channel"] = ChannelRules(**_checked(file, "channel.", values["channel"], CHANNEL_KEYS))
     runtime = Runtime(name=file.stem, **values)
     _check_fields(file, runtime)
     return runtime
@@ -174,6 +191,8 @@ def prepare(runtime: Runtime, facts: Facts) -> Launch:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(target, _filled(content, fields, indent=2))
         written.append(target)
+    if fields["secret"]:
+        written.append(facts.folder / SECRET_FILE)
     asked = (*runtime.skip_permissions_arguments, *runtime.arguments) if facts.skip_permissions else runtime.arguments
     given = {**runtime.environment, **(runtime.root_environment if facts.is_root else {})}
     environ = {
@@ -268,6 +287,11 @@ RUNTIME_KEYS: dict[str, Key] = {
     "interrupt_key": Key("one to four characters, or an empty text", lambda value: _text(value) and len(value) <= 4),
     "interrupt_presses": Key("a whole number from 1 to 3", lambda value: _whole(value) and 1 <= value <= 3),
     "input": Key("a table", lambda value: isinstance(value, dict)),
+    "channel": Key("a table", lambda value: isinstance(value, dict)),
+}
+CHANNEL_KEYS: dict[str, Key] = {
+    "kind": Key("a text", _text, required=True),
+    "first": Key("true or false", lambda value: isinstance(value, bool)),
 }
 NEED_KEYS: dict[str, Key] = {
     "screen": Key("a regular expression", _regex, required=True),
@@ -325,7 +349,7 @@ def _bad(file: Path, key: str, expected: str, what: str = "is wrong") -> ClawMux
 
 _FIELD = re.compile(r"\{(json:)?([a-z_]+)\}")
 _FACT_FIELDS = ("session_id", "name", "voice", "directory", "folder", "socket", "interpreter", "package_root")
-_FIELD_NAMES = frozenset([*_FACT_FIELDS, "launcher", "shell", "home", "instructions"])
+_FIELD_NAMES = frozenset([*_FACT_FIELDS, "launcher", "shell", "home", "instructions", "secret"])
 
 
 def _fields(runtime: Runtime, facts: Facts) -> dict[str, str]:
@@ -334,9 +358,18 @@ def _fields(runtime: Runtime, facts: Facts) -> dict[str, str]:
         "launcher": os.fspath(facts.folder / "bin" / "clawmux"),
         "shell": facts.environ.get("SHELL") or "/bin/sh",
         "home": facts.environ.get("HOME", ""),
+        "secret": _secret(facts.folder) if "{secret}" in json.dumps([dict(runtime.environment), dict(runtime.files)]) else "",
     }
     text = runtime.instructions or (Path(__file__).parent / "instructions.md").read_text(encoding="utf-8")
     return {**fields, "instructions": _filled(f"{text.strip()}\n\n{runtime.notes.strip()}", fields).strip()}
+
+
+def _secret(folder: Path) -> str:
+    """A random word that only the hub and this session know; the same for as long as the folder is there."""
+    file = folder / SECRET_FILE
+    if not file.is_file():
+        write_private(file, secrets.token_hex(16))
+    return file.read_text(encoding="utf-8")
 
 
 def _filled(content: Content, fields: Mapping[str, str], indent: int | None = None) -> str:
@@ -358,11 +391,19 @@ def _check_fields(file: Path, runtime: Runtime) -> None:
     texts: dict[str, Any] = {f.name: getattr(runtime, f.name) for f in dataclasses.fields(runtime) if f.name in _WITH_FIELDS}
     for key, value in texts.items():
         for found in _FIELD.finditer(json.dumps(value, default=dict)):
-            allowed = _FIELD_NAMES - {"instructions"} if key in ("instructions", "notes") else _FIELD_NAMES
+            allowed = _FIELD_NAMES - _NOT_IN.get(key, frozenset())
             if found[2] not in allowed:
                 raise _bad(file, f"{found[0]} in {key}", ", ".join(f"{{{name}}}" for name in sorted(allowed)))
 
 
+# What stands in a command line is seen by everybody on the machine.
+_NOT_IN = {
+    "instructions": frozenset({"instructions", "secret"}),
+    "notes": frozenset({"instructions", "secret"}),
+    "program": frozenset({"secret"}),
+    "arguments": frozenset({"secret"}),
+    "skip_permissions_arguments": frozenset({"secret"}),
+}
 _WITH_FIELDS = frozenset(
     ["program", "arguments", "skip_permissions_arguments", "environment", "root_environment", "files", "instructions", "notes"]
 )

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from clawmux.adapters.runtimes.claude_records import ClaudeRecords
+from clawmux.adapters.runtimes.codex_records import CodexRecords
+from clawmux.adapters.runtimes.opencode_records import OpenCodeRecords
 from clawmux.wire.signs import Observation, Place
 
 
@@ -45,6 +47,8 @@ class Records(Protocol):
 
 READERS: dict[str, Callable[[Program], Records]] = {
     "claude": lambda program: ClaudeRecords(program.pid, program.environ),
+    "codex": lambda program: CodexRecords(program.pid),
+    "opencode": lambda program: OpenCodeRecords(program.pid, program.directory, program.folder),
 }
 
 
