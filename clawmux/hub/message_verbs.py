@@ -115,14 +115,10 @@ async def messages(door: Door, said: cli.Messages) -> Said:
 
 
 async def trace(door: Door, said: cli.Trace) -> Said:
-    view = traced(door, _readable(door, said.id))
+    view = door.runtime.messages.traced(_readable(door, said.id).message.id)
     if said.json:
         return Said(json_line("trace", {"result": view}) + "\n")
     return Said("\n".join([*in_words.message_lines(view), *map(in_words.step_line, view["steps"])]) + "\n")
-
-
-def traced(door: Door, kept: Kept) -> dict[str, Any]:
-    return {**kept.view(), "steps": door.runtime.messages.kept.steps(kept.message.id)}
 
 
 async def inbox(door: Door, said: cli.Inbox) -> Said:

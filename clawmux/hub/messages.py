@@ -235,6 +235,11 @@ class Messages:
             raise ClawMuxError("not_found", f"there is no message {message_id!r:.80}.", "`clawmux messages` lists them.")
         return kept
 
+    def traced(self, message_id: str) -> dict[str, Any]:
+        """The view of a message with every step of its way."""
+        kept = self.get(message_id)
+        return {**kept.view(), "steps": self.kept.steps(message_id)}
+
     def seen_by(self, message_id: str, session_id: str) -> Kept:
         """The same, for one of its two sides. An id that was given again does not open what was said to its first session."""
         kept = self.get(message_id)

@@ -98,8 +98,8 @@ async def history(request: web.Request) -> web.Response:
     """A session's entries before number ``before``, the newest ``limit`` of them, oldest first."""
     runtime = request.app[RUNTIME]
     session = runtime.agents.find_ever(request.query.get("session_id", ""))
-    before = _number(request, "before", runtime.journal.next_n, 0)
-    limit = _number(request, "limit", 50, 1, HISTORY_ENTRIES)
+    before = number(request, "before", runtime.journal.next_n, 0)
+    limit = number(request, "limit", 50, 1, HISTORY_ENTRIES)
     entries = runtime.store.events_before(session.id, session.first_n, before, limit + 1)
     return web.json_response({"entries": entries[-limit:], "more": len(entries) > limit})
 
@@ -151,7 +151,8 @@ async def stop(request: web.Request) -> web.Response:
     return web.json_response({"stopping": True})
 
 
-def _number(request: web.Request, name: str, default: int, low: int, high: int = 2**53) -> int:
+def number(request: web.Request, name: str, default: int, low: int, high: int = 2**53) -> int:
+    """A whole number in the query, or its default."""
     text = request.query.get(name)
     if text is None:
         return default
