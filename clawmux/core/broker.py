@@ -137,6 +137,8 @@ class Broker:
             effects = self._settle(replace(delivery, state=MessageState.ACKNOWLEDGED, is_taken=True))
         else:
             effects = self._put(replace(delivery, is_taken=True))
+            if message_id in lane.pending:
+                lane.was_typed(message_id, now)  # a full time to acknowledge it, before the first reminder
         return [*effects, *self._pump(recipient, lane, now)]
 
     def reading(self, session: str, reading: Reading, now: float, why: str = "") -> list[Effect]:
@@ -150,21 +152,21 @@ class Broker:
 
     def session_ended(self, session: str) -> list[Effect]:
         """It will read nothing any more, and ask for nothing. What it has sent goes on."""
-        effects = self.told(session, [d.message.id for d in self.owed(session)])
+        effects: list[Effect] = []
         lane = self._lanes.pop(session, None)
         self._alarms.set(session, None)
         if lane is not None:
             ids = sorted({*lane.queued, *lane.pending}, key=lambda i: self._living[i].order)
             for delivery in [self._living[i] for i in ids]:
                 effects += self._give_up(delivery, MessageState.UNDELIVERABLE, _ENDED)
-        return effects
+        return [*effects, *self.told(session, [d.message.id for d in self.owed(session)])]
 
     # -- what the typing comes to --
 
     def typed(self, session: str, ids: tuple[str, ...], is_taken: bool, now: float) -> list[Effect]:
         """These stand in the recipient's input, submitted; ``is_taken``: and its program has them."""
         lane = self._lanes.get(session)
-        if lane is None or lane.typing != ids:
+        if lane is None or not ids or lane.typing != ids:
             return []
         lane.typing, lane.why = (), ""
         effects: list[Effect] = []
@@ -175,7 +177,7 @@ class Broker:
     def held(self, session: str, ids: tuple[str, ...], now: float, why: str) -> list[Effect]:
         """These could not be typed now: not a try. ``why`` is for people."""
         lane = self._lanes.get(session)
-        if lane is None or lane.typing != ids:
+        if lane is None or not ids or lane.typing != ids:
             return []
         lane.typing, lane.why, lane.look_at = (), why, now + LOOK_SECONDS
         effects: list[Effect] = []

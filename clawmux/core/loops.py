@@ -29,8 +29,8 @@ _WORD = re.compile(r"[^\W_]+")
 # One of these makes a courtesy, when all its other words are of these or of the next.
 _THANKS = frozenset(
     "ack acked acknowledged affirmative anytime awesome bye cheers congrats cool copy excellent fantastic fine goodbye good got"
-    " great ok okay k kudos nice noted np perfect pleasure received roger sounds sure ta thank thanks thx understood welcome wonderful"
-    " worries yw".split()
+    " great ok okay k kudos nice noted np perfect pleasure received roger sounds sure ta thank thanks thx understood welcome"
+    " wonderful worries yw".split()
 )
 _FILLERS = frozenset(
     "a again all alright and any appreciate appreciated are as at back be best both by day do everything for from glad"
