@@ -182,6 +182,11 @@ class Tmux:
             with _named(pane_id):
                 return await inject(self, pane_id, text, rules, keyboard, over_scrolling)
 
+    def has_unfinished(self, pane_id: str) -> bool:
+        """Whether a text of ours may stand in its input box half typed, or not sent."""
+        keyboard = self._keyboards.get(pane_id)
+        return keyboard is not None and bool(keyboard.unfinished)
+
     async def look_for(self, pane_id: str, ids: Collection[str], rules: InputRules) -> dict[str, Found]:
         """Where messages that may have been typed stand in the pane."""
         with _named(_checked(pane_id)):

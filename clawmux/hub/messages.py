@@ -387,10 +387,15 @@ class Messages:
             return []
         doing, in_mode = self._doing.get(session_id, (None, False))
         runtime = self._hub.agents.runtime_of(session)
+        has_channel = self._typist.has_channel(session)
         known = Known(
-            session.state, self._stage_of(session_id), doing, in_mode, self._typist.can_type(session),
-            getattr(runtime and runtime.input, "mid_turn", True),
-        )  # fmt: skip
+            session.state,
+            self._stage_of(session_id),
+            doing,
+            in_mode=in_mode and not has_channel,
+            can_type=self._typist.can_type(session),
+            mid_turn=has_channel or runtime is None or runtime.input is None or runtime.input.mid_turn,
+        )
         reading, why = reading_of(known)
         effects = self.broker.reading(session_id, reading, self._hub.now, why)
         waiting = [d for d in self.broker.waiting(session_id) if d.state is MessageState.QUEUED]

@@ -56,7 +56,7 @@ class Runtime:
         self.agents = Agents(paths, lambda: self.settings, self.journal, tmux)
         self.projects = Projects(lambda: self.settings, self.agents, self.notice)
         self.tmux = tmux
-        self.typist = Typist(self.agents, tmux)
+        self.typist = Typist(self.agents, tmux, paths)
         self.messages = Messages(self, self.typist, self.stage_of)
         self.user_words = UserWords(self, self.typist, self.messages.loops.person_spoke)
         self.states = States(self, tmux, paths)
@@ -383,12 +383,11 @@ class Runtime:
     def session_view(self, session: Session) -> dict[str, Any]:
         question = self.conversation.current(session.id)
         stage = question.stage if question else None
-        runtime = self.agents.runtime_of(session)
         return {
             **describe(session),
             **self.states.view(session),
             "needs_you": bool(question and question.request.listen and stage in _NEEDS_YOU),
-            "accepts_text": bool(runtime and runtime.input is not None),
+            "accepts_text": self.typist.can_type(session),
             "question": {"id": question.request.id, "text": question.request.text, "stage": question.stage.value}
             if question
             else None,
