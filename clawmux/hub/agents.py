@@ -311,4 +311,6 @@ def _free_name(name: str, taken: set[str]) -> str:
 def _how_it_ended(pane: Pane | None) -> str:
     if pane is None or pane.exit_status in (0, None):
         return "Its program ended."
+    if pane.exit_status < 0:
+        return f"Its program was ended by signal {-pane.exit_status}."
     return f"Its program ended with exit status {pane.exit_status}."
