@@ -143,10 +143,10 @@ class LiveHub:
         return 0
 
     async def client(self, session_id: str, *words: str, stdin: bytes | None = None) -> asyncio.subprocess.Process:
-        """A command of the agents' client, as that session runs it."""
+        """A command of the agents' client, as that session runs it; without one, as the owner does."""
         return await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-S", str(CLIENT), *words,
-            env={**self.environ, "CLAWMUX_SESSION_ID": session_id},
+            env={**self.environ, **({"CLAWMUX_SESSION_ID": session_id} if session_id else {})},
             stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

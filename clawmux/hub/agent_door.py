@@ -49,7 +49,7 @@ async def post_cli(request: web.Request) -> web.Response:
         failure = ClawMuxError("internal", "the hub could not carry out this command.", "See `clawmux logs`.")
         return _argv_response(failure.exit_code, cli.error_text(failure), "")
     if said.error is not None:
-        return _argv_response(said.error.exit_code, cli.error_text(said.error), said.out)
+        return _argv_response(said.error.exit_code, cli.error_text(said.error) + said.note, said.out)
     return _argv_response(0, said.note, said.out)
 
 

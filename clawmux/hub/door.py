@@ -23,7 +23,7 @@ class Said:
     out: str = ""
     error: ClawMuxError | None = None
     note: str = ""
-    """For stderr, where there is no error."""
+    """For stderr, besides the error if there is one."""
 
 
 @dataclass(frozen=True, slots=True)

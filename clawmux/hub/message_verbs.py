@@ -10,6 +10,7 @@ from clawmux.core.message import USER, Delivery
 from clawmux.hub.auth import Role
 from clawmux.hub.door import Door, Handler, Said, checked_request_id
 from clawmux.hub.message_store import Kept
+from clawmux.hub.runtime import Runtime
 from clawmux.hub.waiters import Wait
 from clawmux.wire import cli, in_words
 from clawmux.wire.errors import ClawMuxError
@@ -143,22 +144,19 @@ async def status(door: Door, said: cli.Status) -> Said:
     else:
         sessions = [runtime.agents.find(said.name) if said.name else runtime.agents.get(caller)]
     views = [runtime.session_view(session) for session in sessions]
+    told = owed_views(runtime, owed)
     runtime.messages.told(owed)
     if said.json:
-        told = [runtime.messages.get(delivery.message.id).view() for delivery in owed]
         return Said(json_line("status", {"result": {"sessions": views, "owed": told}}) + "\n")
     lines = [line for view in views for line in in_words.session_lines(view, time.time())]
     if len(sessions) == 1:
         lines += [*_hub_lines(door), *_recent(door, sessions[0].id, sessions[0].created)]
-    return Said("\n".join([*lines, *map(owed_line, owed)]) + "\n")
+    return Said("\n".join([*lines, *map(in_words.owed_line, told)]) + "\n")
 
 
-def owed_line(delivery: Delivery) -> str:
+def owed_views(runtime: Runtime, owed: Sequence[Delivery]) -> list[dict[str, Any]]:
     """What a sender is told once, with the next answer they get."""
-    message = delivery.message
-    if delivery.state is MessageState.ACKNOWLEDGED:
-        return f"message {message.id} was acknowledged after all."
-    return f"message {message.id} did not arrive ({delivery.state.value}). {delivery.reason} See `clawmux trace {message.id}`."
+    return [runtime.messages.get(delivery.message.id).view() for delivery in owed]
 
 
 def _hub_lines(door: Door) -> list[str]:

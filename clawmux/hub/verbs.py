@@ -13,7 +13,7 @@ from clawmux.hub import message_verbs, state_verbs
 from clawmux.hub.auth import Role
 from clawmux.hub.converse import Call, converse
 from clawmux.hub.door import Door, Handler, Said, checked_request_id
-from clawmux.wire import cli
+from clawmux.wire import cli, in_words
 from clawmux.wire.errors import ClawMuxError
 
 __all__ = ["HANDLERS", "USER", "Door", "Handler", "Said", "carry_out", "checked_request_id"]
@@ -29,12 +29,17 @@ async def _converse(door: Door, said: cli.Converse) -> Said:
         timeout_seconds=said.timeout_seconds,
         resume=bool(said.resume),
     )
-    words = await converse(door.runtime, call, door.page_url)
+    words, error = "", None
+    try:
+        words = await converse(door.runtime, call, door.page_url)
+    except ClawMuxError as failure:
+        error = failure
     # stdout is the user's words alone.
-    owed = door.runtime.messages.owed(call.session_id)
-    door.runtime.messages.told(owed)
-    note = "".join(f"clawmux: {message_verbs.owed_line(delivery)}\n" for delivery in owed)
-    return Said(f"{words}\n" if words else "", note=note)
+    messages = door.runtime.messages
+    owed = messages.owed(call.session_id)
+    note = "".join(f"clawmux: {in_words.owed_line(view)}\n" for view in message_verbs.owed_views(door.runtime, owed))
+    messages.told(owed)
+    return Said(f"{words}\n" if words else "", error, note)
 
 
 async def _cancel_converse(door: Door, said: cli.CancelConverse) -> Said:

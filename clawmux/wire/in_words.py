@@ -129,6 +129,14 @@ def message_lines(message: View) -> list[str]:
     return lines
 
 
+def owed_line(message: View) -> str:
+    """What a sender is told once of a message that is at its end."""
+    if message["state"] == "acknowledged":
+        return f"message {message['id']} to {message['to_name']} was acknowledged after all."
+    way = f"See `clawmux trace {message['id']}`."
+    return f"message {message['id']} to {message['to_name']} did not arrive ({message['state']}). {message['reason']} {way}"
+
+
 def step_line(step: View) -> str:
     """One step of a message."""
     return f"{exact_clock(step['ts'])}  {step['step']}" + (f"  {glimpse(step['detail'])}" if step.get("detail") else "")

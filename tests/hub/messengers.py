@@ -12,7 +12,7 @@ MANIFEST = """
 title = "Messenger"
 program = "{{interpreter}}"
 arguments = ["-P", "-m", "tests.stand_ins.messenger", "{{folder}}/log", "{habit}"]
-ready = '^>'
+ready = "first_contact"
 {more}
 [environment]
 PYTHONPATH = "{{package_root}}"

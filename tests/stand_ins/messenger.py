@@ -35,6 +35,7 @@ def main(log: str, habit: str) -> None:
 def run(log: str, habit: str) -> None:
     box, is_pasting, rest = b"", False, b""
     draw(box)
+    clawmux("status")  # the hub hears that it is up
     while data := os.read(0, 65536):
         rest += data
         while rest:
