@@ -3,23 +3,27 @@
  * other control has the focus, so that Space still presses a button and letters still reach a text box.
  */
 import { freshId } from "./device.js";
-import { closeSettings, openSettings, view } from "./route.js";
+import { closeMessages, closeSettings, openSettings, view } from "./route.js";
 import * as store from "./store.js";
-import { dispatch, replay, select } from "./talk.js";
+import { dispatch, replay, select, toggleMessages } from "./talk.js";
 
 /** A press becomes a hold after this time. */
 const HOLD_MS = 250;
 
+/** With nothing recorded or said that Escape would end. */
+const AT_REST = new Set(["idle", "locked", "muted", "blocked", "waiting"]);
+
 /** What the overlay shows. @type {[string[], string][]} */
 export const HELP = [
   [["Space"], "Hold: talk, let go to send. Tap: start, tap again to send, or interrupt"],
-  [["Esc"], "Discard the recording, or stop the speech"],
+  [["Esc"], "Discard the recording, or stop the speech, or close the messages"],
   [["M"], "Mute or unmute the microphone"],
   [["A"], "Listen by itself after an agent speaks, or not"],
   [["1", "…", "9"], "Go to an agent"],
   [["[", "]"], "Previous or next agent"],
   [["N"], "Next agent that needs you"],
   [["T", "/"], "Text box. Enter sends, Shift+Enter makes a new line"],
+  [["L"], "Messages between agents"],
   [["R"], "Play the last message again"],
   [[","], "Settings. Esc closes them"],
   [["?"], "This help"],
@@ -32,18 +36,25 @@ const KEYS = {
   n: () => store.waitingAgents.value[0] && select(store.waitingAgents.value[0].id),
   t: focusText,
   "/": focusText,
+  l: toggleMessages,
   r: replayLast,
   "[": () => step(-1),
   "]": () => step(1),
   ",": openSettings,
   "?": () => (store.dialog.value = { view: "help" }),
-  Escape: () => dispatch({ type: "escape" }),
+  Escape: escape,
 };
 /** In the settings nothing may start that is only seen in the conversation. @type {typeof KEYS} */
 const SETTINGS_KEYS = {
   "?": KEYS["?"],
   Escape: closeSettings,
 };
+
+/** The most fleeting thing first. */
+function escape() {
+  if (view.value === "messages" && AT_REST.has(store.voice.value.mode)) closeMessages();
+  else dispatch({ type: "escape" });
+}
 
 let isDown = false;
 let timer = 0;
@@ -58,7 +69,7 @@ export function listenToKeys() {
 /** @param {KeyboardEvent} event */
 function onKeyDown(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || store.dialog.value || !isOurs(event.target)) return;
-  const isTalk = view.value === "talk";
+  const isTalk = view.value !== "settings";
   if (event.code === "Space" && isTalk) {
     press(event);
     return;

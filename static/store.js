@@ -4,7 +4,7 @@
  */
 import { batch, computed, signal } from "./vendor/ui.js";
 import { INITIAL } from "./voice.js";
-import { nameOf } from "./words.js";
+import { isBlocked, nameOf } from "./words.js";
 
 /** @type {{value: "boot"|"connecting"|"online"|"offline"|"signed_out"|"unreachable"}} */
 export const link = signal("boot");
@@ -37,6 +37,16 @@ export const speakingMsg = signal(null);
 /** What a screen reader is told. */
 export const spokenStatus = signal("");
 export const dialog = signal(null);
+/** Unix seconds of the hub's clock; counted on once a second. */
+export const now = signal(Date.now() / 1000);
+/** How far the hub's clock is before ours, in seconds. */
+let ahead = 0;
+/** The message between agents that was heard of last. */
+export const heardOf = signal(null);
+/** Where the log of messages is to open: at one of them, or at those of one agent. @type {{value: {id?: string, with?: string}}} */
+export const logAt = signal({});
+/** Agents whose turn is being stopped at this page's wish. @type {{value: Set<string>}} */
+export const interrupting = signal(new Set());
 export const typing = signal(false);
 export const voices = signal([]);
 export const runtimes = signal([]);
@@ -46,8 +56,49 @@ export const levels = signal([]);
 export const current = computed(() => sessions.value.find(({ id }) => id === currentId.value) ?? null);
 /** Other agents that need the user and were not put off. */
 export const waitingAgents = computed(() =>
-  sessions.value.filter(({ id, needs_you }) => needs_you && id !== currentId.value && !later.value[id]),
+  sessions.value.filter((session) => isBlocked(session) && session.id !== currentId.value && !later.value[session.id]),
 );
+
+export function tick() {
+  now.value = Date.now() / 1000 + ahead;
+}
+
+/** So many messages between agents are remembered, those that were heard of last. */
+const MESSAGES_KEPT = 2000;
+/** @type {Map<string, {value: any}>} */
+const messages = new Map();
+
+/** How far a message between agents has come: null as long as nothing was heard of it. @param {string} id */
+export function messageOf(id) {
+  let message = messages.get(id);
+  if (!message) messages.set(id, (message = signal(null)));
+  return message;
+}
+
+/** @param {any} view as GET /api/messages/{id} shows it */
+export function putMessage(view) {
+  const message = messageOf(view.id);
+  messages.delete(view.id);
+  messages.set(view.id, message);
+  if (messages.size > MESSAGES_KEPT) messages.delete(messages.keys().next().value);
+  // An answer that was asked for earlier may come later.
+  if (message.value && message.value.changed > view.changed) return;
+  message.value = view;
+  noteHeld(view);
+}
+
+export function messagesKept() {
+  return messages.size;
+}
+
+/** Why a message waits, by its recipient: the newest reason. @type {{value: Record<string, {id: string, reason: string}>}} */
+export const held = signal({});
+
+/** @param {any} view */
+function noteHeld({ id, to, held: reason }) {
+  if (reason) held.value = { ...held.value, [to]: { id, reason } };
+  else if (held.value[to]?.id === id) held.value = without(held.value, to);
+}
 
 /** @typedef {{entries: any[], more: boolean, loaded: boolean, loading: boolean}} Conversation */
 /** @type {Map<string, {value: Conversation}>} */
@@ -93,6 +144,9 @@ function putSession(id, session) {
   sessions.value = known ? sessions.value.map((other) => (other.id === id ? session : other)) : [...sessions.value, session];
 }
 
+/** A page that stays open for days: what is older can be had again from the hub, as "Show earlier" does. */
+const [ENTRIES_MAX, ENTRIES_KEPT] = [1500, 1000];
+
 /** @param {any} event */
 function append(event) {
   if (!event.session_id) {
@@ -102,7 +156,9 @@ function append(event) {
   const entry = conversation(event.session_id);
   const { entries } = entry.value;
   const isNewest = !entries.length || entries.at(-1).n < event.n;
-  entry.value = { ...entry.value, entries: isNewest ? [...entries, event] : merged(entries, [event]) };
+  const grown = isNewest ? [...entries, event] : merged(entries, [event]);
+  const isTooLong = grown.length > ENTRIES_MAX;
+  entry.value = { ...entry.value, entries: isTooLong ? grown.slice(-ENTRIES_KEPT) : grown, more: entry.value.more || isTooLong };
   if (event.type === "user_text") outgoing.value = outgoing.value.filter((sent) => !isConfirmedBy(sent, event));
 }
 
@@ -123,6 +179,7 @@ const APPLY = {
   welcome: (m) => {
     settings.value = m.settings ?? {};
     if (m.speech) speech.value = { progress: null, ...m.speech };
+    if (m.now) ahead = m.now - Date.now() / 1000;
     lastN ??= m.events_from - 1;
   },
   session_list: (m) => {
@@ -142,6 +199,11 @@ const APPLY = {
   user_text: append,
   notice: append,
   not_spoken: append,
+  agent_message: append,
+  message: (m) => {
+    putMessage(m.message);
+    heardOf.value = m.message;
+  },
   audio_owner: (m) => (owner.value = { client: m.client, device: m.device }),
   speech_state: (m) => {
     const { state, reason = "", progress = null, serving, wanted } = m;

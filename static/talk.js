@@ -11,8 +11,9 @@ import { Turns } from "./audio/turns.js";
 import { clientId, deviceName, freshId, keepForReload, loadSwitches, saveSwitches, unconfirmedTexts } from "./device.js";
 import { FLAG, KIND } from "./protocol.js";
 import * as store from "./store.js";
+import { closeMessages, openMessages, view } from "./route.js";
 import { INITIAL, reduce } from "./voice.js";
-import { nameOf, turnWords } from "./words.js";
+import { attentionWords, nameOf, turnWords } from "./words.js";
 import { Link } from "./ws.js";
 
 /** What the person spoke shortly before the tap belongs to the turn; after an agent's own voice it would be echo. */
@@ -20,6 +21,9 @@ const PRE_ROLL_MS = Object.freeze({ hold: 300, tap: 300, auto: 0, barge: 0 });
 const NOTE_MS = 6000;
 const LEVELS_KEPT = 34;
 const HISTORY_PAGE = 50;
+const TICK_MS = 1000;
+/** An agent of which nothing is known has to count as resting, or the page would wait for it for ever. */
+const RESTING = new Set(["idle", "unknown"]);
 /** Ends of a turn that the person chose; the controls show them already. */
 const OWN_DOING = new Set(["discard", "mute"]);
 
@@ -170,7 +174,7 @@ const ON_MESSAGE = {
     follow();
     if (!m.session.question) dispatch({ type: "unasked", session_id: m.session_id });
     if (m.session.state === "dead") dispatch({ type: "session_gone", session_id: m.session_id });
-    else if (m.session.activity === "idle" && !m.session.question) dispatch({ type: "agent_rests", session_id: m.session_id });
+    else if (RESTING.has(m.session.activity) && !m.session.question) dispatch({ type: "agent_rests", session_id: m.session_id });
   },
   session_terminated: (m) => {
     dispatch({ type: "session_gone", session_id: m.session_id });
@@ -180,7 +184,7 @@ const ON_MESSAGE = {
   attention: (m) => {
     if (m.session_id === store.currentId.value && document.visibilityState === "visible") link.send({ type: "seen", session_id: m.session_id });
     else playCue(sound, "attention");
-    say(`${nameOf(sessionOf(m.session_id))} needs an answer`);
+    say(attentionWords(nameOf(sessionOf(m.session_id)), m.kind));
   },
   audio_owner: (m) => m.client && dispatch({ type: "owner", mine: m.client === clientId }),
   speech_start: (m) => {
@@ -240,11 +244,44 @@ export async function loadHistory(session_id, before) {
   const query = new URLSearchParams({ session_id, limit: String(HISTORY_PAGE) });
   if (before) query.set("before", String(before));
   try {
-    store.addHistory(session_id, await request("GET", `/api/history?${query}`));
+    const page = await request("GET", `/api/history?${query}`);
+    store.addHistory(session_id, page);
+    if (page.entries.some(({ type }) => type === "agent_message")) loadStates(session_id);
   } catch (error) {
     entry.value = { ...entry.value, loading: false };
     tell(`The conversation could not be loaded. ${error.message}`, "error");
   }
+}
+
+/** How far the newest messages of a conversation have come; how far later ones come is told by the hub. @param {string} session_id */
+async function loadStates(session_id) {
+  const query = new URLSearchParams({ with: session_id, limit: String(HISTORY_PAGE) });
+  try {
+    for (const view of (await request("GET", `/api/messages?${query}`)).messages) store.putMessage(view);
+  } catch {
+    // The lines stand without their state.
+  }
+}
+
+export function toggleMessages() {
+  if (view.value === "messages") closeMessages();
+  else showMessages({});
+}
+
+/** Open the log: at one message, at those of one agent, or as it was. @param {{id?: string, with?: string}} at */
+export function showMessages(at) {
+  store.logAt.value = at;
+  openMessages();
+}
+
+/** Stop the agent's turn; its next state tells that it has stopped. @param {string} session_id */
+export async function interrupt(session_id) {
+  if (store.interrupting.value.has(session_id)) return;
+  store.interrupting.value = new Set([...store.interrupting.value, session_id]);
+  const done = await ask("POST", `/api/sessions/${encodeURIComponent(session_id)}/interrupt`, {});
+  store.interrupting.value = new Set([...store.interrupting.value].filter((id) => id !== session_id));
+  const name = nameOf(sessionOf(session_id));
+  if (done) tell(done.interrupted ? `${name} has stopped` : `${name} rested already`);
 }
 
 /** @param {string} session_id @param {string} text */
@@ -314,6 +351,8 @@ export function start() {
   addEventListener("pagehide", () => {
     keepForReload(store.outgoing.value.filter(({ state }) => state === "sending"));
   });
+  setInterval(() => document.visibilityState === "visible" && store.tick(), TICK_MS);
+  document.addEventListener("visibilitychange", store.tick);
   store.link.value = "connecting";
   link.start();
 }

@@ -27,22 +27,92 @@ const STAGES = {
 };
 /** @type {Record<string, [string, string]>} */
 const ACTIVITIES = {
-  thinking: ["Working", "working"],
-  tool: ["Working", "working"],
+  idle: ["Ready", "ready"],
+  thinking: ["Thinking", "working"],
+  tool: ["Running a tool", "working"],
   speaking: ["Speaking", "speaking"],
   listening: ["Listening to you", "ready"],
+  waiting: ["Needs your answer", "needs"],
   needs_you: ["Needs your answer", "needs"],
+  unknown: ["State unknown", "unknown"],
+};
+/** The same where the hub knows what sort of it. @type {Record<string, Record<string, string>>} */
+const KINDS = {
+  idle: { interrupted: "Interrupted, ready" },
+  thinking: { compaction: "Compacting its context", rate_limit: "Waits for its rate limit", api_error: "Tries its model again" },
+  needs_you: {
+    permission: "Needs your answer: permission",
+    question: "Needs your answer: question",
+    login: "Needs you to log in",
+    trust: "Needs you to trust its folder",
+    rate_limit: "Rate limit reached",
+    api_error: "Its model answers with an error",
+  },
+};
+/** Who told it. @type {Record<string, string>} */
+const SOURCES = {
+  process: "its process",
+  command: "its clawmux commands",
+  hook: "its hooks",
+  record: "its own records",
+  screen: "its screen",
 };
 
 /**
  * @param {any} session
  * @param {{mode: string, turn: any, stream: any}} voice
  * @param {string} [statusText] the hub's own words for what the agent does
- * @returns {{words: string, shape: "starting"|"ready"|"working"|"speaking"|"needs"|"off"}}
+ * @returns {{words: string, shape: "starting"|"ready"|"working"|"speaking"|"needs"|"unknown"|"off", since: number|null}}
  */
 export function stateOf(session, voice, statusText = "") {
   const [words, shape] = /** @type {any} */ (decide(session, voice));
-  return { words: shape === "working" && statusText ? statusText : words, shape };
+  if (shape !== "working") return { words, shape, since: null };
+  return { words: statusText || words, shape, since: isWorking(session) ? session.doing.since : null };
+}
+
+/** A turn of the agent is under way: it can be interrupted. @param {any} session */
+export function isWorking(session) {
+  return ["thinking", "tool"].includes(session?.doing?.activity) && session.state !== "dead";
+}
+
+/** Somebody must answer before it goes on. @param {any} session */
+export function isBlocked(session) {
+  return session.state !== "dead" && (Boolean(session.needs_you) || session.doing?.activity === "needs_you");
+}
+
+/** What an agent asks in its own terminal, where no button answers it. @param {any} session */
+export function terminalQuestion({ doing, permission }) {
+  if (doing?.activity !== "needs_you" || permission) return "";
+  return doing.detail || KINDS.needs_you[doing.kind] || ACTIVITIES.needs_you[0];
+}
+
+/** Characters that are not seen, or that turn the order of others round: controls, zero widths, bidirectional marks. */
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
+
+/** What somebody decides about must read as it will be done. @param {string} text */
+export function undisguised(text) {
+  return text.replace(UNSEEN, (character) => `‹U+${/** @type {number} */ (character.codePointAt(0)).toString(16).toUpperCase().padStart(4, "0")}›`);
+}
+
+/** An agent calls for the user. @param {string} name @param {string} kind */
+export function attentionWords(name, kind) {
+  const words = kind === "question" ? "" : (KINDS.needs_you[kind] ?? "");
+  if (!words) return `${name} needs an answer`;
+  return words.startsWith("Needs") ? `${name} n${words.slice(1)}` : `${name}: ${words}`;
+}
+
+/** By what the hub knows an agent's state. @param {any} session */
+export function evidence({ doing }) {
+  if (!doing || !SOURCES[doing.source]) return "";
+  return `Told by ${SOURCES[doing.source]}, last at ${clockSeconds(doing.seen)}`;
+}
+
+/** @returns {[string, string]} */
+function doingWords({ activity, doing }) {
+  const [words, shape] = ACTIVITIES[doing?.activity ?? activity] ?? ACTIVITIES.idle;
+  if (!doing) return [words, shape];
+  if (doing.activity === "tool" && doing.detail) return [`Running ${doing.detail}`, shape];
+  return [KINDS[doing.activity]?.[doing.kind] ?? words, shape];
 }
 
 /** @returns {[string, string]} */
@@ -51,15 +121,32 @@ function decide(session, voice) {
   if (voice.mode === "listening" && voice.turn?.session_id === session.id) return ["Listening to you", "ready"];
   if (voice.mode === "speaking" && voice.stream?.session_id === session.id) return ["Speaking", "speaking"];
   if (session.state === "starting") return ["Starting…", "starting"];
+  if (session.doing?.activity === "needs_you") return doingWords(session);
   if (session.needs_you) return STAGES.waiting;
   if (session.question) return STAGES[session.question.stage] ?? STAGES.waiting;
-  return ACTIVITIES[session.activity] ?? ["Ready", "ready"];
+  return doingWords(session);
 }
 
 /** "9:41", in the reader's own clock. @param {number|undefined} ts unix seconds */
 export function clock(ts) {
   if (!ts) return "";
   return new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" }).format(new Date(ts * 1000));
+}
+
+/** "9:41:07" @param {number|undefined} ts unix seconds */
+export function clockSeconds(ts) {
+  if (!ts) return "";
+  return new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit", second: "2-digit" }).format(new Date(ts * 1000));
+}
+
+/** @type {[number, number, string][]} below so many seconds, counted in, called */
+const DURATIONS = [[60, 1, "s"], [3600, 60, "min"], [86400, 3600, "h"], [Infinity, 86400, "d"]];
+
+/** "18 s", "3 min". @param {number} seconds */
+export function duration(seconds) {
+  const passed = Math.max(0, seconds);
+  const [, unit, name] = /** @type {any} */ (DURATIONS.find(([below]) => passed < below));
+  return `${Math.floor(passed / unit)} ${name}`;
 }
 
 /** "0:04" @param {number} ms */
@@ -113,3 +200,49 @@ export const MIC_WORDS = {
   absent: "No microphone was found. Plug one in, then tap again.",
   failed: "The microphone could not be opened. Another program may be using it.",
 };
+
+/** The one who sits here is a side of messages, too. @param {string} id @param {string} [name] */
+export function sideName(id, name) {
+  return id === "user" ? "You" : nameOf({ id, name });
+}
+
+/** How far a message has come. @type {Record<string, [string, ""|"ok"|"wait"|"bad"]>} */
+const MESSAGE_STATES = {
+  queued: ["waiting", "wait"],
+  injecting: ["being typed", "wait"],
+  pending: ["sent", ""],
+  acknowledged: ["read", "ok"],
+  responded: ["answered", "ok"],
+  failed: ["failed", "bad"],
+  undeliverable: ["not delivered", "bad"],
+  cancelled: ["cancelled", ""],
+};
+const LIVING_STATES = new Set(["queued", "injecting", "pending"]);
+
+/** @param {any} message */
+export function isLiving(message) {
+  return LIVING_STATES.has(message.state);
+}
+
+/** @param {any} message @returns {{words: string, tone: ""|"ok"|"wait"|"bad"}} */
+export function messageTag({ state, tries, re }) {
+  const [words, tone] = MESSAGE_STATES[state] ?? [state, ""];
+  if (re && state === "acknowledged") return { words: "reply", tone: "" };
+  if (state === "failed" && tries > 0) return { words: `failed after ${times(tries)}`, tone };
+  if (state === "pending" && tries > 1) return { words: `waiting, ${times(tries)}`, tone: "wait" };
+  return { words, tone };
+}
+
+/** @param {number} tries */
+function times(tries) {
+  return tries === 1 ? "1 try" : `${tries} tries`;
+}
+
+/** @type {Record<string, string>} */
+const STEPS = { queued: "stored", pending: "typed", acknowledged: "acknowledged", taken: "read by its program" };
+
+/** A step of a message's way, in the words of its states where it is one. @param {string} step */
+export function stepWords(step) {
+  const words = STEPS[step] ?? MESSAGE_STATES[step]?.[0] ?? step.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

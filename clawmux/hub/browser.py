@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 import secrets
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -147,6 +148,7 @@ class PageSession:
                 "v": 2,
                 "events_from": runtime.journal.next_n if last is None else last + 1,
                 "server": __version__,
+                "now": time.time(),
                 "client": page.client,
                 "settings": {
                     "auto_listen": settings.speech_auto_listen,

@@ -3,8 +3,8 @@ import * as store from "../store.js";
 import { closeSettings } from "../route.js";
 import { ask, select } from "../talk.js";
 import { html } from "../vendor/ui.js";
-import { folderName, nameOf, speechWords, stateOf } from "../words.js";
-import { Avatar, Dot, Icon, Modal } from "./parts.js";
+import { evidence, folderName, isBlocked, nameOf, speechWords, stateOf } from "../words.js";
+import { Avatar, Doing, Dot, Icon, Modal } from "./parts.js";
 
 export function Agents() {
   return html`<aside class="side" aria-label="Agents">
@@ -31,8 +31,9 @@ export function Logo() {
 function Agent({ session }) {
   const name = nameOf(session);
   const isCurrent = session.id === store.currentId.value;
-  const { words, shape } = stateOf(session, store.voice.value, store.statusText.value[session.id]);
-  const needs = session.needs_you && !isCurrent;
+  const state = stateOf(session, store.voice.value, store.statusText.value[session.id]);
+  const needs = isBlocked(session) && !isCurrent;
+  const waiting = session.messages?.waiting ?? 0;
   const show = () => {
     closeSettings();
     select(session.id);
@@ -42,14 +43,25 @@ function Agent({ session }) {
       <${Avatar} name=${name} id=${session.id} />
       <span class="tx">
         <span class="nm"><b>${name}</b>${" "}<small>${folderName(session.dir)}</small></span>
-        <span class="st"><${Dot} shape=${shape} /><span class="words">${words}</span></span>
+        <span class="st" title=${evidence(session)}><${Doing} state=${state} /></span>
       </span>
-      ${needs && html`<span class="badge"><span class="sr">Needs you: </span>1</span>`}
+      <span class="badges">
+        ${waiting > 0 && html`<span class="badge wait" title=${waitingWords(session)}><${Icon} name="message-square" size="s" />${waiting}<span class="sr"> messages wait</span></span>`}
+        ${needs && html`<span class="badge"><span class="sr">Needs you: </span>1</span>`}
+      </span>
     </button>
     <button class="close ibtn" aria-label=${`Close ${name}`} title=${`Close ${name}`} onClick=${() => askToClose(session.id)}>
       <${Icon} name="x" size="s" />
     </button>
   </li>`;
+}
+
+/** What is on its way to an agent, and what holds it up. @param {any} session */
+export function waitingWords(session) {
+  const waiting = session.messages?.waiting ?? 0;
+  const reason = store.held.value[session.id]?.reason;
+  const words = waiting === 1 ? "1 message waits" : `${waiting} messages wait`;
+  return `${words} for ${nameOf(session)}${reason ? `: ${reason}` : ""}`;
 }
 
 /** @param {string} id */

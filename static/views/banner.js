@@ -4,7 +4,7 @@ import { closeSettings, view } from "../route.js";
 import * as store from "../store.js";
 import { claim, dispatch, select } from "../talk.js";
 import { html } from "../vendor/ui.js";
-import { nameOf, speechWords } from "../words.js";
+import { nameOf, speechWords, terminalQuestion } from "../words.js";
 import { Icon, Modal } from "./parts.js";
 
 export function Banner() {
@@ -36,18 +36,21 @@ function Asks() {
   const session = store.waitingAgents.value[0];
   if (!session) return null;
   const { id } = session;
-  const text = store.attention.value[id]?.text || session.question?.text || "needs your answer";
+  const { permission, question } = session;
+  const inTerminal = terminalQuestion(session);
+  const blocks = permission ? `to use ${permission.tool || "a tool"}: ${permission.text}` : inTerminal;
+  const text = blocks || store.attention.value[id]?.text || question?.text || "needs your answer";
   const putOff = () => (store.later.value = { ...store.later.value, [id]: true });
   const answer = () => {
     closeSettings();
     select(id);
-    if (store.voice.value.mode === "idle") dispatch({ type: "tap", turn: freshId() });
+    if (!blocks && store.voice.value.mode === "idle") dispatch({ type: "tap", turn: freshId() });
   };
   return html`<div class="alert asks" role="note" data-banner="asks">
     <${Icon} name="bell" />
-    <p><b>${nameOf(session)} asks:</b> ${text}</p>
+    <p class="clamped"><b>${nameOf(session)} asks${permission ? "" : ":"}</b> ${text}</p>
     <button class="btn" onClick=${putOff}>Later</button>
-    <button class="btn primary" onClick=${answer}>Answer</button>
+    <button class="btn primary" onClick=${answer}>${blocks ? "Look" : "Answer"}</button>
   </div>`;
 }
 

@@ -2,31 +2,55 @@
 import { parse } from "../md.js";
 import { openSettings } from "../route.js";
 import * as store from "../store.js";
-import { loadHistory, replay, sendAgain } from "../talk.js";
+import { interrupt, loadHistory, replay, sendAgain, showMessages, toggleMessages } from "../talk.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef } from "../vendor/ui.js";
-import { clock, folderName, nameOf, stateOf } from "../words.js";
-import { askToClose } from "./agents.js";
-import { Dot, Icon } from "./parts.js";
+import { clock, evidence, folderName, isWorking, messageTag, nameOf, sideName, stateOf } from "../words.js";
+import { askToClose, waitingWords } from "./agents.js";
+import { Doing, Icon } from "./parts.js";
 
 /** So near to the end the reader counts as being there, and is kept there. */
 const NEAR_END_PX = 80;
 
 export function Header() {
   const session = store.current.value;
-  if (!session) return html`<header class="head"><h1>ClawMux</h1><span class="sp"></span><${Gear} /></header>`;
-  const { words, shape } = stateOf(session, store.voice.value, store.statusText.value[session.id]);
+  if (!session) return html`<header class="head"><h1>ClawMux</h1><span class="sp"></span><${Mail} /><${Gear} /></header>`;
+  const state = stateOf(session, store.voice.value, store.statusText.value[session.id]);
   const name = nameOf(session);
   return html`<header class="head">
     <h1>${name}</h1>
-    <span class="pill"><${Dot} shape=${shape} />${words}</span>
+    <span class="pill" title=${evidence(session)}><${Doing} state=${state} /></span>
+    ${isWorking(session) && html`<${Interrupt} session=${session} />`}
     <span class="hint where" title=${session.dir}>${[folderName(session.dir), session.runtime].filter(Boolean).join(" · ")}</span>
     <span class="sp"></span>
     <button class="ibtn" aria-label="Keyboard help" title="Keyboard help" data-wide onClick=${() => (store.dialog.value = { view: "help" })}>
       <${Icon} name="keyboard" />
     </button>
-    <${Gear} />
+    <${Mail} /><${Gear} />
     <button class="ibtn touch-only" aria-label=${`Close ${name}`} onClick=${() => askToClose(session.id)}><${Icon} name="x" /></button>
   </header>`;
+}
+
+/** @param {{session: any}} props */
+function Interrupt({ session }) {
+  const isAsked = store.interrupting.value.has(session.id);
+  return html`<button class="btn small stop" data-do="interrupt" disabled=${isAsked} aria-label=${`Interrupt ${nameOf(session)}`} onClick=${() => interrupt(session.id)}>
+    <${Icon} name="square" size="s" /><span>${isAsked ? "Stopping…" : "Interrupt"}</span>
+  </button>`;
+}
+
+function Mail() {
+  return html`<button class="ibtn" data-open="messages" aria-label="Messages between agents" title="Messages between agents (L)" onClick=${toggleMessages}><${Icon} name="message-square" /></button>`;
+}
+
+/** What stands about the agent in view until it changes: what it says it works on, and what has not reached it yet. */
+export function Standing() {
+  const session = store.current.value;
+  if (!session) return null;
+  const { report, messages } = session;
+  return html`<div class="standing">
+    ${report && html`<p data-line="report"><span>Works on: <b dir="auto">${report.text}</b></span><time>${clock(report.at)}</time></p>`}
+    ${messages?.waiting > 0 && html`<p data-line="waiting"><${Icon} name="message-square" size="s" /><span>${waitingWords(session)}</span><button class="link" onClick=${() => showMessages({ with: session.id })}>Show</button></p>`}
+  </div>`;
 }
 
 function Gear() {
@@ -103,6 +127,7 @@ function Entry({ entry, reason }) {
   if (entry.type === "user_text") return html`<${UserText} entry=${entry} />`;
   if (entry.type === "assistant_text") return html`<${AssistantText} entry=${entry} reason=${reason} />`;
   if (entry.type === "notice") return html`<${Notice} text=${entry.text} remedy=${entry.remedy} level=${entry.level} />`;
+  if (entry.type === "agent_message") return html`<${AgentMessage} entry=${entry} />`;
   if (entry.type === "session_terminated") return html`<${Notice} text=${`Ended. ${entry.reason ?? ""}`} level="info" />`;
   return null;
 }
@@ -125,6 +150,32 @@ function AssistantText({ entry, reason }) {
     </div>
     <${Written} text=${entry.text} />
   </article>`;
+}
+
+/** A long message is read in the log; in the conversation its beginning is enough. */
+const LINE_CHARACTERS = 600;
+
+/** A message to or from another agent, as a thin line. @param {{entry: any}} props */
+function AgentMessage({ entry }) {
+  const { msg_id, direction, peer, peer_name, text } = entry;
+  const me = nameOf(store.sessions.value.find(({ id }) => id === entry.session_id));
+  const other = sideName(peer, peer_name);
+  const [from, to] = direction === "out" ? [me, other] : [other, me];
+  const message = store.messageOf(msg_id).value;
+  const tag = messageTag(message ?? { state: entry.re ? "acknowledged" : "", tries: 0, re: entry.re });
+  return html`<div class="mail agents-mail" data-msg=${msg_id} data-direction=${direction}>
+    <button class="ibtn tiny" aria-label=${`Show this message of ${from} in the log`} title="Show in the log" onClick=${() => showMessages({ id: msg_id })}><${Icon} name="message-square" size="s" /></button>
+    <p>
+      <b><bdi>${from}</bdi> <span aria-hidden="true">→</span><span class="sr">to</span> <bdi>${to}</bdi></b>${" "}
+      <span class="words" dir="auto">${shortened(text, LINE_CHARACTERS)}</span>${" "}
+      ${tag.words && html`<span class="tag ${tag.tone}">${tag.words}</span>`}
+    </p>
+  </div>`;
+}
+
+/** @param {string} text @param {number} most */
+function shortened(text, most) {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
 function Outgoing({ sent }) {

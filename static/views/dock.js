@@ -5,7 +5,7 @@ import { ask, dismiss, dispatch, sendText, sound } from "../talk.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { freshId } from "../device.js";
 import { controls } from "../voice.js";
-import { MIC_WORDS, elapsed, nameOf } from "../words.js";
+import { MIC_WORDS, elapsed, nameOf, terminalQuestion } from "../words.js";
 import { loadChoices } from "./new-agent.js";
 import { Icon, VoiceOptions } from "./parts.js";
 
@@ -54,6 +54,8 @@ function hint(voice, name, speaker) {
   if (voice.mode === "blocked") return MIC_WORDS[voice.mic];
   if (session.state === "dead") return `${name} has ended. ${session.reason ?? ""}`;
   if (session.state === "starting") return `${name} is starting. ${session.reason ?? ""}`;
+  if (session.permission) return `${name} waits for your decision`;
+  if (terminalQuestion(session)) return `${name} waits in its terminal`;
   if (store.speech.value.state !== "ready") return `Speech is not ready. You can type to ${name}`;
   if (voice.mode === "muted") return "Muted. Agents still speak";
   if (ABOUT_TO_SPEAK.has(session.question?.stage)) return `${name} is about to speak`;

@@ -1,6 +1,7 @@
 /** Small pieces that several views share: icon, dot, avatar, modal dialog. */
+import * as store from "../store.js";
 import { html, useEffect, useRef } from "../vendor/ui.js";
-import { voiceName } from "../words.js";
+import { duration, voiceName } from "../words.js";
 
 /** @param {{name: string, size?: ""|"s"|"l"}} props */
 export function Icon({ name, size = "" }) {
@@ -10,6 +11,17 @@ export function Icon({ name, size = "" }) {
 /** @param {{shape: string}} props */
 export function Dot({ shape }) {
   return html`<i class="dot ${shape}" aria-hidden="true"></i>`;
+}
+
+/** What an agent does, in words, and since when where that tells something. @param {{state: ReturnType<typeof import("../words.js").stateOf>}} props */
+export function Doing({ state }) {
+  const { words, shape, since } = state;
+  return html`<${Dot} shape=${shape} /><span class="words">${words}</span>${since && html`<span class="for">· <${Age} since=${since} /></span>`}`;
+}
+
+/** Time since a moment of the hub's clock, kept up to date. @param {{since: number}} props */
+export function Age({ since }) {
+  return html`<span class="age">${duration(store.now.value - since)}</span>`;
 }
 
 const AVATAR_COLOURS = 6;

@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.page_fixtures import (  # noqa: F401
     OUTPUT,
@@ -27,13 +28,13 @@ from tests.browser.page_fixtures import (  # noqa: F401
     pcm16,
     speechlike,
 )
-from tests.stand_ins.page_hub import RATE, PageHub, session
+from tests.stand_ins.page_hub import RATE, PageHub, doing, session
 
 pytestmark = pytest.mark.browser
 AXE = "axe-core@4.14.1"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-VIEWS = ["empty", "idle", "listening", "speaking", "muted", "downloading", "new-agent", "help", "insecure"]
+VIEWS = "empty idle listening speaking muted downloading new-agent help insecure messages working permission".split()
 ANSWER = """The job timed out on the tax lookup. The retry loop has no upper bound, so a single slow response \
 blocked the whole batch. I would cap it like this:
 
@@ -65,7 +66,7 @@ async def furnish(hub: PageHub) -> None:
     """The agents and the conversation of the pictures."""
     nova: dict[str, Any] = {"id": "q", "text": "Apply the migration to staging now?", "stage": "waiting", "since": 0}
     hub.sessions += [
-        session("am_adam", dir="/home/ann/web-client", activity="thinking"),
+        session("am_adam", dir="/home/ann/web-client", activity="tool", doing=doing("tool", detail="Bash", since=18)),
         session("af_nova", dir="/home/ann/infra", needs_you=True, question=nova),
         session("am_echo", dir="/home/ann/docs"),
         session("am_onyx", dir="/home/ann/release", state="starting"),
@@ -102,9 +103,46 @@ async def furnish(hub: PageHub) -> None:
     )
 
 
+async def furnish_messages(hub: PageHub) -> None:
+    """What the agents have written to each other, with one that waits and one that failed."""
+    names = {"af_sky": "sky", "am_adam": "adam", "af_nova": "nova", "am_echo": "echo", "am_onyx": "onyx", "user": "user"}
+    now = time.time()
+    rows: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("user", "am_echo", "Stand-up in ten minutes. Tell me what blocks you.", {"state": "acknowledged", "tries": 1}),
+        ("am_echo", "af_sky", "Which version introduced the tax lookup?", {"state": "responded", "tries": 1}),
+        ("af_sky", "am_onyx", "Hold the release until the invoice job is fixed.", {"state": "failed", "tries": 4}),
+        ("am_adam", "am_onyx", "Client 2.4 is ready for the release branch.", {"state": "acknowledged", "tries": 1}),
+        ("af_nova", "am_echo", "Please document the new retry setting.", {"state": "pending", "tries": 2}),
+        ("af_sky", "am_adam", "Does the web client show a partial batch correctly?", {"state": "responded", "tries": 1}),
+        ("am_adam", "af_sky", "Yes, it lists failed invoices separately.", {"state": "acknowledged", "tries": 1, "re": "msg-5"}),
+        ("am_echo", "af_sky", "May I link the design note?", {"state": "queued", "held": "in copy mode"}),
+    ]
+    for number, (side, to, text, changes) in enumerate(rows):
+        sides = {"from": side, "to": to, "from_name": names[side], "to_name": names[to]}
+        await hub.message(f"msg-{number}", **sides, text=text, created=now - 1200 + 120 * number, **changes)
+    reply = "It lists failed invoices separately, with the reason beside each."
+    await hub.message("msg-5", "responded", reply=reply)
+    sky = hub.sessions[0]
+    sky.update(doing=doing("tool", detail="Bash", since=18), messages={"waiting": 1, "failed": 0})
+    sky.update(report={"text": "the retry loop of the invoice job", "at": now - 300})
+
+
+def ask_permission(hub: PageHub) -> None:
+    """Sky may not go on by itself."""
+    command = "npm run migrate -- --target staging --confirm\n\nApply the pending migrations to the staging database"
+    permission = {"request": "p-1", "tool": "Bash", "text": command, "decidable": True}
+    hub.sessions[0].update(doing=doing("needs_you", "permission", "Bash", since=42), permission=permission, needs_you=True)
+
+
 async def show(view: str, hub: PageHub, page: Page) -> None:
     """Bring the page into the view."""
-    if view == "listening":
+    if view == "messages":
+        await page.locator("[data-open=messages]").click()
+        await page.locator('[data-message="msg-5"] .mrow').click()
+        await page.locator(".steps").wait_for()
+    elif view == "permission":
+        await expect(page.locator("[data-do=approve]")).to_be_enabled()
+    elif view == "listening":
         await page.locator(".mic").click()
         turn = (await hub.expect("mic_open"))["turn"]
         await hub.until(lambda: len(hub.turns[turn].frames) > 45, "sound")
@@ -140,6 +178,10 @@ async def test_views_are_accessible(browser: Browser, hub: PageHub, open_page: O
         hub.sessions.clear()
     else:
         await furnish(hub)
+    if view in ("messages", "working"):
+        await furnish_messages(hub)
+    elif view == "permission":
+        ask_permission(hub)
     for (size, viewport), scheme in itertools.product({"desktop": DESKTOP, "phone": PHONE}.items(), ["light", "dark"]):
         hub.key = "one-time-key"
         hub.received.clear()

@@ -19,6 +19,7 @@ from aiohttp import WSMsgType, web
 
 from clawmux import settings, settings_table
 from clawmux.hub.guard import HEADERS
+from clawmux.wire.browser import DURABLE_TO_PAGE
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.frames import FIRST, LAST, MICROPHONE, SPEECH, Frame, decode_frame, encode_frame
 from clawmux.wire.voices import VOICES
@@ -84,6 +85,15 @@ class PageHub:
         self.refuses_settings: dict[str, str] = {}
         self.tiers: Message = {}
         """What GET /api/tiers answers besides how speech stands; a test that opens the settings gives it."""
+        self.messages: dict[str, Message] = {}
+        """Messages between agents by id, oldest first, as GET /api/messages shows them."""
+        self.steps: dict[str, list[Message]] = {}
+        self.ahead_seconds = 0.0
+        """How far the hub's clock is before the page's."""
+        self.refuses_decision: dict[str, str] = {}
+        self.holds_interrupt = asyncio.Event()
+        """Set: an interrupt is answered; a test that wants to see one under way clears it."""
+        self.holds_interrupt.set()
         self._slots: dict[int, str] = {}
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,6 +119,11 @@ class PageHub:
                 web.post("/api/sessions", self._spawn),
                 web.delete("/api/sessions/{id}", self._kill),
                 web.put("/api/sessions/{id}/voice", self._voice),
+                web.post("/api/sessions/{id}/interrupt", self._interrupt),
+                web.post("/api/sessions/{id}/permission", self._permission),
+                web.get("/api/messages", self._messages),
+                web.get("/api/messages/{id}", self._message),
+                web.post("/api/messages/{id}/cancel", self._cancel),
             ]
         )
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
@@ -131,7 +146,7 @@ class PageHub:
 
     async def send(self, message: Message, client: str | None = None) -> None:
         """To one page, or to all; with ``n`` when the type is one of those that are kept."""
-        if message["type"] in ("assistant_text", "user_text", "notice", "session_terminated", "not_spoken"):
+        if message["type"] in DURABLE_TO_PAGE:
             message = {**message, "n": len(self.events) + 1, "ts": time.time()}
             self.events.append(message)
         for name, socket in list(self.sockets.items()):
@@ -162,6 +177,23 @@ class PageHub:
         self.speeches[stream] = Speech(session_id, msg_id, len(self.speeches) + 1, pcm, chunk_seconds)
         self._carry(stream, 0)
         return stream
+
+    async def message(self, message_id: str, step: str = "", detail: str = "", **changes: Any) -> Message:
+        """A message between agents is new or has come further, with its line in the conversations when it is new."""
+        is_new = message_id not in self.messages
+        view = {**(message(message_id) if is_new else self.messages[message_id]), **changes}
+        view["changed"] = view["created"] if is_new else view["changed"] + 1
+        self.messages[message_id] = view
+        words = {"ts": view["changed"], "step": step or view["state"], "detail": detail}
+        self.steps.setdefault(message_id, []).append(words)
+        if is_new:
+            for side, other, direction in (("from", "to", "out"), ("to", "from", "in")):
+                line = {"msg_id": message_id, "direction": direction, "text": view["text"], "re": view["re"]}
+                if view[side] != "user":
+                    peer = {"peer": view[other], "peer_name": view[f"{other}_name"]}
+                    await self.send({"type": "agent_message", "session_id": view[side], **line, **peer})
+        await self.send({"type": "message", "message": view})
+        return view
 
     async def drop(self) -> None:
         """Cut every connection, as a network does."""
@@ -219,7 +251,8 @@ class PageHub:
         self.sockets[client], self.devices[client] = socket, hello["device"]
         settings = {"auto_listen": True, "silence_seconds": 1.2, "speed": 1.0}
         start = len(self.events) + 1 if last is None else last + 1
-        welcome = {"type": "welcome", "v": 2, "events_from": start, "server": "test", "client": client}
+        now = time.time() + self.ahead_seconds
+        welcome = {"type": "welcome", "v": 2, "events_from": start, "server": "test", "now": now, "client": client}
         await socket.send_json({**welcome, "settings": settings, "speech": self.speech_state})
         for event in self.events[start - 1 :]:
             await socket.send_json(event)
@@ -402,12 +435,64 @@ class PageHub:
         await self.status(request.match_info["id"], voice=body["voice"])
         return web.json_response(next(row for row in self.sessions if row["id"] == request.match_info["id"]))
 
+    async def _interrupt(self, request: web.Request) -> web.Response:
+        self.requests.append(("POST", request.path, await request.json()))
+        await self._notify()
+        await self.holds_interrupt.wait()
+        return web.json_response({"id": request.match_info["id"], "interrupted": True})
+
+    async def _permission(self, request: web.Request) -> web.Response:
+        self.requests.append(("POST", request.path, await request.json()))
+        await self._notify()
+        if self.refuses_decision:
+            return web.json_response(self.refuses_decision, status=409)
+        return web.json_response({"id": request.match_info["id"]})
+
+    async def _messages(self, request: web.Request) -> web.Response:
+        """Newest first, before the message named ``before``."""
+        query = request.query
+        side, words = query.get("with", ""), query.get("q", "").lower()
+        found = [m for m in self.messages.values() if not side or side in (m["from"], m["to"])]
+        found = [m for m in reversed(found) if words in m["text"].lower()]
+        if before := query.get("before"):
+            found = found[[m["id"] for m in found].index(before) + 1 :]
+        limit = int(query.get("limit", "50"))
+        return web.json_response({"messages": found[:limit], "more": len(found) > limit})
+
+    async def _message(self, request: web.Request) -> web.Response:
+        view = self.messages.get(request.match_info["id"])
+        if view is None:
+            return web.json_response({"code": "not_found", "text": "There is no such message.", "remedy": ""}, status=404)
+        return web.json_response({**view, "steps": self.steps[view["id"]]})
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        self.requests.append(("POST", request.path, await request.json()))
+        return web.json_response(await self.message(request.match_info["id"], state="cancelled", held=""))
+
+
+def message(message_id: str, **changes: Any) -> Message:
+    """A message between agents as the hub describes it."""
+    now = time.time()
+    view: Message = {
+        "id": message_id, "from": "af_sky", "to": "am_adam", "from_name": "sky", "to_name": "adam", "text": message_id,
+        "state": "queued", "tries": 0, "expects_response": False, "re": "", "hops": 0, "reply": "", "reason": "", "held": "",
+        "created": now, "changed": now,
+    }  # fmt: skip
+    return {**view, **changes}
+
+
+def doing(activity: str, kind: str = "", detail: str = "", *, since: float = 0.0, source: str = "hook") -> Message:
+    """What the session does, as the hub has weighed it; ``since`` seconds ago."""
+    now = time.time()
+    return {"activity": activity, "kind": kind, "detail": detail, "source": source, "since": now - since, "seen": now}
+
 
 def session(voice: str, **changes: Any) -> Message:
     """A session as the hub describes it."""
     row: Message = {
         "id": voice, "name": voice[3:], "voice": voice, "runtime": "demo", "dir": "/home/ann/work", "state": "active",
         "activity": "idle", "question": None, "needs_you": False, "created": time.time(), "last_active": time.time(),
-        "first_n": 0, "accepts_text": True, "reason": "",
+        "first_n": 0, "accepts_text": True, "reason": "", "doing": doing("idle"), "report": None, "permission": None,
+        "messages": {"waiting": 0, "failed": 0},
     }  # fmt: skip
     return {**row, **changes}
