@@ -1,4 +1,4 @@
-"""The owner's door to the hub: its REST API over the unix socket. Prints nothing."""
+"""The owner's door to the hub: its REST API, and the agents' verbs, over the unix socket. Prints nothing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import json
 import os
 import socket
 from contextlib import suppress
+from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from clawmux.paths import locate
+from clawmux.wire.cli import ARGV_TYPE
 from clawmux.wire.errors import ERRORS, ClawMuxError
 
 START_HINT = "start it with `clawmux start`"
@@ -34,22 +36,43 @@ def socket_path() -> Path:
 
 def call(method: str, path: str, body: Any = None, *, socket_file: Path | None = None, timeout: float = 30.0) -> Any:
     """One request; the decoded answer. The hub's error object is raised as the error it is."""
-    connection = _Connection(socket_file or socket_path(), timeout)
     content = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"} if content else {}
+    status, _, data = _exchange(method, path, content, headers, socket_file or socket_path(), timeout)
+    return _decode(status, data)
+
+
+def ask(*words: str) -> Any:
+    """What an agents' verb answers with ``--json``, said by nobody's session."""
+    content = b"\0".join(map(os.fsencode, [*words, "--json"]))
+    status, headers, data = _exchange("POST", "/cli/-", content, {"Content-Type": ARGV_TYPE}, socket_path(), 30.0)
+    if "Clawmux-Exit" not in headers:
+        return _decode(status, data)
+    told, answer = data[: int(headers["Clawmux-Stderr"])], data[int(headers["Clawmux-Stderr"]) :]
+    exit_code = int(headers["Clawmux-Exit"])
+    if exit_code:
+        code = next((code for code, row in ERRORS.items() if row.exit_code == exit_code), "internal")
+        text, _, remedy = told.decode().removeprefix("clawmux: ").strip().partition("\n")
+        raise ClawMuxError(code, text, remedy)
+    return json.loads(answer)["result"]
+
+
+def _exchange(
+    method: str, path: str, content: bytes | None, headers: dict[str, str], socket_file: Path, timeout: float
+) -> tuple[int, Message, bytes]:
+    connection = _Connection(socket_file, timeout)
     try:
         with suppress(BrokenPipeError):  # a hub that refuses early has answered already
-            connection.request(method, path, content, {"Content-Type": "application/json"} if content else {})
+            connection.request(method, path, content, headers)
         response = connection.getresponse()
-        data = response.read()
+        return response.status, response.headers, response.read()
     except TimeoutError:
         raise ClawMuxError("timeout", f"the hub did not answer within {timeout:g} s.", "See `clawmux logs`.") from None
     except (OSError, http.client.HTTPException) as error:
-        where = socket_file or socket_path()
         reason = getattr(error, "strerror", None) or error
-        raise ClawMuxError("hub_not_running", f"the hub is not running ({where}: {reason}).", START_HINT) from None
+        raise ClawMuxError("hub_not_running", f"the hub is not running ({socket_file}: {reason}).", START_HINT) from None
     finally:
         connection.close()
-    return _decode(response.status, data)
 
 
 def sessions() -> list[dict[str, Any]]:

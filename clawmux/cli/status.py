@@ -37,11 +37,12 @@ def _of_one(name: str) -> Result:
 
 def _of_all(with_ended: bool) -> Result:
     health = owner.call("GET", "/api/health")
-    sessions = [s for s in owner.sessions() if with_ended or s["state"] != "dead"]
-    found = {"hub": health, "sessions": sessions}
-    if not sessions:
-        return Result(found, text=_hub_line(health, sessions), note=NO_AGENT)
-    return Result(found, text=_hub_line(health, sessions), table=_table(sessions, time.time()))
+    # The verb, and not the list of sessions: it also tells, once, which of the owner's own messages did not arrive.
+    found = {"hub": health, **owner.ask("status", *(["--all"] if with_ended else []))}
+    sessions = found["sessions"]
+    note = "\n".join([*([] if sessions else [NO_AGENT]), *map(in_words.owed_line, found["owed"])])
+    table = _table(sessions, time.time()) if sessions else None
+    return Result(found, text=_hub_line(health, sessions), table=table, note=note)
 
 
 def _hub_line(health: dict[str, Any], sessions: list[dict[str, Any]]) -> str:

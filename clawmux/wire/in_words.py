@@ -79,7 +79,7 @@ def session_lines(session: View, now: float) -> list[str]:
     if permission := session.get("permission"):
         lines += _permission(session, permission)
     messages = session.get("messages") or {}
-    lines.append(f"messages: {messages.get('waiting', 0)} waiting, {messages.get('failed', 0)} failed")
+    lines.append(f"messages: {messages.get('waiting', 0)} wait for it, {messages.get('failed', 0)} of its own failed")
     lines.append(f"id: {session['id']} · voice: {session['voice']} · runtime: {session['runtime']}")
     lines.append(f"folder: {session['dir']}")
     up = "" if session["state"] == "dead" else f" ({age(now - session['created'])} ago)"

@@ -18,7 +18,7 @@ import pytest
 from clawmux.cli.main import main
 from clawmux.paths import locate
 from clawmux.wire.errors import ERRORS
-from tests.stand_ins.cli_hub import CliHub, Reply, Request, as_json
+from tests.stand_ins.cli_hub import Answer, CliHub, Reply, Request, answered, as_json
 
 ROOT = Path(__file__).parent.parent.parent
 SKY: dict[str, Any] = {
@@ -79,8 +79,24 @@ ANSWERS: dict[tuple[str, str], Any] = {
 }
 
 
+FAILED = MESSAGE | {"state": "failed", "held": "", "reason": "It never acknowledged."}
+
+
 def answer(request: Request) -> Reply:
+    if request.path == "/cli/-":
+        sessions = [SKY, OLD_SKY] if b"--all" in request.words else [SKY]
+        return asked(request, sessions, [FAILED] if b"--all" in request.words else [])
     return as_json(ANSWERS[request.method, request.path])
+
+
+def asked(request: Request, sessions: list[dict[str, Any]], owed: list[dict[str, Any]]) -> Reply:
+    assert [word for word in request.words if word != b"--all"] == [b"status", b"--json"]
+    result = {"clawmux": 1, "command": "status", "result": {"sessions": sessions, "owed": owed}}
+    return answered(0, json.dumps(result).encode())
+
+
+def of_status(sessions: list[dict[str, Any]], health: dict[str, Any] | None = None) -> Answer:
+    return lambda request: asked(request, sessions, []) if request.path == "/cli/-" else as_json(health or HEALTH)
 
 
 @pytest.fixture
@@ -105,14 +121,37 @@ def test_status_shows_the_living(hub: CliHub, capsys: pytest.CaptureFixture[str]
         "sky   af_sky  demo     active  needs you  -           -         /home/ann/code",
     ]
     assert main(["status", "--all", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["result"] == {"hub": HEALTH, "sessions": [OLD_SKY, SKY]}
+    assert json.loads(capsys.readouterr().out)["result"] == {"hub": HEALTH, "sessions": [SKY, OLD_SKY], "owed": [FAILED]}
+
+
+def test_status_tells_the_owner_what_did_not_arrive(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--all"]) == 0
+    assert capsys.readouterr().err == (
+        "message msg-7h2k9m4p0qwx to sky did not arrive (failed). It never acknowledged. See `clawmux trace msg-7h2k9m4p0qwx`.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "text"),
+    [
+        (answered(23, b"", b"clawmux: no room.\nMake some.\n"), "disk_full", "clawmux: no room.\nMake some.\n"),
+        (answered(99, b"", b"clawmux: odd.\n"), "internal", "clawmux: odd.\n"),
+        (as_json({"code": "forbidden", "text": "no.", "remedy": ""}, 403), "forbidden", "clawmux: no.\n"),
+    ],
+)
+def test_a_verb_that_is_refused_keeps_its_error(
+    home: Path, reply: Reply, code: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with CliHub(locate().hub_socket, lambda request: reply if request.path == "/cli/-" else as_json(HEALTH)):
+        assert main(["status"]) == ERRORS[code].exit_code
+    assert capsys.readouterr() == ("", text)
 
 
 def test_status_tells_what_agents_do_how_that_is_known_and_what_waits(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     doing = {"activity": "tool", "kind": "", "detail": "Bash", "source": "hook", "since": time.time() - 200}
     sky = SKY | {"needs_you": False, "doing": doing | {"seen": time.time() - 130}, "messages": {"waiting": 2, "failed": 1}}
     adam = SKY | {"id": "am_adam", "name": "adam", "messages": {"waiting": 1, "failed": 0}}
-    with CliHub(locate().hub_socket, lambda request: as_json(HEALTH if request.path == "/api/health" else [sky, adam])):
+    with CliHub(locate().hub_socket, of_status([sky, adam])):
         assert main(["status"]) == 0
     hub_line, _, first, second = capsys.readouterr().out.splitlines()
     assert hub_line.endswith(" · messages: 3 waiting, 1 failed")
@@ -180,7 +219,7 @@ def test_trace_shows_every_step_with_its_time(hub: CliHub, capsys: pytest.Captur
 
 def test_status_without_agents_says_how_to_start_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     health = HEALTH | {"speech": {"state": "missing_models", "reason": "voices not installed"}}
-    with CliHub(locate().hub_socket, lambda request: as_json(health if request.path == "/api/health" else [])):
+    with CliHub(locate().hub_socket, of_status([], health)):
         assert main(["status"]) == 0
     shown = capsys.readouterr()
     assert (
@@ -369,8 +408,6 @@ def test_refusals_and_broken_answers(home: Path, reply: Reply, code: str, text: 
 @pytest.mark.parametrize("words", [["status"], ["status", "adam"], ["messages", "--limit", "5"], ["trace", "msg-1"]])
 def test_an_agent_says_the_same_words_to_the_hub(home: Path, words: list[str]) -> None:
     """In an agent's shell they are the agent's verbs, whichever `clawmux` is called."""
-    from tests.stand_ins.cli_hub import answered
-
     with CliHub(locate().hub_socket, lambda request: answered(0, b"sky: active\n")) as hub:
         argv = [sys.executable, "-m", "clawmux", *words]
         environ = {**os.environ, "CLAWMUX_SESSION_ID": "af_sky"}
@@ -384,8 +421,6 @@ def test_an_agent_says_the_same_words_to_the_hub(home: Path, words: list[str]) -
     "words", [["send", "--to", "sky", "caf\udce9"], ["ack", "msg-1"], ["interrupt", "sky"], ["deny", "sky", "no"]]
 )
 def test_the_owner_says_agents_verbs_from_any_shell(home: Path, words: list[str]) -> None:
-    from tests.stand_ins.cli_hub import answered
-
     with CliHub(locate().hub_socket, lambda request: answered(26, b"msg-1\n", b"clawmux: no.\n")) as hub:
         argv = [sys.executable, "-m", "clawmux", *words]
         done = subprocess.run(argv, cwd=ROOT, env={**os.environ}, capture_output=True, check=False)

@@ -14,7 +14,7 @@ import pytest
 from clawmux.wire.cli import TEXT_LIMIT_BYTES, clean
 from clawmux.wire.errors import ERRORS
 from tests.hub.messengers import add_messengers, has_read, lines, spawn
-from tests.live_hub import CLIENT, LiveHub, Said, said
+from tests.live_hub import CLIENT, ROOT, LiveHub, Said, said
 from tests.waiting import until
 
 OWNER = ""
@@ -200,3 +200,34 @@ async def test_an_agent_sees_its_own_messages_and_the_owner_all(hub: LiveHub) ->
     assert "works on: the parser (said " in (await hub.run(sky, "status", "adam")).out
     assert (await hub.run(OWNER, "cancel", message_id)).code == code("conflict")
     assert echo in (await hub.run(echo, "status")).out
+
+
+async def owners(hub: LiveHub, *words: str) -> Said:
+    """The whole command line, from a shell of the owner's."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "clawmux", *words,
+        env=hub.environ,
+        cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    return await said(process)
+
+
+async def test_the_owner_is_told_once_what_did_not_arrive(hub: LiveHub) -> None:
+    adam = await spawn(hub, "nothing", name="adam")
+    sent = await owners(hub, "send", "--to", "adam", "Hi")
+    message_id = sent.out.strip()
+    await has_read(hub, adam, message_id)
+    listed = await owners(hub, "status")
+    assert (listed.code, listed.err) == (0, "") and "\nadam " in listed.out
+    detail = await owners(hub, "status", "adam")
+    assert f"  {message_id}  " in detail.out and "messages: 0 wait for it, 0 of its own failed" in detail.out
+    assert (await owners(hub, "kill", "adam")).code == 0
+    first, second = await owners(hub, "status"), await owners(hub, "status")
+    assert f"message {message_id} to adam did not arrive (undeliverable)" in first.err
+    assert message_id not in second.err
+    traced = await owners(hub, "trace", message_id)
+    assert traced.code == 0 and "from user to adam · undeliverable" in traced.out and "\nTIME " in traced.out
+    assert message_id in (await owners(hub, "messages", "--with", "user")).out

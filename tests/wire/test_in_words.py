@@ -90,7 +90,7 @@ def test_one_agent_in_lines() -> None:
     started = in_words.clock(SKY["created"])
     assert in_words.session_lines(SKY, NOW) == [
         "sky: ready, unknown",
-        "messages: 0 waiting, 0 failed",
+        "messages: 0 wait for it, 0 of its own failed",
         "id: af_sky · voice: af_sky · runtime: claude",
         "folder: /home/ann/code",
         f"started: {started} (2 h ago)",
@@ -113,7 +113,7 @@ def test_one_agent_in_lines() -> None:
         "asks the user: Shall I commit? (waiting)",
         "asks permission: Bash: rm -r build",
         "answer it: clawmux approve sky --request p-1 (or deny)",
-        "messages: 2 waiting, 1 failed",
+        "messages: 2 wait for it, 1 of its own failed",
         "id: af_sky · voice: af_sky · runtime: claude",
     ]
     undecidable = busy | {"permission": busy["permission"] | {"decidable": False}}
@@ -155,6 +155,16 @@ def test_a_message_in_one_line_and_as_a_whole() -> None:
         "Which port\ndoes it use?",
         "reason: It never acknowledged.",
     ]
+
+
+def test_what_a_sender_is_told_of_a_message_at_its_end() -> None:
+    failed = MESSAGE | {"state": "failed", "reason": "It never acknowledged."}
+    told = (
+        "message msg-7h2k9m4p0qwx to adam did not arrive (failed). It never acknowledged. See `clawmux trace msg-7h2k9m4p0qwx`."
+    )
+    assert in_words.owed_line(failed) == told
+    late = MESSAGE | {"state": "acknowledged"}
+    assert in_words.owed_line(late) == "message msg-7h2k9m4p0qwx to adam was acknowledged after all."
 
 
 def test_a_step_has_milliseconds() -> None:
