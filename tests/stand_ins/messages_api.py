@@ -7,6 +7,7 @@ the script is walked one step for each request that offers the shell tool; side 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ class Say:
     text: str
     after_seconds: float = 0.0
     """Thinks so long before it says it."""
+    gate: asyncio.Event | None = None
+    """Thinks until this is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Bash:
     command: str
     timeout_ms: int | None = None
     after_seconds: float = 0.0
+    gate: asyncio.Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,23 @@ class MessagesApi:
         return [block["text"] for block in self._blocks("user") if block["type"] == "text"]
 
     @property
+    def newest_texts(self) -> list[str]:
+        """Texts of the user's side since the model's last word."""
+        return [block["text"] for block in self._newest() if block["type"] == "text"]
+
+    @property
+    def has_newest_result(self) -> bool:
+        """Whether the newest request brings the result of a tool."""
+        return any(block["type"] == "tool_result" for block in self._newest())
+
+    @property
     def system_text(self) -> str:
         return _as_text(self.requests[-1].get("system", "")) if self.requests else ""
+
+    def _newest(self) -> list[dict[str, Any]]:
+        messages = self.requests[-1]["messages"] if self.requests else []
+        said = max((number for number, message in enumerate(messages) if message["role"] == "assistant"), default=-1)
+        return [block for message in messages[said + 1 :] for block in _as_blocks(message["content"])]
 
     def _blocks(self, role: str) -> list[dict[str, Any]]:
         messages = self.requests[-1]["messages"] if self.requests else []
@@ -117,6 +136,8 @@ class MessagesApi:
                 step = self.model(self)
                 self._arrived.notify_all()
         await asyncio.sleep(step.after_seconds)
+        if isinstance(step, Say | Bash) and step.gate is not None:
+            await step.gate.wait()
         if isinstance(step, Fail):
             error = {"type": "error", "error": {"type": step.kind, "message": step.text}}
             return web.json_response(error, status=step.status, headers=dict(step.headers))
@@ -165,10 +186,12 @@ def _message(step: Say | Bash | Use, model: str, number: int) -> dict[str, Any]:
 
 async def _stream(request: web.Request, message: dict[str, Any]) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
-    await response.prepare(request)
-    for event in _events(message):
-        await response.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
-    await response.write_eof()
+    # A turn that is interrupted takes its request away.
+    with contextlib.suppress(ConnectionResetError):
+        await response.prepare(request)
+        for event in _events(message):
+            await response.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+        await response.write_eof()
     return response
 
 
