@@ -15,10 +15,9 @@ from clawmux.adapters import headers
 from clawmux.core.broker import Broker
 from clawmux.core.loops import LoopError, Loops
 from clawmux.core.message import USER, Changed, Delivery, Effect, Message
-from clawmux.core.reading import Known, reading_of
 from clawmux.core.session import Session
-from clawmux.core.state import Doing
 from clawmux.hub.joining import Joining
+from clawmux.hub.message_reading import MessageReading
 from clawmux.hub.message_store import Kept, MessageStore, keep
 from clawmux.hub.message_typing import MessageTyping
 from clawmux.hub.typist import Typist
@@ -42,7 +41,6 @@ class Messages:
         """``stage_of``: where the open question of a session stands."""
         self._hub = hub
         self._typist = typist
-        self._stage_of = stage_of
         self.broker = Broker()
         self.loops = Loops()
         self.kept = MessageStore(hub.store)
@@ -50,11 +48,9 @@ class Messages:
         """Those that go on, and those that the disk has not taken yet."""
         self._requests: dict[str, tuple[str, ...]] = {}
         self._waiters = Waiters()
-        self._doing: dict[str, tuple[Doing, bool]] = {}
-        self._to_look_at: set[str] = set()
-        self._to_count: set[str] = set()
-        self._counted: dict[str, dict[str, int]] = {}
-        """The counts of each session as they were last shown."""
+        self._failed: list[Kept] = []
+        """What the pages are to be told of."""
+        self.reading = MessageReading(hub, self.broker, typist, self._living, stage_of)
         self.performers: dict[type[Any], Callable[[Any], None]] = {
             Changed: self._changed,
             **MessageTyping(hub, self.broker, typist, self._living).performers,
@@ -64,40 +60,23 @@ class Messages:
 
     def restore(self) -> None:
         """Take up what was on its way when the hub ended. The sessions that live are known by now."""
-        effects: list[Effect] = []
-        recipients: dict[str, None] = {}
         for kept in self.kept.open():
             self._living[kept.message.id] = kept
-            recipients[kept.message.recipient] = None
-        for recipient in recipients:
-            effects += self._read_again(recipient)
+        effects = self.reading.restored()
         for kept in list(self._living.values()):
             effects += self.broker.restore(kept.delivery, self._hub.now)
-        living = {session.id for session in self._hub.agents.living}
-        for session_id in {k.message.recipient for k in self._living.values()} - living:
+        sides = {side for kept in self._living.values() for side in (kept.message.sender, kept.message.recipient)}
+        for session_id in sorted(sides - {session.id for session in self._hub.agents.living} - {USER}):
             effects += self.broker.session_ended(session_id)
-        for sender in {k.message.sender for k in self._living.values()} - living - {USER}:
-            effects += self.broker.session_ended(sender)
         self._hub.perform(effects)
 
     def leave(self) -> None:
         """Let go of the commands that wait; they come back when there is a hub again."""
         self._waiters.leave()
 
-    def session_changed(self, session_id: str) -> None:
-        """Something about it is new: whether it reads now is looked at once what happens now is through."""
-        self._soon()
-        self._to_look_at.add(session_id)
-
-    def state_changed(self, session_id: str, doing: Doing, in_mode: bool) -> None:
-        """What it does, by all evidence."""
-        self._doing[session_id] = (doing, in_mode)
-        self.session_changed(session_id)
-
     def session_ended(self, session_id: str) -> list[Effect]:
         """What is to be performed for it."""
-        self._doing.pop(session_id, None)
-        self._counted.pop(session_id, None)
+        self.reading.session_ended(session_id)
         self._typist.forget(session_id)
         self.loops.session_ended(session_id)
         return self.broker.session_ended(session_id)
@@ -154,7 +133,7 @@ class Messages:
             if name == "all":
                 found.update({session.id: session for session in living if session.id != sender})
                 continue
-            session = next((s for s in living if name in (s.id, s.name)), None)
+            session = self._hub.agents.alive(name) or next((s for s in living if s.name == name), None)
             if session is None:
                 known = ", ".join(s.name for s in living if s.id != sender) or "none"
                 raise ClawMuxError("unknown_recipient", f"--to: there is no agent {name!r:.80}.", f"Living agents: {known}.")
@@ -211,12 +190,14 @@ class Messages:
         if message.re:
             raise ClawMuxError("conflict", f"message {message_id} is a reply itself.", "Send a message of your own.")
         effects = self.broker.reply(message_id, by, text, self._hub.now)
-        sender = next((s for s in self._hub.agents.living if s.id == message.sender and s.created <= kept.created), None)
+        sender = self._hub.agents.alive(message.sender)
+        is_there = sender is not None and sender.created <= kept.created
         answer = None
-        if effects and sender is not None and not self._waiters.is_reply_awaited(message_id):
+        if effects and sender is not None and is_there and not self._waiters.is_reply_awaited(message_id):
             answer = self._new(by, sender, text, re=message_id, hops=self.loops.hops(by, self._hub.now))
             effects += self._admit(answer)
         elif effects:
+            # Printed by the command that waits, or on the page.
             self.loops.taken(message.sender, self.loops.hops(by, self._hub.now), self._hub.now)
             self._tell_conversation(by, "out", message.sender, text, message_id, message_id)
             self._tell_conversation(message.sender, "in", by, text, message_id, message_id)
@@ -261,9 +242,16 @@ class Messages:
 
         Cancelling this (the caller's connection broke) forgets the waiter: a reply then comes as a message.
         """
+        self._take_back_replies(ids)
         done = await self._waiters.wait([self.get(message_id).delivery for message_id in ids], mode, seconds)
         self.told(done.values())
         return done
+
+    def _take_back_replies(self, ids: Sequence[str]) -> None:
+        """The command that prints them is here again, after a restart in which they became messages."""
+        for kept in list(self._living.values()):
+            if kept.message.re in ids and kept.delivery.state is MessageState.QUEUED:
+                self._hub.perform(self.broker.cancel(kept.message.id, ""))
 
     # -- what a sender has not been told --
 
@@ -280,12 +268,8 @@ class Messages:
     # -- views --
 
     def name_of(self, side: str) -> str:
-        session = next((s for s in self._hub.agents.living if s.id == side), None)
+        session = self._hub.agents.alive(side)
         return session.name if session else side
-
-    def counts(self, session_id: str) -> dict[str, int]:
-        """For the session's own view."""
-        return {"waiting": len(self.broker.waiting(session_id)), "failed": len(self.broker.owed(session_id))}
 
     def unread(self, session_id: str) -> list[Kept]:
         """What the session has not acknowledged yet, in order."""
@@ -309,8 +293,7 @@ class Messages:
             self.loops.taken(message.recipient, message.hops, self._hub.now)
         if delivery.owed and not before.owed:
             self._tell_failure(kept)
-        self._soon()
-        self._to_count |= {message.sender, message.recipient}
+        self.reading.message_changed(kept)
         view = kept.view()
         self._hub.journal.then(lambda: self._settled(kept, delivery, view), lambda error: self._not_saved(kept, is_new))
 
@@ -350,56 +333,29 @@ class Messages:
             )  # fmt: skip
 
     def _tell_failure(self, kept: Kept) -> None:
-        delivery, message = kept.delivery, kept.message
-        if delivery.state not in (MessageState.FAILED, MessageState.UNDELIVERABLE):
+        if kept.delivery.state not in (MessageState.FAILED, MessageState.UNDELIVERABLE):
             return
-        sender, recipient = kept.sender_name.capitalize(), kept.recipient_name.capitalize()
-        whose = "Your message" if message.sender == USER else f"{sender}'s message"
-        self._hub.journal.event(
-            "notice", None if message.sender == USER else message.sender, level="warn",
-            text=f"{whose} to {recipient} did not arrive. {delivery.reason}", remedy=f"See `clawmux trace {message.id}`.",
-        )  # fmt: skip
-        if message.sender == USER:
-            self._hub.journal.then(lambda: self.told([delivery]))
+        if not self._failed:
+            asyncio.get_running_loop().call_soon(self._tell_failures)
+        self._failed.append(kept)
 
-    # -- reading --
-
-    def _soon(self) -> None:
-        if not self._to_look_at and not self._to_count:
-            asyncio.get_running_loop().call_soon(self._look_at_all)
-
-    def _look_at_all(self) -> None:
-        sessions, self._to_look_at = self._to_look_at, set()
-        effects: list[Effect] = []
-        for session_id in sessions:
-            effects += self._read_again(session_id)
-        self._hub.perform(effects)
-        counting, self._to_count = self._to_count, set()
-        for session in self._hub.agents.living:
-            if session.id in counting and self._counted.get(session.id) != (counts := self.counts(session.id)):
-                self._counted[session.id] = counts
-                self._hub.show_session(session)
-
-    def _read_again(self, session_id: str) -> list[Effect]:
-        """Tell the broker whether it reads now, and the waiting messages why not."""
-        session = next((s for s in self._hub.agents.living if s.id == session_id), None)
-        if session is None:
-            return []
-        doing, in_mode = self._doing.get(session_id, (None, False))
-        runtime = self._hub.agents.runtime_of(session)
-        has_channel = self._typist.has_channel(session)
-        known = Known(
-            session.state,
-            self._stage_of(session_id),
-            doing,
-            in_mode=in_mode and not has_channel,
-            can_type=self._typist.can_type(session),
-            mid_turn=has_channel or runtime is None or runtime.input is None or runtime.input.mid_turn,
-        )
-        reading, why = reading_of(known)
-        effects = self.broker.reading(session_id, reading, self._hub.now, why)
-        waiting = [d for d in self.broker.waiting(session_id) if d.state is MessageState.QUEUED]
-        return [*effects, *(Changed(d) for d in waiting if self._living[d.message.id].held != why)]
+    def _tell_failures(self) -> None:
+        """One notice for all that failed in one moment between the same two."""
+        failed, self._failed = self._failed, []
+        together: dict[tuple[str, str, str], list[Kept]] = {}
+        for kept in failed:
+            together.setdefault((kept.message.sender, kept.message.recipient, kept.delivery.reason), []).append(kept)
+        for (sender, _, reason), some in together.items():
+            whose = "of yours" if sender == USER else f"from {some[0].sender_name.capitalize()}"
+            number = "A message" if len(some) == 1 else f"{len(some)} messages"
+            self._hub.notice(
+                None if sender == USER else sender, "warn",
+                f"{number} {whose} to {some[0].recipient_name.capitalize()} did not arrive. {reason}",
+                f"See `clawmux trace {some[-1].message.id}`.",
+            )  # fmt: skip
+        # With a page open the notice was the user's telling; else, like an agent, they are told by their next `clawmux status`.
+        if len(self._hub.pages):
+            self.told(kept.delivery for kept in failed if kept.message.sender == USER)
 
     # -- durability --
 

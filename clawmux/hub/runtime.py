@@ -88,7 +88,7 @@ class Runtime:
         self.agents.on_ended = self._session_ended
         self.agents.on_panes = self.states.panes_seen
         self.agents.on_unseen = self.states.panes_unseen
-        self.states.on_changed = self.messages.state_changed
+        self.states.on_changed = self.messages.reading.state_changed
         self.states.on_taken = self.messages.taken
         tmux.on_lost = self.agents.tmux_lost
         self._performers: dict[type[Any], Callable[[Any], None]] = {
@@ -359,7 +359,7 @@ class Runtime:
     # -- sessions --
 
     def _session_changed(self, session: Session) -> None:
-        self.messages.session_changed(session.id)
+        self.messages.reading.session_changed(session.id)
         self.show_session(session)
 
     def show_session(self, session: Session) -> None:
@@ -391,7 +391,7 @@ class Runtime:
             "question": {"id": question.request.id, "text": question.request.text, "stage": question.stage.value}
             if question
             else None,
-            "messages": self.messages.counts(session.id),
+            "messages": self.messages.reading.counts(session.id),
         }
 
     def session_list(self) -> dict[str, Any]:
