@@ -28,6 +28,7 @@ from clawmux.adapters.screen import (
     Screen,
     chunks,
     is_begun,
+    is_part,
     pieces_in,
     read_screen,
     same_words,
@@ -47,6 +48,8 @@ TYPING_SECONDS = 3.0
 HISTORY_LINES = 1000
 # Backspaces at a time: what comes in one piece some programs take for a paste.
 CLEAR_PIECE = 50
+
+MIXED = "somebody has typed into the message that stands in its input box"
 
 _BETWEEN = "\N{SYMBOL FOR UNIT SEPARATOR}"
 _LOOK_FORMAT = _BETWEEN.join(["#{pane_dead}", "#{pane_in_mode}", "#{?session_attached,#{session_activity},0}", "#{pane_height}"])
@@ -70,6 +73,10 @@ class Held(ClawMuxError):
         """A few words for people: "somebody scrolls in its terminal"."""
         self.sent = frozenset(sent)
         """Ids of messages that stand on its screen as sent."""
+
+
+class Drafted(Held):
+    """Somebody's draft stands in the box, and stays there: nothing of ours has come into it."""
 
 
 class Server(Protocol):
@@ -109,8 +116,12 @@ async def inject(
                 return sent
             group = _first_of(left, rules)
             known = [*left, *keyboard.unfinished]
-            keyboard.unfinished = group
-            await pasting.type(screen, headers.batch(group), known)
+            before, keyboard.unfinished = keyboard.unfinished, group
+            try:
+                await pasting.type(screen, headers.batch(group), known)
+            except Drafted:
+                keyboard.unfinished = before
+                raise
             sent |= await pasting.send(headers.ids_in(headers.batch(group)))
             keyboard.unfinished = []
             left = left[len(group) :]
@@ -186,7 +197,7 @@ class Pasting:
         done = 0
         # A hub that was ended, or an Enter that was not taken, has left ours in the box.
         if not same_words(screen.draft, message):
-            if headers.is_ours(screen.draft) and is_begun(screen.draft, [message, *known]):
+            if self._is_ours(screen.draft, [message, *known]):
                 done = pieces_in(screen.draft, pieces) or await self._clear(screen.draft)
             elif screen.draft:
                 await self._stash()
@@ -204,10 +215,21 @@ class Pasting:
                 return shown
         raise Held("it did not take the Enter; the message stands in its input box")
 
+    def _is_ours(self, draft: str, texts: Sequence[str]) -> bool:
+        """Raises when somebody has added to ours. A message that we know no more was put back into the box by an Escape: it is
+        a draft as any other."""
+        if not headers.is_ours(draft):
+            return False
+        if is_begun(draft, texts) or is_part(draft, texts):
+            return True
+        if set(headers.ids_in(draft)).intersection(headers.ids_in(headers.batch(texts))):
+            raise Held(MIXED)
+        return False
+
     async def _stash(self) -> None:
         """Put the draft away. Never on an empty box: there the same key brings an old draft back."""
         if not self._rules.stash_key:
-            raise Held("somebody has typed into its input box")
+            raise Drafted("somebody has typed into its input box")
         await self.paste(self._rules.stash_key, "-r")
         if not await self.wait(lambda screen: screen.box is Box.OPEN and not screen.draft):
             raise Held("the half-typed text in its input box could not be put away")
@@ -235,7 +257,7 @@ class Pasting:
     async def _enter(self) -> None:
         """Only while the box shows our message, and it alone."""
         if not same_words((await self.look()).draft, self._message):
-            raise Held("somebody has typed into the message in its input box")
+            raise Held(MIXED)
         ours = [f"id:{id}" for id in headers.ids_in(self._message) if f"id:{id}" in self._text]
         await self.paste("\r", "-r", only_with=ours[:1])
 

@@ -88,14 +88,14 @@ def read_screen(text: str, rules: InputRules, typed: str = "", history: str = ""
     """Where the input box is and what is in it; in doubt there is none. ``history`` has scrolled off above. A box that has
     grown beyond the top of the screen, or has empty lines in it, is known only by what we have ``typed`` into it."""
     lines = text.rstrip().split("\n")
-    place = _framed(lines, rules) if rules.frame else _unframed(lines, rules, typed)
+    place = _framed(lines, rules, typed) if rules.frame else _unframed(lines, rules, typed)
     if typed and _is_tail(lines, rules, typed):
         return Screen(Box.OPEN, typed)
     if place is None:
         shut = _shut("\n".join(lines), rules)
         # What a dialog hides is the box, so whatever it shows was sent. Without one, our words may stand in a box unseen.
-        return Screen(shut or Box.NONE, above=f"{history}\n{text}" if shut is Box.DIALOG else "")
-    above = "\n".join([history, *lines[: place.first]])
+        return Screen(shut or Box.NONE, above=_shown(f"{history}\n{text}".split("\n"), rules) if shut is Box.DIALOG else "")
+    above = _shown([*history.split("\n"), *lines[: place.first - 1 if rules.frame else place.first]], rules)
     draft = _draft(lines[place.first : place.end], rules)
     ours = bool(typed) and same_words(draft, typed)
     # Words of dialogs above the box are only talked about. Without a frame its answers may look like a box themselves.
@@ -104,6 +104,24 @@ def read_screen(text: str, rules: InputRules, typed: str = "", history: str = ""
         return Screen(shut, above=above)
     is_hint = any(re.search(hint, draft) for hint in rules.placeholders)
     return Screen(Box.OPEN, "" if is_hint else draft, above)
+
+
+def _shown(lines: list[str], rules: InputRules) -> str:
+    """These lines without earlier pictures of the box: a program that clears the screen leaves them above it."""
+    if not rules.frame:
+        return "\n".join(lines)
+    frames = [number for number, line in enumerate(lines) if re.search(rules.frame, line)]
+    ends = {first: end for first, end in itertools.pairwise([*frames, len(lines)]) if _is_prompt(lines, first + 1, rules)}
+    kept, end = [], 0
+    for number, line in enumerate(lines):
+        end = ends.get(number, end)
+        if number >= end:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def _is_prompt(lines: list[str], number: int, rules: InputRules) -> bool:
+    return number < len(lines) and bool(re.match(rules.prompt, lines[number]))
 
 
 def _shut(text: str, rules: InputRules) -> Box | None:
@@ -117,13 +135,15 @@ def _draft(box: list[str], rules: InputRules) -> str:
     return "\n".join([box[0][prompt.end() if prompt else 0 :], *box[1:]]).strip()
 
 
-def _framed(lines: list[str], rules: InputRules) -> _Place | None:
-    """Between the last two frame lines."""
+def _framed(lines: list[str], rules: InputRules, typed: str) -> _Place | None:
+    """Between the last frame line and one before it that a prompt follows; the text in the box may have such lines, too."""
     frames = [number for number, line in enumerate(lines) if re.search(rules.frame, line)]
-    if len(frames) < 2 or len(lines) - 1 - frames[-1] > MOST_LINES_BELOW:
+    if not frames or len(lines) - 1 - frames[-1] > MOST_LINES_BELOW:
         return None
-    place = _Place(frames[-2] + 1, frames[-1])
-    return place if place.first < place.end and re.match(rules.prompt, lines[place.first]) else None
+    tops = [top for top in reversed(frames[:-1]) if top + 1 < frames[-1] and _is_prompt(lines, top + 1, rules)]
+    places = [_Place(top + 1, frames[-1]) for top in tops]
+    ours = (p for p in places if typed and same_words(_draft(lines[p.first : p.end], rules), typed))
+    return next(ours, places[0] if places else None)
 
 
 def _is_tail(lines: list[str], rules: InputRules, typed: str) -> bool:
@@ -211,6 +231,12 @@ def is_begun(shown: str, texts: Sequence[str]) -> bool:
             return False
         rest = rest[len(whole) :]
     return False
+
+
+def is_part(shown: str, texts: Sequence[str]) -> bool:
+    """Whether the box shows nothing but these texts, in order, of which something may be missing anywhere."""
+    rest = iter(_bones("".join(texts)))
+    return all(character in rest for character in _bones(shown))
 
 
 def pieces_in(shown: str, pieces: Sequence[str]) -> int | None:
