@@ -105,6 +105,12 @@ class MessagesApi:
         return [block["text"] for block in self._blocks("user") if block["type"] == "text"]
 
     @property
+    def told(self) -> list[str]:
+        """Every text in the newest request that is not the model's own nor a tool's, oldest first."""
+        roles = ("user", "system")
+        return [block["text"] for role in roles for block in self._blocks(role) if block["type"] == "text"]
+
+    @property
     def newest_texts(self) -> list[str]:
         """Texts of the user's side since the model's last word."""
         return [block["text"] for block in self._newest() if block["type"] == "text"]

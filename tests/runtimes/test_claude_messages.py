@@ -1,0 +1,350 @@
+"""Messages through the real hub into the real Claude Code, its newest version and an older one: any text arrives as that text,
+once, whatever the agent and its user are just doing; and no message ever answers a dialog.
+
+The long form sends 100 messages to each version and races 40 more with a dialog; tests/output/claude-messages.txt has its table:
+CLAWMUX_TEST_LONG=1 .venv/bin/python -m pytest -q -s tests/runtimes/test_claude_messages.py
+"""
+# Short looks at files may block a test.
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import statistics
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawmux.adapters import headers
+from clawmux.adapters.runtimes.manifest import load_runtimes
+from clawmux.adapters.screen import Box, InputRules, read_screen
+from clawmux.adapters.tmux import Pane, Tmux
+from clawmux.wire.cli import clean
+from tests.live_hub import ROOT, LiveHub
+from tests.runtimes.conftest import (
+    CLAUDE_VERSION,
+    OLDER_CLAUDE_VERSION,
+    Stage,
+    claude_environment,
+    claude_of,
+    make_claude_home,
+)
+from tests.runtimes.hostile import TEXTS
+from tests.stand_ins.messages_api import Bash, MessagesApi, Say, Step
+from tests.waiting import until_answer
+
+pytestmark = pytest.mark.runtime
+
+IS_LONG = bool(os.environ.get("CLAWMUX_TEST_LONG"))
+MESSAGES = 100 if IS_LONG else 15
+RACES = 40 if IS_LONG else 5
+# Each pair may exchange 60 messages a minute.
+SENDERS = ("ann", "bob", "cat")
+ARRIVES_SECONDS = 20.0
+DRAFT = "half a thought: $HOME 'q' é漢"
+
+
+# A command that lasts until the file is there. Claude Code refuses to wait with `sleep`.
+WAITS = "until [ -e {0} ]; do read -t 0.1 <> {0}.fifo || [ -p {0}.fifo ] || mkfifo {0}.fifo; done"
+
+
+class Model:
+    """Does what the newest text asks for, and rests otherwise. What it begins lasts until the gate is opened."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+
+    def __call__(self, api: MessagesApi) -> Step:
+        if api.has_newest_result:
+            return Say("Done.")
+        asked = re.search(r"\bplease (think|run) (\S*)", "\n".join(api.newest_texts))
+        if asked is None:
+            return Say("Heard.")
+        self.gate.clear()
+        return Say("Thought.", gate=self.gate) if asked[1] == "think" else Bash(WAITS.format(asked[2]))
+
+
+@dataclass(slots=True)
+class Scene:
+    """One Claude Code under a hub, and others who send to it."""
+
+    hub: LiveHub
+    api: MessagesApi
+    model: Model
+    stage: Stage
+    tmux: Tmux
+    """Of the hub's agents, beside the hub's own client."""
+    rules: InputRules
+    sky: str = ""
+    senders: dict[str, str] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
+    """Every message's line, as it has to reach the model."""
+
+    async def pane(self) -> Pane:
+        return next(pane for pane in await self.tmux.panes() if pane.session_id == self.sky)
+
+    async def screen(self) -> str:
+        return await self.tmux.capture((await self.pane()).pane_id)
+
+    async def draft(self) -> str | None:
+        """What stands in its box; None while that is not open."""
+        screen = read_screen(await self.screen(), self.rules)
+        return screen.draft if screen.box is Box.OPEN else None
+
+    async def keys(self, *keys: str) -> None:
+        await self.tmux.command(["send-keys", "-t", (await self.pane()).pane_id, *keys])
+
+    async def send(self, sender: str, text: str) -> str:
+        """As a shell of the sender runs it; the message's id."""
+        said = await self.hub.run(self.senders[sender], "send", "--to", "sky", "-", stdin=text.encode())
+        assert said.code == 0, said
+        message_id = said.out.strip()
+        self.sent.append(headers.typed(message_id, sender, "sky", clean(text)))
+        return message_id
+
+    async def view(self, message_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = await self.hub.call("GET", f"/api/messages/{message_id}")
+        return found
+
+    async def arrived(self, message_id: str) -> None:
+        """The model has it. Then it is acknowledged, as an agent would."""
+        try:
+            await self.api.wait_for(lambda api: any(f"id:{message_id} " in text for text in api.told), ARRIVES_SECONDS)
+        except TimeoutError:
+            trace = (await self.hub.run("", "trace", message_id)).out
+            raise AssertionError(f"it did not arrive:\n{trace}\n{await self.screen()}") from None
+        await self.ack(message_id)
+
+    async def ack(self, message_id: str) -> None:
+        assert (await self.hub.run(self.sky, "ack", message_id)).code == 0
+
+    async def doing(self) -> dict[str, Any]:
+        found: list[dict[str, Any]] = await self.hub.call("GET", "/api/sessions")
+        doing: dict[str, Any] = next(session["doing"] for session in found if session["id"] == self.sky)
+        return doing
+
+    async def idle(self) -> None:
+        """At its prompt, with nothing under way, also by what the hub knows."""
+
+        async def rests() -> bool:
+            return (await self.doing())["activity"] == "idle" and await self.draft() is not None
+
+        await until_answer(rests, 30)
+
+
+@asynccontextmanager
+async def claude(stage: Stage, cache: Path, version: str, skip_permissions: bool = True) -> AsyncIterator[Scene]:
+    make_claude_home(stage, trusted=True)
+    model = Model()
+    async with MessagesApi(model) as api:
+        environ = claude_environment(stage, claude_of(cache, version), api.url)
+        async with (
+            LiveHub("none", environ=environ, agents_skip_permissions=str(skip_permissions).lower()) as hub,
+            Tmux(hub.paths.tmux_socket) as tmux,
+        ):
+            rules = load_runtimes(hub.paths.user_runtimes)["claude"].input
+            assert rules is not None
+            scene = Scene(hub, api, model, stage, tmux, rules)
+            for name in SENDERS:
+                scene.senders[name] = await hub.spawn("quiet", name=name)
+            scene.sky = await hub.spawn("claude", name="sky", dir=str(stage.work))
+            await api.wait_for(lambda api: len(api.requests) >= 1, 30)
+            await scene.idle()
+            yield scene
+
+
+# --- what the agent and its user may be doing: each delivers one message and returns its id ---
+
+
+async def while_idle(scene: Scene, sender: str, text: str) -> str:
+    message_id = await scene.send(sender, text)
+    await scene.arrived(message_id)
+    return message_id
+
+
+async def while_thinking(scene: Scene, sender: str, text: str) -> str:
+    first = await scene.send(sender, "please think long")
+    await scene.api.wait_for(lambda api: any(first in text for text in api.newest_texts), ARRIVES_SECONDS)
+    return await _mid_turn(scene, first, sender, text, scene.model.gate.set)
+
+
+async def while_a_tool_runs(scene: Scene, sender: str, text: str) -> str:
+    go_on = scene.stage.folder / f"go-on-{len(scene.sent)}"
+    first = await scene.send(sender, f"please run {go_on}")
+
+    async def runs() -> bool:
+        doing = await scene.doing()
+        return (doing["activity"], doing["detail"]) == ("tool", "Bash")
+
+    await until_answer(runs, ARRIVES_SECONDS)
+    return await _mid_turn(scene, first, sender, text, go_on.touch)
+
+
+async def _mid_turn(scene: Scene, first: str, sender: str, text: str, go_on: Callable[[], None]) -> str:
+    await scene.ack(first)
+    message_id = await scene.send(sender, text)
+
+    async def is_typed() -> bool:
+        return bool((await scene.view(message_id))["state"] == "pending")
+
+    await until_answer(is_typed, ARRIVES_SECONDS)
+    go_on()
+    await scene.arrived(message_id)
+    return message_id
+
+
+async def over_a_draft(scene: Scene, sender: str, text: str) -> str:
+    await scene.keys("-l", DRAFT)
+    await until_answer(lambda: _is_draft(scene))
+    message_id = await scene.send(sender, text)
+    await scene.arrived(message_id)
+    await until_answer(lambda: _is_draft(scene))
+    await scene.idle()
+    await scene.keys("C-u")
+    await until_answer(lambda: _is_empty(scene))
+    return message_id
+
+
+async def _is_draft(scene: Scene) -> bool:
+    return await scene.draft() == DRAFT
+
+
+async def _is_empty(scene: Scene) -> bool:
+    return await scene.draft() == ""
+
+
+async def in_copy_mode(scene: Scene, sender: str, text: str) -> str:
+    """Held as long as somebody scrolls; nothing is typed meanwhile."""
+    await scene.tmux.command(["copy-mode", "-t", (await scene.pane()).pane_id])
+    message_id = await scene.send(sender, text)
+
+    async def is_held() -> bool:
+        return bool((await scene.view(message_id))["held"])
+
+    await until_answer(is_held, ARRIVES_SECONDS)
+    assert await scene.draft() == ""
+    await scene.tmux.command(["send-keys", "-t", (await scene.pane()).pane_id, "-X", "cancel"])
+    await scene.arrived(message_id)
+    return message_id
+
+
+WHILE: list[Callable[[Scene, str, str], Awaitable[str]]] = [
+    while_idle,
+    while_thinking,
+    while_a_tool_runs,
+    over_a_draft,
+    in_copy_mode,
+]
+
+
+@pytest.mark.parametrize("version", [CLAUDE_VERSION, OLDER_CLAUDE_VERSION])
+async def test_any_text_arrives_as_that_text(stage: Stage, cache: Path, version: str) -> None:
+    seconds: dict[str, list[float]] = {step.__name__: [] for step in WHILE}
+    async with claude(stage, cache, version) as scene:
+        for number in range(MESSAGES):
+            deliver = WHILE[number % len(WHILE)]
+            # Every text meets every situation in 5 x len(TEXTS) messages; two neighbours never are the same.
+            name, text = TEXTS[(number * 7 + number // len(WHILE)) % len(TEXTS)]
+            await scene.idle()
+            began = time.monotonic()
+            message_id = await deliver(scene, SENDERS[number % len(SENDERS)], text)
+            seconds[deliver.__name__].append(time.monotonic() - began)
+            kept = (await scene.hub.run(scene.sky, "inbox", "show", message_id)).out
+            assert kept == clean(text) + "\n", name
+        await scene.idle()
+        missing, more = _compared(scene)
+        table = [f"Claude Code {version}: {len(scene.sent)} messages, {len(missing)} of them not exact", *_latencies(seconds)]
+        _print(table)
+        assert (missing, more) == ([], [])
+        assert not any("pasted_content" in text for text in scene.api.user_texts)
+        assert list(stage.work.iterdir()) == [], "nothing was run"
+
+
+def _compared(scene: Scene) -> tuple[list[str], list[str]]:
+    """(lines of messages that the model does not have exactly, texts as of a user that nobody sent or that came twice)."""
+    left = list(scene.api.told)
+    missing = []
+    for line in map(str.strip, scene.sent):
+        # What comes while it works some versions put into words of their own, and several of them together.
+        found = next((text for text in left if text.strip() == line), None) or next((text for text in left if line in text), None)
+        if found is None:
+            missing.append(line)
+            continue
+        left.remove(found)
+        if rest := found.replace(line, "", 1).strip():
+            left.append(rest)
+    return missing, [text for text in left if _is_from_nobody(scene, text)]
+
+
+def _is_from_nobody(scene: Scene, text: str) -> bool:
+    is_the_programs = text.startswith(("<system-reminder>", "Greet me by voice"))
+    return "[MSG id:" in text or (text in scene.api.user_texts and not is_the_programs)
+
+
+def _latencies(seconds: dict[str, list[float]]) -> list[str]:
+    """From the start of the sender's command until the model had it, with what had to be waited for in between."""
+    rows = []
+    for name, values in seconds.items():
+        ordered = sorted(values) or [0.0]
+        p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
+        rows.append(f"  {name:18} n={len(values):3}  p50 {statistics.median(ordered):5.2f} s  p95 {p95:5.2f} s")
+    return rows
+
+
+def _print(table: list[str]) -> None:
+    print("\n" + "\n".join(table))
+    target = ROOT / "tests" / "output" / "claude-messages.txt"
+    target.parent.mkdir(exist_ok=True)
+    with target.open("a") as output:
+        output.write(time.strftime("%Y-%m-%d %H:%M ") + "\n".join(table) + "\n")
+
+
+# --- dialogs ---
+
+
+@pytest.mark.parametrize("version", [CLAUDE_VERSION, OLDER_CLAUDE_VERSION])
+async def test_a_message_that_races_with_a_permission_dialog_answers_none(stage: Stage, cache: Path, version: str) -> None:
+    """The dialog opens some time before or after the message begins to be typed. Escape is pressed for the user then."""
+    async with claude(stage, cache, version, skip_permissions=False) as scene:
+        for number in range(RACES):
+            await _race(scene, number, -0.6 + 1.2 * number / max(1, RACES - 1))
+        await scene.idle()
+        missing, _ = _compared(scene)
+        _print([f"Claude Code {version}: {RACES} messages raced with a permission dialog, {len(missing)} of them lost"])
+        assert missing == []
+        assert list(stage.work.iterdir()) == [], "nothing was approved"
+
+
+async def _race(scene: Scene, number: int, offset_seconds: float) -> None:
+    """``offset_seconds``: how long after the message's command the model asks for the tool."""
+    await scene.idle()
+    gate = asyncio.Event()
+    before = scene.api.model
+    scene.api.model = lambda api: (
+        Bash(f"touch raced-{number}", gate=gate) if any(first in text for text in api.newest_texts) else before(api)
+    )
+    first = await scene.send("ann", f"Make file {number}.")
+    await scene.api.wait_for(lambda api: any(first in text for text in api.newest_texts), ARRIVES_SECONDS)
+    await scene.ack(first)
+    if offset_seconds < 0:
+        gate.set()
+        await asyncio.sleep(-offset_seconds)
+    sending = asyncio.create_task(scene.send("bob", f"I race {number}."))
+    await asyncio.sleep(max(0.0, offset_seconds))
+    gate.set()
+    message_id = await sending
+
+    async def asks() -> bool:
+        return "Do you want to" in await scene.screen()
+
+    await until_answer(asks, ARRIVES_SECONDS)
+    assert not any(f"raced-{number}" == file.name for file in scene.stage.work.iterdir()), "approved by a message"
+    await scene.keys("Escape")
+    await scene.arrived(message_id)
+    scene.api.model = before
