@@ -45,8 +45,8 @@ CREATE TABLE messages (
     state TEXT NOT NULL, tries INTEGER NOT NULL, taken INTEGER NOT NULL, owed INTEGER NOT NULL,
     reply TEXT NOT NULL, reason TEXT NOT NULL, held TEXT NOT NULL, changed REAL NOT NULL);
 CREATE INDEX messages_by_request ON messages (request) WHERE request <> '';
-CREATE INDEX messages_by_sender ON messages (sender, n);
-CREATE INDEX messages_by_recipient ON messages (recipient, n);
+CREATE INDEX messages_by_sender ON messages (sender, n, recipient);
+CREATE INDEX messages_by_recipient ON messages (recipient, n, sender);
 CREATE INDEX messages_open ON messages (n) WHERE state IN ('queued', 'injecting', 'pending') OR owed;
 CREATE TABLE message_steps (id TEXT NOT NULL, ts REAL NOT NULL, step TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE INDEX message_steps_by_id ON message_steps (id);
@@ -70,6 +70,7 @@ class Store:
         self._read: sqlite3.Connection
         self._thread: threading.Thread
         self._loop: asyncio.AbstractEventLoop
+        self._searching = asyncio.Lock()
         self.quarantined: Path | None = None
         """Where a broken file was put aside at opening, for a loud notice."""
 
@@ -155,6 +156,15 @@ class Store:
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._read.execute(sql, values).fetchall()
+
+    async def search(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The same for what may read many rows: in a thread, on a connection of its own, one at a time."""
+        async with self._searching:
+            return await asyncio.to_thread(self._search, sql, values)
+
+    def _search(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with contextlib.closing(_connect(self._file)) as connection:
+            return connection.execute(sql, values).fetchall()
 
     def last_event(self) -> int:
         return int(self.rows("SELECT coalesce(max(n), 0) FROM events")[0][0])

@@ -37,7 +37,11 @@ async def list_messages(request: web.Request) -> web.Response:
         raise ClawMuxError("usage", f"query field 'q' has {len(words)} characters; expected up to {QUERY_CHARACTERS}.")
     limit = number(request, "limit", 50, 1, MOST_MESSAGES)
     peer = side if side in ("", USER) else runtime.agents.find_ever(side).id
-    found = runtime.messages.kept.newest(limit + 1, peer=peer, words=words, before=request.query.get("before", ""))
+    before, kept = request.query.get("before", ""), runtime.messages.kept
+    if words:
+        found = await kept.search(words, limit + 1, peer=peer, before=before)
+    else:
+        found = kept.newest(limit + 1, peer=peer, before=before)
     return web.json_response({"messages": [kept.view() for kept in found[:limit]], "more": len(found) > limit})
 
 

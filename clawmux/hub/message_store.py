@@ -5,7 +5,7 @@ A row is the message; its steps are what ``trace`` shows. What is read here is s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +74,6 @@ _SAVE = (
     f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _CHANGING)}"
 )
 _SEARCHED = ("text", "reply", "id", "sender_name", "recipient_name")
-# What can be searched while the hub does nothing else for it: some 20 ms.
-SEARCHED_MESSAGES = 20000
 _STEP = "INSERT INTO message_steps (id, ts, step, detail) VALUES (?, ?, ?, ?)"
 
 
@@ -148,27 +146,18 @@ class MessageStore:
     def replies_to(self, message_id: str, sender: str) -> list[Kept]:
         return self._read("WHERE sender = ? AND re = ? ORDER BY n", sender, message_id)
 
-    def newest(
-        self, limit: int, *, side: str = "", since: float = 0.0, peer: str = "", words: str = "", before: str = ""
-    ) -> list[Kept]:
-        """The newest first: those that ``side`` has sent or got after ``since``, with ``peer`` on the other side, with these
-        ``words`` in them, numbered below ``before``. Empty and 0: whatever."""
-        wheres: list[str] = []
-        values: list[Any] = []
-        if before:
-            wheres.append("n < (SELECT n FROM messages WHERE id = ?)")
-            values.append(before)
-        for who in filter(None, (side, peer)):
-            wheres.append("(sender = ? OR recipient = ?)")
-            values += [who, who]
-        if since:
-            wheres.append("created >= ?")
-            values.append(since)
-        if words:
-            wheres.append("n > (SELECT coalesce(max(n), 0) FROM messages) - ?")
-            wheres.append(f"({' OR '.join(f'instr(lower({column}), ?)' for column in _SEARCHED)})")
-            values += [SEARCHED_MESSAGES, *[words.lower()] * len(_SEARCHED)]
-        return self._read(f"WHERE {' AND '.join(wheres) or '1'} ORDER BY n DESC LIMIT ?", *values, limit)
+    def newest(self, limit: int, *, side: str = "", since: float = 0.0, peer: str = "", before: str = "") -> list[Kept]:
+        """The newest first: those that ``side`` has sent or got after ``since``, with ``peer`` on the other side, sent before the
+        message ``before``. Empty and 0: whatever."""
+        return [kept_of(row) for row in self._store.rows(*_newest(limit, side, since, peer, before))]
+
+    async def search(self, words: str, limit: int, *, peer: str = "", before: str = "") -> list[Kept]:
+        """The newest of those that have these words in their text, reply, id or names, whatever their case."""
+        wheres, values = (
+            [f"({' OR '.join(f'instr(lower({column}), ?)' for column in _SEARCHED)})"],
+            [words.lower()] * len(_SEARCHED),
+        )
+        return [kept_of(row) for row in await self._store.search(*_newest(limit, "", 0.0, peer, before, wheres, values))]
 
     def steps(self, message_id: str) -> list[dict[str, Any]]:
         rows = self._store.rows("SELECT ts, step, detail FROM message_steps WHERE id = ? ORDER BY rowid", (message_id,))
@@ -179,6 +168,30 @@ class MessageStore:
 
     def _read(self, rest: str, *values: Any) -> list[Kept]:
         return [kept_of(row) for row in self._store.rows(f"{_SELECT} {rest}", values)]
+
+
+def _newest(
+    limit: int, side: str, since: float, peer: str, before: str, wheres: Sequence[str] = (), values: Sequence[Any] = ()
+) -> tuple[str, list[Any]]:
+    """A query that reads no more rows than it must: each index in its order, and what they give together once more."""
+    wheres, values = list(wheres), list(values)
+    if since:
+        wheres.append("created >= ?")
+        values.append(since)
+    if before:
+        wheres.append("n < (SELECT n FROM messages WHERE id = ?)")
+        values.append(before)
+    either = [(one, other) for one, other in ((side, peer), (peer, side)) if one or other] if side or peer else []
+    if not either:
+        return f"{_SELECT} WHERE {' AND '.join(wheres) or '1'} ORDER BY n DESC LIMIT ?", [*values, limit]
+    parts: list[str] = []
+    all_values: list[Any] = []
+    for sender, recipient in either:
+        pair = [(column, who) for column, who in (("sender", sender), ("recipient", recipient)) if who]
+        conditions = [*(f"{column} = ?" for column, _ in pair), *wheres]
+        parts.append(f"SELECT n FROM (SELECT n FROM messages WHERE {' AND '.join(conditions)} ORDER BY n DESC LIMIT ?)")
+        all_values += [*(who for _, who in pair), *values, limit]
+    return f"{_SELECT} WHERE n IN ({' UNION '.join(parts)}) ORDER BY n DESC LIMIT ?", [*all_values, limit]
 
 
 def kept_of(row: tuple[Any, ...]) -> Kept:

@@ -181,7 +181,7 @@ class Messages:
 
     async def ack(self, message_id: str, by: str) -> None:
         self._at_hand(message_id, by)
-        await self._perform(self.broker.ack(message_id, by, self._hub.now))
+        await self._perform([*self.broker.ack(message_id, by, self._hub.now), *self._unsaved(message_id)])
 
     async def reply(self, message_id: str, by: str, text: str) -> str:
         """Answer a message. Nobody who waits for the answer: it becomes a message of its own, whose id is returned."""
@@ -201,13 +201,13 @@ class Messages:
             self.loops.taken(message.sender, self.loops.hops(by, self._hub.now), self._hub.now)
             self._tell_conversation(by, "out", message.sender, text, message_id, message_id)
             self._tell_conversation(message.sender, "in", by, text, message_id, message_id)
-        await self._perform(effects)
+        await self._perform([*effects, *self._unsaved(message_id)])
         return answer.message.id if answer else ""
 
     async def cancel(self, message_id: str, by: str) -> None:
         """``by``: the sender; empty for the owner."""
         self._at_hand(message_id, by)
-        await self._perform(self.broker.cancel(message_id, by))
+        await self._perform([*self.broker.cancel(message_id, by), *self._unsaved(message_id)])
 
     def get(self, message_id: str) -> Kept:
         """As it is now. Raises ``not_found``."""
@@ -313,6 +313,11 @@ class Messages:
             self._hub.journal.statement("DELETE FROM messages WHERE id = ?", kept.message.id)
         else:
             asyncio.get_running_loop().call_later(SAVE_AGAIN_SECONDS, self._save_again, kept)
+
+    def _unsaved(self, message_id: str) -> list[Effect]:
+        """What the disk has refused of it before: said again, it has to be kept."""
+        kept = self._living.get(message_id)
+        return [Changed(kept.delivery)] if kept is not None and not kept.is_saved else []
 
     def _save_again(self, kept: Kept) -> None:
         if not kept.is_saved:

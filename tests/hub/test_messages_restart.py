@@ -14,6 +14,7 @@ import pytest
 
 from tests.hub.messengers import add_messengers, has_read, inputs, read_ids, spawn
 from tests.live_hub import LiveHub, said
+from tests.stand_ins.full_disk_hub import MARK
 from tests.stand_ins.page import StandInPage
 from tests.waiting import until, until_answer
 
@@ -167,3 +168,72 @@ async def test_a_hub_that_stood_still_fails_nothing(hub: LiveHub) -> None:
     await asyncio.sleep(3)
     hub.process.send_signal(signal.SIGCONT)
     assert await state(hub, message_id) == "pending" and read_ids(hub, adam) == [message_id]
+
+
+# -- a full disk --
+
+
+class FullDiskHub(LiveHub):
+    module = "tests.stand_ins.full_disk_hub"
+
+    def fill(self, is_full: bool) -> None:
+        if is_full:
+            (self.home / MARK).touch()
+        else:
+            (self.home / MARK).unlink()
+
+
+@pytest.fixture
+async def small() -> AsyncIterator[FullDiskHub]:
+    async with FullDiskHub("none") as hub:
+        add_messengers(hub)
+        yield hub
+
+
+async def test_what_a_full_disk_refuses_was_not_sent_and_the_next_goes_through(small: FullDiskHub) -> None:
+    sky, adam = await spawn(small, "nothing"), await spawn(small, "nothing", name="adam")
+    small.fill(True)
+    refused = await small.run(sky, "send", "--to", "adam", "Lost?")
+    assert (refused.code, refused.out) == (23, "") and "full" in refused.err
+    assert (await small.call("GET", "/api/messages"))["messages"] == []
+    small.fill(False)
+    message_id = (await small.run(sky, "send", "--to", "adam", "Not lost.")).out.strip()
+    await has_read(small, adam, message_id)
+    await small.kill()
+    await small.start()
+    assert [m["text"] for m in (await small.call("GET", "/api/messages"))["messages"]] == ["Not lost."]
+    assert read_ids(small, adam) == [message_id]
+
+
+async def test_an_acknowledgment_on_a_full_disk_is_refused_and_kept_when_there_is_room(small: FullDiskHub) -> None:
+    sky, adam = await spawn(small, "nothing"), await spawn(small, "nothing", name="adam")
+    message_id = (await small.run(sky, "send", "--to", "adam", "Hello.")).out.strip()
+    await comes_to(small, message_id, "pending")
+    small.fill(True)
+    assert (await small.run(adam, "ack", message_id)).code == 23
+    assert stored(small, message_id)["state"] == "pending"
+    small.fill(False)
+    assert (await small.run(adam, "ack", message_id)).code == 0
+    assert stored(small, message_id)["state"] == "acknowledged"
+
+
+async def test_nothing_is_typed_that_could_not_be_stored_and_all_of_it_later(small: FullDiskHub) -> None:
+    async with StandInPage(small.url, small.token) as page:
+        sky, adam = await spawn(small, "nothing"), await spawn(small, "nothing", name="adam")
+        asking = await small.client(adam, "converse", "Shall I?")
+        await page.until(lambda: page.texts("assistant_text"))
+        message_id = (await small.run(sky, "send", "--to", "adam", "Hello.")).out.strip()
+        small.fill(True)
+        await page.say({"type": "text", "id": "x1", "session_id": adam, "text": "yes"})
+        assert (await said(asking)).out == "yes\n"
+
+        async def is_held() -> bool:
+            return "disk" in (await small.call("GET", f"/api/messages/{message_id}"))["held"]
+
+        await until_answer(is_held)
+        assert inputs(small, adam) == []
+        small.fill(False)
+        await has_read(small, adam, message_id)
+        await comes_to(small, message_id, "pending")
+        await until(lambda: stored(small, message_id)["state"] == "pending")
+        assert read_ids(small, adam) == [message_id]
