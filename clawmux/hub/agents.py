@@ -177,6 +177,8 @@ class Agents(Roster):
 
     async def look(self) -> None:
         """One look at every pane: ended, come up, or idle for too long."""
+        # One that starts meanwhile is not in a list that was made before it.
+        asked_of = {session.pane_id for session in self.living}
         panes = {pane.session_id: pane for pane in await self._tmux.panes()}
         now = time.time()
         self._forgive_a_jump(now)
@@ -184,7 +186,9 @@ class Agents(Roster):
         for session_id in [s.id for s in self.living]:
             # Anew each time: what is awaited below lets others end and change sessions.
             session, pane = self._sessions[session_id], panes.get(session_id)
-            if session.state is SessionState.DEAD or not session.pane_id or (pane and pane.pane_id != session.pane_id):
+            if session.state is SessionState.DEAD or not session.pane_id or session.pane_id not in asked_of:
+                continue
+            if pane and pane.pane_id != session.pane_id:
                 continue
             if pane is None or pane.dead:
                 self._end(session, _how_it_ended(pane))

@@ -120,3 +120,23 @@ async def test_a_pane_that_could_not_be_ended_is_ended_at_the_next_look(agents: 
     tmux.may_kill.set()
     await agents.look()
     assert await tmux.panes() == []
+
+
+async def test_an_agent_that_starts_during_a_look_is_not_taken_for_ended(agents: Agents, tmux: ToldTmux, tmp_path: Path) -> None:
+    """The list of panes is older than it."""
+    first = await start(agents, tmp_path)
+    listed = await tmux.panes()
+    may_answer = asyncio.Event()
+
+    async def late() -> list[Pane]:
+        await may_answer.wait()
+        return listed
+
+    now, tmux.panes = tmux.panes, late  # type: ignore[method-assign]
+    looking = asyncio.create_task(agents.look())
+    await asyncio.sleep(0)
+    tmux.panes = now  # type: ignore[method-assign]
+    second = await start(agents, tmp_path)
+    may_answer.set()
+    await looking
+    assert [session.id for session in agents.living] == [first, second]
