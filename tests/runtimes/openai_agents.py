@@ -1,6 +1,4 @@
-"""Real Codex and OpenCode in real tmux: their programs from the npm registry, homes of their own, a scripted model on loopback."""
-# Short commands and looks at files may block a test.
-# ruff: noqa: ASYNC240
+"""Real Codex and OpenCode in real tmux: programs from the npm registry, homes of their own, a scripted model on loopback."""
 
 from __future__ import annotations
 
@@ -52,12 +50,12 @@ def make_codex_home(home: Path, work: Path, api_url: str, more: str = "") -> Non
         f'env_key = "OPENAI_API_KEY"\nrequest_max_retries = 0\nstream_max_retries = 1\n'
         f'[projects."{work}"]\ntrust_level = "trusted"\n'
         # Without these it shows news and asks for the notifications of the desktop.
-        '[tui]\nscreen_reader_detection_done = true\nnotifications = false\n[notice]\nhide_full_access_warning = true\n'
+        "[tui]\nscreen_reader_detection_done = true\nnotifications = false\n[notice]\nhide_full_access_warning = true\n"
     )
 
 
 def make_opencode_home(home: Path, api_url: str, cache: Path, more: dict[str, Any] | None = None) -> None:
-    """What a user of OpenCode has set. The provider's package is kept in ``cache``: OpenCode fetches it at its first use."""
+    """What a user of OpenCode has set, who has used it before."""
     folder = home / ".config" / "opencode"
     folder.mkdir(parents=True, exist_ok=True)
     limit = {"context": 100_000, "output": 8_000}
@@ -75,19 +73,28 @@ def make_opencode_home(home: Path, api_url: str, cache: Path, more: dict[str, An
         **(more or {}),
     }
     (folder / "opencode.json").write_text(json.dumps(settings))
-    kept = cache / f"opencode-cache-{OPENCODE_VERSION}"
-    (home / ".cache").mkdir(exist_ok=True)
+    kept = opencode_extras(cache)
     if kept.is_dir():
-        shutil.copytree(kept, home / ".cache" / "opencode", symlinks=True, dirs_exist_ok=True)
+        for name in EXTRAS:
+            (folder / name).symlink_to(kept / name)
 
 
-def keep_opencode_cache(home: Path, cache: Path) -> None:
-    """After the first use."""
-    kept = cache / f"opencode-cache-{OPENCODE_VERSION}"
-    made = home / ".cache" / "opencode"
-    if not kept.is_dir() and (made / "packages").is_dir():
+EXTRAS = ("node_modules", "package.json", "package-lock.json")
+
+
+def opencode_extras(cache: Path) -> Path:
+    """What OpenCode fetches at its first start, for plugins that nobody here has."""
+    return cache / f"opencode-extras-{OPENCODE_VERSION}"
+
+
+def keep_opencode_extras(home: Path, cache: Path) -> None:
+    """After that."""
+    kept, made = opencode_extras(cache), home / ".config" / "opencode"
+    if not kept.is_dir() and (made / "package-lock.json").is_file():
         making = kept.with_suffix(f".{os.getpid()}.tmp")
-        shutil.copytree(made, making, symlinks=True)
+        making.mkdir()
+        for name in EXTRAS:
+            shutil.move(made / name, making / name)
         try:
             making.rename(kept)
         except OSError:
@@ -101,6 +108,8 @@ def agent_environment(home: Path, program: Path) -> dict[str, str]:
         "PATH": f"{program}:{os.environ['PATH']}",
         "SHELL": "/bin/bash",
         "OPENAI_API_KEY": "not-a-real-key",
+        # OpenCode waits for its list of models from the internet otherwise.
+        "OPENCODE_DISABLE_MODELS_FETCH": "1",
     }
 
 
@@ -122,7 +131,10 @@ class Agent:
         async def there() -> bool:
             return text in await self.screen()
 
-        await until_answer(there, seconds)
+        try:
+            await until_answer(there, seconds)
+        except AssertionError:
+            raise AssertionError(f"{text!r} is not on the screen after {seconds:g} s:\n{await self.screen()}") from None
 
     async def keys(self, *words: str) -> None:
         await self.stage.tmux.command(["send-keys", "-t", self.pane.pane_id, *words])
@@ -201,4 +213,4 @@ async def opencode(
         await asyncio.to_thread(make_opencode_home, stage.home, api.url, cache, more)
         async with start("opencode", stage, program, api, **options) as agent:
             yield agent
-        await asyncio.to_thread(keep_opencode_cache, stage.home, cache)
+        await asyncio.to_thread(keep_opencode_extras, stage.home, cache)

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from clawmux.wire.words import Activity, Kind
 from tests.runtimes.conftest import Stage
 from tests.runtimes.openai_agents import Agent, codex
 from tests.stand_ins.cli_hub import CliHub, Reply, Request, Silence, answered
-from tests.stand_ins.openai_api import Fail, Run, Say
+from tests.stand_ins.openai_api import Run, Say
 from tests.waiting import until
 
 pytestmark = pytest.mark.runtime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 from pathlib import Path
@@ -13,6 +14,8 @@ from clawmux.adapters.runtimes.opencode_server import EventStream, OpenCodeServe
 from clawmux.adapters.runtimes.running import started
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.signs import Observation, Place
+
+log = logging.getLogger(__name__)
 
 # While it starts there is no server yet.
 AGAIN_SECONDS = 0.5
@@ -54,10 +57,14 @@ class OpenCodeRecords:
 
     def _follow(self) -> None:
         while not self._closing.is_set():
-            with contextlib.suppress(ClawMuxError):
+            try:
                 self._stream = self._server.events()
                 with contextlib.closing(self._stream):
                     self._read(self._stream)
+            except ClawMuxError:
+                pass  # it starts, or ends
+            except Exception:
+                log.exception("reading the events of an OpenCode failed; begun again")
             with self._lock:
                 self._is_connected = False
             self._closing.wait(AGAIN_SECONDS)
