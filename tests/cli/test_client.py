@@ -441,9 +441,22 @@ def test_a_hook_hands_its_json_on_as_it_is(socket_file: Path, said: bytes) -> No
 def test_of_a_hook_only_the_beginning_is_sent_and_all_is_read(socket_file: Path) -> None:
     said = PROMPT + b" " * 3_000_000
     with CliHub(socket_file, lambda request: answered()) as hub:
-        done = say(socket_file, ["hook"], stdin=said)
+        hook = begin_hook(socket_file)
+        assert hook.stdin
+        hook.stdin.write(said)  # would raise BrokenPipeError, as in the agent's program
+        hook.stdin.close()
         assert hub.next().words[2] == said[:HOOK_LIMIT_BYTES]
-    assert done.returncode == 0
+        assert hook.wait(timeout=30) == 0
+
+
+def begin_hook(socket_file: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*BARE, str(SCRIPT), "hook"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"CLAWMUX_SOCKET": str(socket_file)},
+    )
 
 
 @pytest.mark.parametrize("said", [PROMPT, PERMISSION])
@@ -475,13 +488,7 @@ def test_a_permission_request_waits_for_its_answer_over_a_restart(socket_file: P
         return answered(0, ALLOWED)
 
     with CliHub(socket_file, answer) as hub:
-        waiting = subprocess.Popen(
-            [*BARE, str(SCRIPT), "hook"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={"CLAWMUX_SOCKET": str(socket_file)},
-        )
+        waiting = begin_hook(socket_file)
         assert waiting.stdin
         waiting.stdin.write(PERMISSION)
         waiting.stdin.close()
