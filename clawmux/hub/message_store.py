@@ -6,7 +6,7 @@ A row is the message; its steps are what ``trace`` shows. What is read here is s
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from clawmux.adapters.store import Store
@@ -32,6 +32,8 @@ class Kept:
     """Why it waits; empty: it does not, or only for its turn."""
     stored: tuple[Any, ...] = ()
     """What of it changes, as it was handed to the store; empty: it was not yet."""
+    noted: dict[str, str] = field(default_factory=dict)
+    """Steps since it was last typed, with their details: each is written once, however often it is looked whether it can be."""
     is_saved: bool = True
     """False while the disk has refused it."""
 
@@ -56,7 +58,7 @@ class Kept:
             "hops": message.hops,
             "reply": delivery.reply,
             "reason": delivery.reason,
-            "held": self.held if delivery.is_living else "",
+            "held": self.held if delivery.state is MessageState.QUEUED else "",
             "created": self.created,
             "changed": self.changed,
         }
@@ -92,8 +94,12 @@ def keep(journal: Journal, kept: Kept, now: float) -> bool:
         message.expects_response, message.re, message.hops, kept.created,
     )  # fmt: skip
     journal.statement(_SAVE, *fixed, *fresh, now)
+    if before and before[1] != kept.delivery.tries:
+        kept.noted.clear()
     for step, detail in _steps(before, kept):
-        journal.statement(_STEP, message.id, now, step, detail)
+        if kept.noted.get(step) != detail:
+            kept.noted[step] = detail
+            journal.statement(_STEP, message.id, now, step, detail)
     return True
 
 
@@ -112,7 +118,7 @@ def _steps(before: tuple[Any, ...], kept: Kept) -> Iterable[tuple[str, str]]:
         yield "taken", "Its program has it."
     if kept.held and kept.held != held:
         yield "held", kept.held
-    if delivery.state.value != state and not (kept.held and delivery.state in (MessageState.QUEUED, MessageState.PENDING)):
+    if delivery.state.value != state and not (kept.held and delivery.state is MessageState.QUEUED):
         yield delivery.state.value, _detail(delivery, tries)
 
 
@@ -195,33 +201,33 @@ def _newest(
 
 
 def kept_of(row: tuple[Any, ...]) -> Kept:
-    field = dict(zip(_COLUMNS, row, strict=True))
+    column = dict(zip(_COLUMNS, row, strict=True))
     message = Message(
-        id=field["id"],
-        sender=field["sender"],
-        recipient=field["recipient"],
-        text=field["text"],
-        expects_response=bool(field["expects_response"]),
-        re=field["re"],
-        hops=field["hops"],
+        id=column["id"],
+        sender=column["sender"],
+        recipient=column["recipient"],
+        text=column["text"],
+        expects_response=bool(column["expects_response"]),
+        re=column["re"],
+        hops=column["hops"],
     )
     delivery = Delivery(
         message,
-        state=MessageState(field["state"]),
-        tries=field["tries"],
-        is_taken=bool(field["taken"]),
-        reply=field["reply"],
-        reason=field["reason"],
-        owed=bool(field["owed"]),
+        state=MessageState(column["state"]),
+        tries=column["tries"],
+        is_taken=bool(column["taken"]),
+        reply=column["reply"],
+        reason=column["reason"],
+        owed=bool(column["owed"]),
     )
     kept = Kept(
         delivery,
-        sender_name=field["sender_name"],
-        recipient_name=field["recipient_name"],
-        created=field["created"],
-        changed=field["changed"],
-        request=field["request"],
-        held=field["held"],
+        sender_name=column["sender_name"],
+        recipient_name=column["recipient_name"],
+        created=column["created"],
+        changed=column["changed"],
+        request=column["request"],
+        held=column["held"],
     )
     kept.stored = _changing(kept)
     return kept

@@ -284,7 +284,8 @@ class Messages:
         if kept is None:  # one that was settled already
             kept = self._living[message.id] = self.get(message.id)
         is_new, before, kept.delivery = not kept.stored, kept.delivery, delivery
-        kept.held = self.broker.why_held(message.recipient) if delivery.state is MessageState.QUEUED else ""
+        if delivery.state is not MessageState.INJECTING:
+            kept.held = self.broker.why_held(message.recipient) if delivery.state is MessageState.QUEUED else ""
         if not keep(self._hub.journal, kept, time.time()):
             return
         if before.state in (MessageState.QUEUED, MessageState.INJECTING) and not before.tries:
