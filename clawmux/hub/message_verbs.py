@@ -140,7 +140,8 @@ async def status(door: Door, said: cli.Status) -> Said:
     runtime, caller = door.runtime, door.sender
     owed = runtime.messages.owed(caller)
     if said.all or (caller == USER and not said.name):
-        sessions = [*runtime.agents.living, *(runtime.agents.ended() if said.all else [])]
+        # Whom an agent could write to; the owner sees whom there was, too.
+        sessions = [*runtime.agents.living, *(runtime.agents.ended() if said.all and caller == USER else [])]
     else:
         sessions = [runtime.agents.find(said.name) if said.name else runtime.agents.get(caller)]
     views = [runtime.session_view(session) for session in sessions]
@@ -148,9 +149,11 @@ async def status(door: Door, said: cli.Status) -> Said:
     runtime.messages.told(owed)
     if said.json:
         return Said(json_line("status", {"result": {"sessions": views, "owed": told}}) + "\n")
-    lines = [line for view in views for line in in_words.session_lines(view, time.time())]
-    if len(sessions) == 1:
-        lines += [*_hub_lines(door), *_recent(door, sessions[0].id, sessions[0].created)]
+    if said.all:
+        lines = [in_words.session_line(view, time.time()) for view in views]
+    else:
+        lines = [line for view in views for line in in_words.session_lines(view, time.time())]
+        lines += [*_hub_lines(door), *(line for session in sessions for line in _recent(door, session.id, session.created))]
     return Said("\n".join([*lines, *map(in_words.owed_line, told)]) + "\n")
 
 

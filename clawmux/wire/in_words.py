@@ -63,11 +63,16 @@ def since(session: View, now: float) -> str:
     return age(now - doing["since"]) if doing.get("since") else "-"
 
 
+def session_line(session: View, now: float) -> str:
+    """One agent in a line, as agents list them."""
+    report = session.get("report")
+    works = f", works on: {glimpse(report['text'])}" if report and session["state"] != "dead" else ""
+    return f"{session['name']}: {_doing(session, now)}{works}"
+
+
 def session_lines(session: View, now: float) -> list[str]:
     """One agent in some lines, what it does first."""
-    doing = activity(session)
-    long = f" for {since(session, now)}" if since(session, now) != "-" else ""
-    lines = [f"{session['name']}: {session['state']}, {doing}{long if doing != 'ended' else ''}"]
+    lines = [f"{session['name']}: {session['state']}, {_doing(session, now)}"]
     if (told := evidence(session, now)) != "-" and session["state"] != "dead":
         lines.append(f"known from: {told}")
     if session.get("reason"):
@@ -85,6 +90,12 @@ def session_lines(session: View, now: float) -> list[str]:
     up = "" if session["state"] == "dead" else f" ({age(now - session['created'])} ago)"
     lines.append(f"started: {clock(session['created'])}{up}")
     return lines
+
+
+def _doing(session: View, now: float) -> str:
+    """What it does, and for how long."""
+    words, long = activity(session), since(session, now)
+    return words if long == "-" or session["state"] == "dead" else f"{words} for {long}"
 
 
 def _permission(session: View, permission: View) -> list[str]:

@@ -199,7 +199,10 @@ async def test_an_agent_sees_its_own_messages_and_the_owner_all(hub: LiveHub) ->
     assert (reported.code, reported.out, reported.err) == (0, "", "")
     assert "works on: the parser (said " in (await hub.run(sky, "status", "adam")).out
     assert (await hub.run(OWNER, "cancel", message_id)).code == code("conflict")
-    assert echo in (await hub.run(echo, "status")).out
+    assert f"id: {echo} " in (await hub.run(echo, "status")).out
+    everybody = (await hub.run(echo, "status", "--all")).out.splitlines()
+    assert len(everybody) == 3
+    assert any(line.startswith("adam: ") and line.endswith(", works on: the parser") for line in everybody)
 
 
 async def owners(hub: LiveHub, *words: str) -> Said:

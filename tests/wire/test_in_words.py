@@ -120,6 +120,13 @@ def test_one_agent_in_lines() -> None:
     assert "answer it: clawmux attach sky" in in_words.session_lines(undecidable, NOW)
 
 
+def test_one_agent_in_a_line() -> None:
+    assert in_words.session_line(SKY, NOW) == "sky: unknown"
+    busy = SKY | doing("tool", detail="Bash", since=NOW - 70) | {"report": {"text": "the\nparser", "at": NOW}}
+    assert in_words.session_line(busy, NOW) == "sky: running Bash for 1 min, works on: the parser"
+    assert in_words.session_line(busy | {"state": "dead"}, NOW) == "sky: ended"
+
+
 def test_an_agent_that_has_ended_does_nothing_and_is_not_up() -> None:
     dead = SKY | doing("idle", since=NOW - 70) | {"state": "dead", "reason": "You ended it."}
     assert in_words.session_lines(dead, NOW)[:2] == ["sky: dead, ended", "reason: You ended it."]
