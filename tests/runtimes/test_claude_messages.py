@@ -41,6 +41,7 @@ from tests.waiting import until_answer
 
 pytestmark = pytest.mark.runtime
 
+SHIPPED = ROOT / "clawmux" / "adapters" / "runtimes"
 IS_LONG = bool(os.environ.get("CLAWMUX_TEST_LONG"))
 MESSAGES = 100 if IS_LONG else 15
 RACES = 40 if IS_LONG else 5
@@ -85,6 +86,10 @@ class Scene:
     senders: dict[str, str] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
     """Every message's line, as it has to reach the model."""
+    began: float = 0.0
+    """When nothing kept the newest message any more; monotonic seconds."""
+    took: float = 0.0
+    """Seconds from then until it was where it had to be."""
 
     async def pane(self) -> Pane:
         return next(pane for pane in await self.tmux.panes() if pane.session_id == self.sky)
@@ -102,6 +107,7 @@ class Scene:
 
     async def send(self, sender: str, text: str) -> str:
         """As a shell of the sender runs it; the message's id."""
+        self.began = time.monotonic()
         said = await self.hub.run(self.senders[sender], "send", "--to", "sky", "-", stdin=text.encode())
         assert said.code == 0, said
         message_id = said.out.strip()
@@ -117,9 +123,13 @@ class Scene:
         try:
             await self.api.wait_for(lambda api: any(f"id:{message_id} " in text for text in api.told), ARRIVES_SECONDS)
         except TimeoutError:
-            trace = (await self.hub.run("", "trace", message_id)).out
-            raise AssertionError(f"it did not arrive:\n{trace}\n{await self.screen()}") from None
+            raise AssertionError(f"it did not arrive:\n{await self.story(message_id)}") from None
+        self.took = time.monotonic() - self.began
         await self.ack(message_id)
+
+    async def story(self, message_id: str) -> str:
+        """What became of it, for whoever reads a failed test."""
+        return f"{(await self.hub.run('', 'trace', message_id)).out}\n{await self.doing()}\n{await self.screen()}"
 
     async def ack(self, message_id: str) -> None:
         assert (await self.hub.run(self.sky, "ack", message_id)).code == 0
@@ -148,6 +158,10 @@ async def claude(stage: Stage, cache: Path, version: str, skip_permissions: bool
             LiveHub("none", environ=environ, agents_skip_permissions=str(skip_permissions).lower()) as hub,
             Tmux(hub.paths.tmux_socket) as tmux,
         ):
+            # The newest has a mode of its own in which it asks seldom, unless it is told to ask.
+            manifest = (SHIPPED / "claude.toml").read_text()
+            asking = manifest.replace("\narguments = [", '\narguments = [\n    "--permission-mode", "default",')
+            (hub.paths.user_runtimes / "claude.toml").write_text(manifest if skip_permissions else asking)
             rules = load_runtimes(hub.paths.user_runtimes)["claude"].input
             assert rules is not None
             scene = Scene(hub, api, model, stage, tmux, rules)
@@ -170,7 +184,7 @@ async def while_idle(scene: Scene, sender: str, text: str) -> str:
 
 async def while_thinking(scene: Scene, sender: str, text: str) -> str:
     first = await scene.send(sender, "please think long")
-    await scene.api.wait_for(lambda api: any(first in text for text in api.newest_texts), ARRIVES_SECONDS)
+    await scene.arrived(first)
     return await _mid_turn(scene, first, sender, text, scene.model.gate.set)
 
 
@@ -183,19 +197,21 @@ async def while_a_tool_runs(scene: Scene, sender: str, text: str) -> str:
         return (doing["activity"], doing["detail"]) == ("tool", "Bash")
 
     await until_answer(runs, ARRIVES_SECONDS)
+    await scene.ack(first)
     return await _mid_turn(scene, first, sender, text, go_on.touch)
 
 
 async def _mid_turn(scene: Scene, first: str, sender: str, text: str, go_on: Callable[[], None]) -> str:
-    await scene.ack(first)
     message_id = await scene.send(sender, text)
 
     async def is_typed() -> bool:
         return bool((await scene.view(message_id))["state"] == "pending")
 
     await until_answer(is_typed, ARRIVES_SECONDS)
+    took = time.monotonic() - scene.began
     go_on()
     await scene.arrived(message_id)
+    scene.took = took
     return message_id
 
 
@@ -230,6 +246,7 @@ async def in_copy_mode(scene: Scene, sender: str, text: str) -> str:
     await until_answer(is_held, ARRIVES_SECONDS)
     assert await scene.draft() == ""
     await scene.tmux.command(["send-keys", "-t", (await scene.pane()).pane_id, "-X", "cancel"])
+    scene.began = time.monotonic()
     await scene.arrived(message_id)
     return message_id
 
@@ -252,9 +269,8 @@ async def test_any_text_arrives_as_that_text(stage: Stage, cache: Path, version:
             # Every text meets every situation in 5 x len(TEXTS) messages; two neighbours never are the same.
             name, text = TEXTS[(number * 7 + number // len(WHILE)) % len(TEXTS)]
             await scene.idle()
-            began = time.monotonic()
             message_id = await deliver(scene, SENDERS[number % len(SENDERS)], text)
-            seconds[deliver.__name__].append(time.monotonic() - began)
+            seconds[deliver.__name__].append(scene.took)
             kept = (await scene.hub.run(scene.sky, "inbox", "show", message_id)).out
             assert kept == clean(text) + "\n", name
         await scene.idle()
@@ -288,7 +304,8 @@ def _is_from_nobody(scene: Scene, text: str) -> bool:
 
 
 def _latencies(seconds: dict[str, list[float]]) -> list[str]:
-    """From the start of the sender's command until the model had it, with what had to be waited for in between."""
+    """From the start of the sender's command until the model had it; in the middle of a turn until the program had taken it, and
+    after scrolling from its end."""
     rows = []
     for name, values in seconds.items():
         ordered = sorted(values) or [0.0]
@@ -330,8 +347,7 @@ async def _race(scene: Scene, number: int, offset_seconds: float) -> None:
         Bash(f"touch raced-{number}", gate=gate) if any(first in text for text in api.newest_texts) else before(api)
     )
     first = await scene.send("ann", f"Make file {number}.")
-    await scene.api.wait_for(lambda api: any(first in text for text in api.newest_texts), ARRIVES_SECONDS)
-    await scene.ack(first)
+    await scene.arrived(first)
     if offset_seconds < 0:
         gate.set()
         await asyncio.sleep(-offset_seconds)
@@ -343,7 +359,10 @@ async def _race(scene: Scene, number: int, offset_seconds: float) -> None:
     async def asks() -> bool:
         return "Do you want to" in await scene.screen()
 
-    await until_answer(asks, ARRIVES_SECONDS)
+    try:
+        await until_answer(asks, ARRIVES_SECONDS)
+    except AssertionError:
+        raise AssertionError(f"no dialog:\n{await scene.story(message_id)}") from None
     assert not any(f"raced-{number}" == file.name for file in scene.stage.work.iterdir()), "approved by a message"
     await scene.keys("Escape")
     await scene.arrived(message_id)
