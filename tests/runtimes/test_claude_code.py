@@ -153,7 +153,7 @@ async def test_typing_keeps_a_draft_and_works_in_copy_mode(start_claude: StartCl
         await until_answer(lambda: shows(agent, "half a thought"))
         await stage.tmux.command(["copy-mode", "-t", agent.pane.pane_id])
         assert [pane.in_mode for pane in await stage.tmux.panes()] == [True]
-        await stage.tmux.inject(agent.pane.pane_id, "[VOICE] over a draft", rules(agent))
+        await stage.tmux.inject(agent.pane.pane_id, "[VOICE] over a draft", rules(agent), over_scrolling=True)
         assert await reached_the_model(agent, "[VOICE] over a draft")
         assert not any("half a thought" in text for text in agent.api.user_texts)
 
