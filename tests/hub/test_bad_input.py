@@ -227,7 +227,7 @@ ARGV = [
     Row("cli argv", "an id of a message missing", b"ack", "usage", "ID is missing"),
     Row("cli argv", "an id that is a sentence", b"reply\0yes, do\0msg-1", "usage", "'yes, do'"),
     Row("cli argv", "a session that is not there", ("af_nobody", b"converse\0hi\0--no-listen"), "not_found", "'af_nobody'"),
-    Row("cli argv", "no session", ("-", b"status"), "usage", "CLAWMUX_SESSION_ID"),
+    Row("cli argv", "no session", ("-", b"inbox"), "usage", "CLAWMUX_SESSION_ID"),
     Row("cli argv", "another content type", Http("POST", "/cli/af_sky", b"status", "text/plain"), "unsupported", "text/plain"),
     Row("cli argv", "a request id that is none", REQUEST_OF_NONE, "usage", "request id"),
 ]  # fmt: skip
