@@ -95,6 +95,8 @@ class Verb:
     options: dict[str, Option]
     build: Callable[[list[str], dict[str, Any]], Request]
     """From the arguments, as many as ``takes`` allows, and the fields that options have set."""
+    needs: str = ""
+    """An option that must be given."""
 
 
 def parse(argv: list[str]) -> Request:
@@ -119,6 +121,8 @@ def parse(argv: list[str]) -> Request:
             return Help(name)
         else:
             _take_option(name, verb, fields, word, words)
+    if verb.needs and verb.options[verb.needs].field not in fields:
+        raise _usage(name, f"{name}: {verb.needs} is missing; expected {_EXPECTED[verb.needs]}.")
     _check_number(name, verb, arguments)
     return verb.build(arguments, fields)
 
@@ -156,6 +160,7 @@ _EXPECTED = {
     "NAME": "the name or id of an agent",
     "ID": "an id such as msg-7h2k9m4p0qwx",
     "JSON": "what an agent program's hook says",
+    "--to": "names of agents, or all",
 }
 
 
@@ -224,8 +229,6 @@ def _converse(arguments: list[str], fields: dict[str, Any]) -> Request:
 
 
 def _send(arguments: list[str], fields: dict[str, Any]) -> Request:
-    if "to" not in fields:
-        raise _usage("send", "send: --to is missing; expected names of agents, or all.")
     if "timeout_seconds" in fields and "wait" not in fields:
         raise _usage("send", "send: --timeout counts only together with --wait-ack or --wait-response.")
     to = tuple(dict.fromkeys(fields.pop("to")))
@@ -280,6 +283,7 @@ VERBS: dict[str, Verb] = {
             "--timeout": Option("timeout_seconds", "SECONDS", read_timeout),
         },
         _send,
+        needs="--to",
     ),
     "ack": Verb(("ID...",), {}, lambda ids, fields: Ack(tuple(dict.fromkeys(read_id("ack: ID", text) for text in ids)))),
     "reply": Verb(("ID", "TEXT"), {}, _reply),

@@ -125,6 +125,7 @@ REFUSED: list[tuple[list[str], str, str]] = [
     (["converse", "--no-listen", "--resume", "x"], "usage", "--resume only waits"),
     (["send", "--to", "sky"], "usage", "send: TEXT is missing; expected what to say, or - to read it from stdin"),
     (["send", "Hello"], "usage", "send: --to is missing; expected names of agents, or all"),
+    (["send", "sky", "Hello"], "usage", "send: --to is missing"),
     (["send", "--to", "sky", ""], "usage", "send: TEXT is empty"),
     (["send", "--to", "sky", "two", "words"], "usage", "send: expected TEXT, got one more: 'words'. Put a text in quotes"),
     (["send", "--to", "", "Hi"], "usage", "send: --to '' is not the name or id"),
