@@ -63,7 +63,7 @@ class Blocks:
         self._lines: list[bytes] = []
 
     def receive_line(self, line: bytes) -> tuple[bool, list[bytes]] | None:
-        guard = _GUARD.fullmatch(line)
+        guard = _GUARD.fullmatch(line) if line.startswith(b"%") else None
         if self._open is None:
             if guard and guard[1] == b"begin":
                 self._open, self._lines = guard[2], []

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -42,6 +42,8 @@ SHOWN_SECONDS = 3.0
 # A program may be drawing its screen just when it is read.
 DRAWN_SECONDS = 0.5
 LOOK_AGAIN_SECONDS = 0.02
+# Many programs need less for it, so the first looks follow each other faster: so long, twice as long, and so on.
+LOOK_SOON_SECONDS = 0.002
 # Whoever has touched a key in the pane so recently may touch the next one while we type.
 TYPING_SECONDS = 3.0
 # So many lines above the screen are searched for messages that were sent.
@@ -164,12 +166,13 @@ class Pasting:
         self._text = ""
         """The screen as it was when its box was last seen open."""
 
-    async def look(self) -> Screen:
+    async def look(self, history: bool = True) -> Screen:
         """The screen with its open box, which nobody is about to change; raises when there is none."""
         deadline = time.monotonic() + DRAWN_SECONDS
         before: Screen | None = None
+        pauses = _pauses()
         while True:
-            seen = await self.read()
+            seen = await self.read(history)
             self._check(seen)
             screen = seen.screen
             if screen.box is Box.OPEN and (not self._rules.steady_ms or (before and before.draft == screen.draft)):
@@ -178,7 +181,7 @@ class Pasting:
             if time.monotonic() > deadline:
                 raise Held(REFUSALS.get(screen.box, "somebody is typing into its input box"))
             before = screen if screen.box is Box.OPEN else None
-            await asyncio.sleep(self._rules.steady_ms / 1000 if before else LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(self._rules.steady_ms / 1000 if before else next(pauses))
 
     def _check(self, seen: Seen) -> None:
         if seen.dead:
@@ -256,7 +259,7 @@ class Pasting:
 
     async def _enter(self) -> None:
         """Only while the box shows our message, and it alone."""
-        if not same_words((await self.look()).draft, self._message):
+        if not same_words((await self.look(history=False)).draft, self._message):
             raise Held(MIXED)
         ours = [f"id:{id}" for id in headers.ids_in(self._message) if f"id:{id}" in self._text]
         await self.paste("\r", "-r", only_with=ours[:1])
@@ -265,6 +268,7 @@ class Pasting:
         """Whether it comes to be so, and stays so for a moment."""
         deadline = time.monotonic() + SHOWN_SECONDS
         is_second = not self._rules.steady_ms
+        pauses = _pauses()
         while True:
             if happened((await self.read(history=False)).screen):
                 if is_second:
@@ -275,19 +279,25 @@ class Pasting:
             is_second = not self._rules.steady_ms
             if time.monotonic() > deadline:
                 return False
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(next(pauses))
 
     async def _proof(self, ids: Sequence[str]) -> frozenset[str]:
         """A program may draw its empty box before what it has taken out of it."""
         deadline = time.monotonic() + DRAWN_SECONDS
+        pauses = _pauses()
         while True:
             shown = await self._shown(ids)
             if len(shown) == len(set(ids)) or time.monotonic() > deadline:
                 return shown
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(next(pauses))
 
     async def _shown(self, ids: Sequence[str]) -> frozenset[str]:
-        return frozenset(ids).intersection(headers.ids_in((await self.read()).screen.above))
+        """What has scrolled off already costs a look at a thousand lines."""
+        wanted = frozenset(ids)
+        shown = wanted.intersection(headers.ids_in((await self.read(history=False)).screen.above))
+        if shown != wanted:
+            shown |= wanted.intersection(headers.ids_in((await self.read()).screen.above))
+        return shown
 
     async def read(self, history: bool = True) -> Seen:
         look = ["display-message", "-p", "-t", self._pane_id, _LOOK_FORMAT]
@@ -316,6 +326,14 @@ class Pasting:
         )
         if answer:
             raise Held("its program has ended, has opened a dialog, or somebody scrolls in its terminal")
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between one look and the next, without end."""
+    pause = LOOK_SOON_SECONDS
+    while True:
+        yield pause
+        pause = min(2 * pause, LOOK_AGAIN_SECONDS)
 
 
 def _escaped(words: str) -> str:
