@@ -46,7 +46,7 @@ async def list_messages(request: web.Request) -> web.Response:
 
 
 async def one_message(request: web.Request) -> web.Response:
-    return web.json_response(request.app[RUNTIME].messages.traced(request.match_info["id"]))
+    return web.json_response(await request.app[RUNTIME].messages.traced(request.match_info["id"]))
 
 
 async def send(request: web.Request) -> web.Response:

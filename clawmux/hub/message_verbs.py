@@ -116,7 +116,7 @@ async def messages(door: Door, said: cli.Messages) -> Said:
 
 
 async def trace(door: Door, said: cli.Trace) -> Said:
-    view = door.runtime.messages.traced(_readable(door, said.id).message.id)
+    view = await door.runtime.messages.traced(_readable(door, said.id).message.id)
     if said.json:
         return Said(json_line("trace", {"result": view}) + "\n")
     return Said("\n".join([*in_words.message_lines(view), *map(in_words.step_line, view["steps"])]) + "\n")

@@ -6,6 +6,7 @@ Whoever is told of a message is told after it is durable. What is typed and when
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -216,8 +217,11 @@ class Messages:
             raise ClawMuxError("not_found", f"there is no message {message_id!r:.80}.", "`clawmux messages` lists them.")
         return kept
 
-    def traced(self, message_id: str) -> dict[str, Any]:
+    async def traced(self, message_id: str) -> dict[str, Any]:
         """The view of a message with every step of its way."""
+        self.get(message_id)
+        with contextlib.suppress(ClawMuxError):  # on a full disk reading goes on
+            await self._durable()
         kept = self.get(message_id)
         return {**kept.view(), "steps": self.kept.steps(message_id)}
 

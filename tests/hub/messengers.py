@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from tests.live_hub import LiveHub
+from tests.stand_ins.page import StandInPage
 from tests.waiting import until, until_answer
 
 MANIFEST = """
@@ -61,3 +63,27 @@ def read_ids(hub: LiveHub, session_id: str) -> list[str]:
 async def has_read(hub: LiveHub, session_id: str, message_id: str, seconds: float = 10.0) -> str:
     """The line of that message, once it has been read."""
     return await until(lambda: next((line for line in lines(hub, session_id) if f"id:{message_id} " in line), ""), seconds)
+
+
+async def view(hub: LiveHub, message_id: str) -> dict[str, Any]:
+    """The message with its steps."""
+    answer: dict[str, Any] = await hub.call("GET", f"/api/messages/{message_id}")
+    return answer
+
+
+async def comes_to(hub: LiveHub, message_id: str, state: str, seconds: float = 15.0) -> dict[str, Any]:
+    """The message, once it is in that state."""
+
+    async def check() -> dict[str, Any] | None:
+        found = await view(hub, message_id)
+        return found if found["state"] == state else None
+
+    found = await until_answer(check, seconds)
+    assert found is not None
+    return found
+
+
+def is_shown(page: StandInPage, message_id: str, state: str) -> bool:
+    """Whether the page was told of it in that state."""
+    told = (moment["message"] for moment in page.moments if moment["type"] == "message")
+    return any((message["id"], message["state"]) == (message_id, state) for message in told)

@@ -10,8 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from clawmux.wire.errors import ClawMuxError
-from tests.hub.messengers import add_messengers, has_read, inputs, read_ids, spawn
+from tests.hub.messengers import add_messengers, comes_to, has_read, inputs, is_shown, read_ids, spawn, view
 from tests.live_hub import LiveHub, said
 from tests.stand_ins.page import StandInPage
 from tests.waiting import until, until_answer
@@ -24,23 +23,6 @@ async def hub() -> AsyncIterator[LiveHub]:
     async with LiveHub("none") as hub:
         add_messengers(hub)
         yield hub
-
-
-async def view(hub: LiveHub, message_id: str) -> dict[str, Any]:
-    answer: dict[str, Any] = await hub.call("GET", f"/api/messages/{message_id}")
-    return answer
-
-
-async def comes_to(hub: LiveHub, message_id: str, state: str, seconds: float = 10.0) -> dict[str, Any]:
-    """The message in that state."""
-
-    async def check() -> dict[str, Any] | None:
-        found = await view(hub, message_id)
-        return found if found["state"] == state else None
-
-    found = await until_answer(check, seconds)
-    assert found is not None
-    return found
 
 
 # -- from one to another --
@@ -193,6 +175,7 @@ async def test_what_was_not_typed_yet_can_be_taken_back(hub: LiveHub) -> None:
         await page.until(lambda: page.texts("assistant_text"))
         waiting = await hub.client(sky, "send", "--to", "adam", "--wait-ack", "Never mind.")
         found = await until_answer(lambda: newest(hub, "queued"))
+        assert found is not None
         assert (await hub.run(adam, "cancel", found["id"])).code == 11
         assert (await hub.run(sky, "cancel", found["id"])).code == 0
         told = await said(waiting)
@@ -224,19 +207,14 @@ async def test_a_message_waits_while_its_recipient_talks_to_the_user(hub: LiveHu
         message_id = (await hub.run(sky, "send", "--to", "adam", "Psst.")).out.strip()
         held = await view(hub, message_id)
         assert (held["state"], held["tries"], held["held"]) == ("queued", 0, "is talking to you")
-        await page.until(lambda: shown(page, message_id, "queued"))
-        await page.until(lambda: page.moment("session_status", session_id=adam)["session"]["messages"]["waiting"] == 1)
+        await page.until(lambda: is_shown(page, message_id, "queued"))
+        told = [m["session"]["messages"] for m in page.moments if m["type"] == "session_status" and m["session_id"] == adam]
+        assert told[-1] == {"waiting": 1, "failed": 0}
         assert inputs(hub, adam) == []
         await page.say({"type": "text", "id": "x1", "session_id": adam, "text": "yes"})
         assert (await said(asking)).out == "yes\n", "stdout is the user's words alone"
         await has_read(hub, adam, message_id)
-        await page.until(lambda: shown(page, message_id, "acknowledged"))
-
-
-def shown(page: StandInPage, message_id: str, state: str) -> bool:
-    return any(
-        m["type"] == "message" and (m["message"]["id"], m["message"]["state"]) == (message_id, state) for m in page.moments
-    )
+        await page.until(lambda: is_shown(page, message_id, "acknowledged"))
 
 
 async def test_the_end_of_the_recipient_is_told_to_who_waits_and_once_to_who_does_not(hub: LiveHub) -> None:
@@ -260,157 +238,3 @@ async def test_a_program_that_takes_no_text_keeps_its_messages_for_the_inbox(hub
     assert message_id in (await hub.run(quiet, "inbox")).out
     assert (await hub.run(quiet, "ack", message_id)).code == 0
     assert (await view(hub, message_id))["state"] == "acknowledged"
-
-
-# -- never acknowledged --
-
-
-class QuickHub(LiveHub):
-    module = "tests.stand_ins.quick_hub"
-
-
-@pytest.fixture
-async def quick() -> AsyncIterator[LiveHub]:
-    async with QuickHub("none") as hub:
-        add_messengers(hub)
-        yield hub
-
-
-async def test_a_message_that_is_never_acknowledged_fails_after_four_tries_and_is_told_once(quick: LiveHub) -> None:
-    async with StandInPage(quick.url, quick.token) as page:
-        sky, adam = await spawn(quick, "nothing"), await spawn(quick, "nothing", name="adam")
-        message_id = (await quick.run(sky, "send", "--to", "adam", "Hello?")).out.strip()
-        found = await comes_to(quick, message_id, "failed", 20)
-        assert found["tries"] == 4 and "never acknowledged" in found["reason"]
-        typed = [text for text in inputs(quick, adam) if message_id in text]
-        assert len(typed) == 4 and read_ids(quick, adam) == [message_id], "typed once, then reminded"
-        assert all("reminder]" in text for text in typed[1:])
-        await page.until(lambda: any(e["type"] == "notice" and "did not arrive" in e["text"] for e in page.events))
-        told = await quick.run(sky, "converse", "By the way.", "--no-listen")
-        assert message_id in told.err and told.out == ""
-        assert message_id not in (await quick.run(sky, "converse", "And.", "--no-listen")).err
-        assert "did not arrive" not in (await quick.run(sky, "status")).out
-        assert (await quick.run(adam, "ack", message_id)).code == 0, "late is better than never"
-        assert (await view(quick, message_id))["state"] == "acknowledged"
-        assert "after all" in (await quick.run(sky, "status")).out
-
-
-async def test_who_waits_for_a_message_that_fails_is_told_so(quick: LiveHub) -> None:
-    sky, _ = await spawn(quick, "nothing"), await spawn(quick, "nothing", name="adam")
-    told = await quick.run(sky, "send", "--to", "adam", "--wait-ack", "Hello?")
-    assert told.code == 26 and ID.fullmatch(told.out.strip()) and "4 times" in told.err
-    assert "did not arrive" not in (await quick.run(sky, "status")).out
-
-
-# -- the owner --
-
-
-async def test_the_user_sends_and_gets_the_reply_on_the_page(hub: LiveHub) -> None:
-    async with StandInPage(hub.url, hub.token) as page:
-        adam = await spawn(hub, "answer", name="adam")
-        told = await hub.run("", "send", "--to", "adam", "--wait-response", "Which port?")
-        message_id, answer = told.out.splitlines()
-        assert answer == "user said: Which port?"
-        assert (await has_read(hub, adam, message_id)).startswith(f"[MSG id:{message_id} from:user to:adam expect-response]")
-        (sent,) = await hub.call("POST", "/api/messages", {"to": ["adam"], "text": "From the page."})
-        await has_read(hub, adam, sent["id"])
-        assert (sent["from"], sent["to_name"]) == ("user", "adam")
-        await comes_to(hub, sent["id"], "acknowledged")
-        assert (await hub.run(adam, "reply", sent["id"], "Seen.")).code == 0
-        await page.until(lambda: shown(page, sent["id"], "responded"))
-        await page.until(lambda: len([e for e in page.events if e["type"] == "agent_message"]) == 4)
-        told_page = [(e["direction"], e["peer"], e["text"]) for e in page.events if e["type"] == "agent_message"]
-        assert sorted(told_page) == sorted(
-            [
-                ("in", "user", "Which port?"),
-                ("out", "user", "user said: Which port?"),
-                ("in", "user", "From the page."),
-                ("out", "user", "Seen."),
-            ]
-        )
-
-
-async def test_both_conversations_show_what_was_said_once(hub: LiveHub) -> None:
-    sky, adam = await spawn(hub, "nothing"), await spawn(hub, "ack", name="adam")
-    message_id = (await hub.run(sky, "send", "--to", "adam", "--wait-ack", "Ready?")).out.split()[0]
-    await hub.run(adam, "reply", message_id, "Ready.")
-    await until(lambda: len(inputs(hub, sky)) == 1)
-
-    async def entries(session: str) -> list[tuple[str, str, str]]:
-        history = await hub.call("GET", f"/api/history?session_id={session}")
-        return [(e["direction"], e["peer_name"], e["text"]) for e in history["entries"] if e["type"] == "agent_message"]
-
-    await until_answer(lambda: has_entries(entries(sky), 2))
-    assert await entries(sky) == [("out", "adam", "Ready?"), ("in", "adam", "Ready.")]
-    assert await entries(adam) == [("in", "sky", "Ready?"), ("out", "sky", "Ready.")]
-
-
-async def has_entries(entries: Any, number: int) -> bool:
-    return len(await entries) == number
-
-
-async def test_messages_are_listed_searched_and_traced(hub: LiveHub) -> None:
-    sky, _ = await spawn(hub, "nothing", name="sky"), await spawn(hub, "ack", name="adam")
-    eve = await spawn(hub, "nothing", name="eve")
-    ids = [(await hub.run(sky, "send", "--to", "adam", f"Number {number}.")).out.strip() for number in range(5)]
-    other = (await hub.run(eve, "send", "--to", "adam", "Something Else.")).out.strip()
-    listed = await hub.call("GET", "/api/messages?limit=2")
-    assert [m["id"] for m in listed["messages"]] == [other, ids[4]] and listed["more"] is True
-    older = await hub.call("GET", f"/api/messages?limit=10&before={ids[4]}")
-    assert [m["id"] for m in older["messages"]] == ids[3::-1] and older["more"] is False
-    assert [m["id"] for m in (await hub.call("GET", "/api/messages?q=something"))["messages"]] == [other]
-    assert [m["id"] for m in (await hub.call("GET", "/api/messages?with=eve"))["messages"]] == [other]
-    mine = (await hub.run(sky, "messages")).out
-    assert all(i in mine for i in ids) and other not in mine, "an agent sees its own"
-    assert (await hub.run(sky, "trace", other)).code == 11
-    traced = (await hub.run(sky, "trace", ids[0])).out
-    assert "queued" in traced and "Number 0." in traced
-    assert other in (await hub.run("", "messages")).out, "the owner sees all"
-    with pytest.raises(ClawMuxError) as missing:
-        await view(hub, "msg-000000000000")
-    assert missing.value.code == "not_found"
-
-
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        ({"to": "adam", "text": "x"}, "usage"),
-        ({"to": [], "text": "x"}, "usage"),
-        ({"to": [1], "text": "x"}, "usage"),
-        ({"to": ["adam"], "text": ""}, "usage"),
-        ({"to": ["adam"], "text": "x" * 70000}, "too_large"),
-        ({"to": ["nobody"], "text": "x"}, "unknown_recipient"),
-        ({"text": "x"}, "usage"),
-    ],
-)
-async def test_a_wrong_letter_is_refused_by_its_field(hub: LiveHub, body: dict[str, Any], code: str) -> None:
-    with pytest.raises(ClawMuxError) as refused:
-        await hub.call("POST", "/api/messages", body)
-    assert refused.value.code == code
-
-
-# -- loops --
-
-
-async def test_two_that_only_thank_each_other_are_stopped_with_a_notice(hub: LiveHub) -> None:
-    async with StandInPage(hub.url, hub.token) as page:
-        sky, adam = await spawn(hub, "nothing", name="sky"), await spawn(hub, "nothing", name="adam")
-        codes = []
-        for sender, to, text in [(sky, "adam", "Thanks!"), (adam, "sky", "You're welcome."), (sky, "adam", "Great, thanks.")]:
-            codes.append((await hub.run(sender, "send", "--to", to, text)).code)
-        refused = await hub.run(adam, "send", "--to", "sky", "Ok, got it.")
-        assert codes == [0, 0, 0] and refused.code == 17 and "acknowledge" in refused.err
-        await page.until(lambda: any(e["type"] == "notice" and "stopped" in e["text"] for e in page.events))
-
-
-async def test_messages_that_lead_to_messages_end_when_no_person_has_spoken(hub: LiveHub) -> None:
-    names = {name: await spawn(hub, "ack", name=name) for name in ("sky", "adam")}
-    sender, to = "sky", "adam"
-    for hop in range(9):
-        told = await hub.run(names[sender], "send", "--to", to, "--wait-ack", f"Fact number {hop} of the report.")
-        assert told.code == 0, f"hop {hop}: {told.err}"
-        sender, to = to, sender
-    refused = await hub.run(names[sender], "send", "--to", to, "Fact number 9 of the report.")
-    assert refused.code == 17 and "without a word from the user" in refused.err
-    await hub.run("", "send", "--to", sender, "--wait-ack", "Go on.")
-    assert (await hub.run(names[sender], "send", "--to", to, "Fact number 9 of the report.")).code == 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.hub.messengers import add_messengers, has_read, inputs, read_ids, spawn
+from tests.hub.messengers import add_messengers, comes_to, has_read, inputs, read_ids, spawn, view
 from tests.live_hub import LiveHub, said
 from tests.stand_ins.full_disk_hub import MARK
 from tests.stand_ins.page import StandInPage
@@ -24,17 +24,6 @@ async def hub() -> AsyncIterator[LiveHub]:
     async with LiveHub("none") as hub:
         add_messengers(hub)
         yield hub
-
-
-async def state(hub: LiveHub, message_id: str) -> str:
-    return str((await hub.call("GET", f"/api/messages/{message_id}"))["state"])
-
-
-async def comes_to(hub: LiveHub, message_id: str, wanted: str, seconds: float = 15.0) -> None:
-    async def check() -> bool:
-        return await state(hub, message_id) == wanted
-
-    await until_answer(check, seconds)
 
 
 def stored(hub: LiveHub, message_id: str) -> dict[str, Any]:
@@ -79,7 +68,7 @@ async def test_what_waited_is_typed_after_a_restart_in_order(hub: LiveHub) -> No
         await hub.kill()
         await hub.start()
         await page.until(lambda: page.breaks and page.moments[-1])
-        assert [await state(hub, i) for i in ids] == ["queued"] * 3 and inputs(hub, adam) == []
+        assert [(await view(hub, i))["state"] for i in ids] == ["queued"] * 3 and inputs(hub, adam) == []
         await page.say({"type": "text", "id": "x1", "session_id": adam, "text": "yes"})
         assert (await said(asking)).out == "yes\n"
         await until(lambda: len(read_ids(hub, adam)) == 3, 15)
@@ -167,7 +156,7 @@ async def test_a_hub_that_stood_still_fails_nothing(hub: LiveHub) -> None:
     hub.process.send_signal(signal.SIGSTOP)
     await asyncio.sleep(3)
     hub.process.send_signal(signal.SIGCONT)
-    assert await state(hub, message_id) == "pending" and read_ids(hub, adam) == [message_id]
+    assert (await view(hub, message_id))["state"] == "pending" and read_ids(hub, adam) == [message_id]
 
 
 # -- a full disk --
@@ -228,7 +217,7 @@ async def test_nothing_is_typed_that_could_not_be_stored_and_all_of_it_later(sma
         assert (await said(asking)).out == "yes\n"
 
         async def is_held() -> bool:
-            return "disk" in (await small.call("GET", f"/api/messages/{message_id}"))["held"]
+            return "disk" in (await view(small, message_id))["held"]
 
         await until_answer(is_held)
         assert inputs(small, adam) == []
