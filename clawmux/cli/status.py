@@ -13,6 +13,8 @@ from clawmux.wire import in_words
 
 NO_AGENT = "No agent runs. Start one on the page, or with `clawmux spawn --runtime demo`."
 RECENT_MESSAGES = 10
+# Among so many are those that it has not acknowledged: they fail after some minutes in which it could read them.
+SEARCHED_MESSAGES = 200
 
 
 def status(argv: list[str]) -> Result | int:
@@ -27,12 +29,23 @@ def status(argv: list[str]) -> Result | int:
 
 def _of_one(name: str) -> Result:
     session = owner.find_session(name)
-    query = urlencode({"with": session["id"], "limit": RECENT_MESSAGES})
-    recent = owner.call("GET", f"/api/messages?{query}")["messages"]
-    lines = in_words.session_lines(session, time.time())
-    if recent:
-        lines += ["last messages:", *(f"  {in_words.message_line(message)}" for message in reversed(recent))]
-    return Result({**session, "recent_messages": recent}, text="\n".join(lines))
+    query = urlencode({"with": session["id"], "limit": SEARCHED_MESSAGES})
+    found: list[dict[str, Any]] = owner.call("GET", f"/api/messages?{query}")["messages"]
+    recent = found[:RECENT_MESSAGES]
+    inbound = [message for message in found if message["to"] == session["id"] and in_words.is_living(message)]
+    lines = [
+        *in_words.session_lines(session, time.time()),
+        *_listed("not acknowledged by it:", inbound),
+        *_listed("last messages:", recent),
+    ]
+    return Result({**session, "inbound_messages": inbound, "recent_messages": recent}, text="\n".join(lines))
+
+
+def _listed(head: str, views: list[dict[str, Any]]) -> list[str]:
+    """Some lines under a heading, the newest last; nothing without any."""
+    shown = [f"  {in_words.message_line(view)}" for view in reversed(views[:RECENT_MESSAGES])]
+    more = len(views) - len(shown)
+    return [head, *([f"  {more} older ones"] if more else []), *shown] if views else []
 
 
 def _of_all(with_ended: bool) -> Result:

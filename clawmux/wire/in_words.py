@@ -107,10 +107,15 @@ def _permission(session: View, permission: View) -> list[str]:
     ]
 
 
+def is_living(message: View) -> bool:
+    """Its way is not at its end."""
+    return message["state"] in _LIVING
+
+
 def message_state(message: View) -> str:
     """How far a message has come, and what keeps it: ``queued (in copy mode)``, ``pending (typed 2 times)``."""
     state, tries = message["state"], message["tries"]
-    if message.get("held") and state in _LIVING:
+    if message.get("held") and is_living(message):
         return f"{state} ({message['held']})"
     if state == "pending" and tries > 1:
         return f"pending (typed {tries} times)"

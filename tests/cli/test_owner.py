@@ -67,8 +67,8 @@ HEALTH = {
 ANSWERS: dict[tuple[str, str], Any] = {
     ("GET", "/api/sessions?all=true"): [OLD_SKY, SKY],
     ("GET", "/api/health"): HEALTH,
-    ("GET", "/api/messages?with=af_sky&limit=10"): {"messages": [MESSAGE, ANSWERED], "more": False},
-    ("GET", "/api/messages?with=af_sky-1&limit=10"): {"messages": [], "more": False},
+    ("GET", "/api/messages?with=af_sky&limit=200"): {"messages": [MESSAGE, ANSWERED], "more": False},
+    ("GET", "/api/messages?with=af_sky-1&limit=200"): {"messages": [], "more": False},
     ("GET", "/api/messages?limit=20"): {"messages": [MESSAGE, ANSWERED], "more": True},
     ("GET", "/api/messages?limit=5&with=af_sky"): {"messages": [MESSAGE], "more": False},
     ("GET", "/api/messages?limit=20&with=user"): {"messages": [], "more": False},
@@ -169,13 +169,26 @@ def test_status_of_one_agent_by_name_or_id(hub: CliHub, name: str, session_id: s
 def test_status_of_one_agent_ends_with_its_last_messages(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "sky"]) == 0
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1795229054.25))
-    assert capsys.readouterr().out.splitlines()[-3:] == [
+    assert capsys.readouterr().out.splitlines()[-5:] == [
+        "not acknowledged by it:",
+        f"  msg-7h2k9m4p0qwx  {at}  adam -> sky  queued (in copy mode)  Which port?",
         "last messages:",
         f"  msg-0000000000zz  {at}  adam -> echo  responded  Which port?",
         f"  msg-7h2k9m4p0qwx  {at}  adam -> sky  queued (in copy mode)  Which port?",
     ]
     assert main(["status", "sky", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["result"] == {**SKY, "recent_messages": [MESSAGE, ANSWERED]}
+    found = {**SKY, "inbound_messages": [MESSAGE], "recent_messages": [MESSAGE, ANSWERED]}
+    assert json.loads(capsys.readouterr().out)["result"] == found
+
+
+def test_status_of_one_agent_lists_no_more_than_can_be_read(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    many = [MESSAGE | {"id": f"msg-{number}", "created": MESSAGE["created"] - number} for number in range(12)]
+    listed = {"messages": [*many, MESSAGE | {"id": "msg-out", "from": "af_sky", "to": "am_adam"}], "more": False}
+    with CliHub(locate().hub_socket, lambda request: as_json(listed if "messages" in request.path else [SKY])):
+        assert main(["status", "sky"]) == 0
+    lines = [line.split("  ")[1] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    newest_last = [f"msg-{number}" for number in reversed(range(10))]
+    assert lines == ["2 older ones", *newest_last, *newest_last]
 
 
 def test_messages_are_listed_the_newest_last(hub: CliHub, capsys: pytest.CaptureFixture[str]) -> None:
