@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import agents, command, converse, doctor, idle, lateness, playing, probing, program, sentences
+from tests.bench import agents, command, converse, doctor, idle, lateness, messages, playing, probing, program, sentences
 from tests.bench.figure import Figure, Unmeasured
 from tests.bench.table import Measured, print_json, print_table
 
@@ -22,6 +22,7 @@ ROWS: dict[str, Row] = {
     "idle": idle.measure,
     "lateness": lateness.measure,
     "agents": agents.measure,
+    "messages": messages.measure,
     "probe": probing.measure,
     "doctor": doctor.measure,
     "program": program.measure,
