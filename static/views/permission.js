@@ -33,7 +33,6 @@ function Permission({ session, permission }) {
   }, []);
   const name = nameOf(session);
   const decide = async (/** @type {boolean} */ allow) => {
-    if (!isSettled || sent) return;
     setSent(allow ? "Approving…" : "Denying…");
     const path = `/api/sessions/${encodeURIComponent(session.id)}/permission`;
     const done = await ask("POST", path, { request: permission.request, allow, text: allow ? "" : why.trim() });

@@ -138,6 +138,24 @@ async def test_messages_are_searched(hub: PageHub, open_page: OpenPage) -> None:
     await page.get_by_text("No message is like that.").wait_for()
 
 
+async def test_an_answer_that_comes_late_does_not_replace_a_newer_one(hub: PageHub, open_page: OpenPage) -> None:
+    await hub.message("msg-1", text="apples")
+    await hub.message("msg-2", text="pears")
+    page = await open_page()
+    await open_log(page)
+    hub.slow_words = "apples"
+    async with page.expect_request(lambda request: "q=apples" in request.url):
+        await page.get_by_label("Search messages").fill("apples")
+    await page.get_by_label("Search messages").fill("pears")
+    await expect(page.locator(".mlog > li")).to_have_count(1)
+    assert await listed(page) == ["msg-2"]
+    async with page.expect_response(lambda response: "q=apples" in response.url):
+        await hub.hurry()
+    await page.locator('[data-message="msg-2"] .mrow').click()
+    await page.locator(".steps").wait_for()
+    assert await listed(page) == ["msg-2"]
+
+
 async def test_messages_are_thin_lines_in_the_conversation(hub: PageHub, open_page: OpenPage) -> None:
     hub.sessions.append(session("am_adam"))
     await hub.message("msg-1", text=QUESTION, state="responded", tries=1)

@@ -90,6 +90,8 @@ class PageHub:
         self.steps: dict[str, list[Message]] = {}
         self.ahead_seconds = 0.0
         """How far the hub's clock is before the page's."""
+        self.slow_words = ""
+        """A search for these words is answered only when the test says so."""
         self.refuses_decision: dict[str, str] = {}
         self.holds_interrupt = asyncio.Event()
         """Set: an interrupt is answered; a test that wants to see one under way clears it."""
@@ -194,6 +196,11 @@ class PageHub:
                     await self.send({"type": "agent_message", "session_id": view[side], **line, **peer})
         await self.send({"type": "message", "message": view})
         return view
+
+    async def hurry(self) -> None:
+        """The slow search is answered."""
+        self.slow_words = ""
+        await self._notify()
 
     async def drop(self) -> None:
         """Cut every connection, as a network does."""
@@ -454,6 +461,8 @@ class PageHub:
         side, words = query.get("with", ""), query.get("q", "").lower()
         found = [m for m in self.messages.values() if not side or side in (m["from"], m["to"])]
         found = [m for m in reversed(found) if words in m["text"].lower()]
+        if self.slow_words and words == self.slow_words:
+            await self.until(lambda: not self.slow_words, "the end of the slow search")
         if before := query.get("before"):
             found = found[[m["id"] for m in found].index(before) + 1 :]
         limit = int(query.get("limit", "50"))
