@@ -15,11 +15,14 @@ from clawmux.hub.joining import Joining
 from clawmux.hub.message_store import Kept
 from clawmux.hub.typist import Typist
 from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.words import MessageState
 
 log = logging.getLogger(__name__)
 
 # A tmux that does not answer yet is asked again.
 LOOK_AGAIN_SECONDS = 1.0
+# What is not on its screen any more may be in what the program writes about itself, which is read by then.
+RECORDS_SECONDS = 1.5
 
 
 class MessageTyping:
@@ -43,7 +46,9 @@ class MessageTyping:
         self._hub.journal.then(start, lambda error: self._held(effect, "the disk does not take it"))
 
     async def _typing(self, effect: Inject | Remind, compose: Callable[[Kept], str]) -> None:
-        lines = [compose(self._living[i]) for i in effect.ids if i in self._living]
+        # One may have been acknowledged meanwhile, from the inbox.
+        waiting = [kept for i in effect.ids if (kept := self._living.get(i))]
+        lines = [compose(kept) for kept in waiting if kept.delivery.state is MessageState.INJECTING]
         try:
             sent = await self._typist.type(effect.recipient, headers.batch(lines)) if lines else ()
         except Held as held:
@@ -75,6 +80,8 @@ class MessageTyping:
                 log.warning("looking for message %s: %s", effect.id, error.text)
                 await asyncio.sleep(LOOK_AGAIN_SECONDS)
             else:
+                if not was_sent and self._typist.writes_records(effect.recipient):
+                    await asyncio.sleep(RECORDS_SECONDS)
                 known = self._delivered([effect.id]) if was_sent else []
                 self._hub.perform([*known, *self._broker.found(effect.recipient, effect.id, was_sent, self._hub.now)])
                 return

@@ -38,6 +38,12 @@ class Typist:
         runtime = self._agents.runtime_of(session)
         return runtime is not None and runtime.channel is not None
 
+    def writes_records(self, session_id: str) -> bool:
+        """Whether its program writes down the prompts that it takes."""
+        session = self._agents.alive(session_id)
+        runtime = self._agents.runtime_of(session) if session else None
+        return runtime is not None and bool(runtime.records)
+
     async def type(self, session_id: str, text: str, over_scrolling: bool = False) -> frozenset[str]:
         """Hand the text to the agent as one prompt, or as few as it takes well; ``over_scrolling``: also while somebody scrolls
         in its terminal.

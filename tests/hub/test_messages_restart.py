@@ -45,11 +45,12 @@ def change(hub: LiveHub, message_id: str, **columns: Any) -> None:
     connection.close()
 
 
-async def test_who_waits_for_a_reply_gets_it_through_a_restart_and_only_once(hub: LiveHub) -> None:
+@pytest.mark.parametrize("way", ["kill", "stop"])
+async def test_who_waits_for_a_reply_gets_it_through_a_restart_and_only_once(hub: LiveHub, way: str) -> None:
     sky, adam = await spawn(hub, "nothing"), await spawn(hub, "nothing", name="adam")
     waiting = await hub.client(sky, "send", "--to", "adam", "--wait-response", "Still there?")
     (message_id,) = await until(lambda: read_ids(hub, adam), 10)
-    await hub.kill()
+    await (hub.kill() if way == "kill" else hub.stop())
     await hub.start()
     # At once, before the command that waits may be back.
     assert (await hub.run(adam, "reply", message_id, "Yes.")).code == 0
