@@ -37,16 +37,6 @@ def end_session(leader: int, leader_is_dead: bool = False, session_id: str | Non
     psutil.wait_procs([*alive, *late], timeout=TERM_SECONDS)
 
 
-def environment(pid: int) -> dict[str, str]:
-    """What the process was started with, as far as this system lets us see it; else empty."""
-    import psutil
-
-    try:
-        return dict(psutil.Process(pid).environ())
-    except psutil.Error:
-        return {}
-
-
 def port_owner(port: int) -> str:
     """``pid 12 (node)``, as far as this system lets us see it; else empty."""
     import psutil

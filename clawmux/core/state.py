@@ -113,7 +113,9 @@ class AgentState:
         elif sign.activity is Activity.UNKNOWN:
             self._evidence.pop(sign.source, None)
             return self.tick(now)
-        since = before.since if before and before.sign == sign and sign.source is not Source.HOOK else now
+        # Other words for the same, such as seconds that are counted down, are no change.
+        is_same = before and (before.sign.activity, before.sign.kind) == (sign.activity, sign.kind)
+        since = before.since if before and is_same and sign.source is not Source.HOOK else now
         self._evidence[sign.source] = _Evidence(sign, since, now)
         self._confirm_hook(sign.source, now)
         return self.tick(now)
@@ -148,7 +150,8 @@ class AgentState:
             is_new = shown.source is not self._shown.source
             self._shown = replace(shown, since=self._shown.since)
             return is_new
-        self._shown = replace(shown, since=max(shown.since, self._shown.since))
+        is_counting = shown.is_busy and shown.kind is not Kind.NONE and shown.kind is self._shown.kind
+        self._shown = replace(shown, since=self._shown.since if is_counting else max(shown.since, self._shown.since))
         return True
 
     # -- weighing --

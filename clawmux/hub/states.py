@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from clawmux.adapters import processes
+from clawmux.adapters.runtimes import running
 from clawmux.adapters.runtimes.hooks import Hooks
 from clawmux.adapters.runtimes.manifest import Runtime as Manifest
 from clawmux.adapters.runtimes.records import Program, Records, open_records
@@ -28,7 +28,7 @@ from clawmux.hub.permissions import Decision, Permissions, Question
 from clawmux.paths import Paths
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.signs import Observation, Place, Sign, Taken
-from clawmux.wire.words import Activity, Kind, Source, Stage
+from clawmux.wire.words import Activity, Kind, SessionState, Source, Stage
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,8 @@ class States:
 
     def view(self, session: Session) -> dict[str, Any]:
         """The fields of a session that tell what it does."""
-        doing = self.doing(session.id)
+        is_dead = session.state is SessionState.DEAD
+        doing = Doing(detail=session.reason, source=Source.PROCESS) if is_dead else self.doing(session.id)
         ago = time.time() - self._hub.now
         return {
             "activity": doing.activity.value,
@@ -235,8 +236,11 @@ class States:
     def _after(self, watched: Watched, changed: bool, moved: bool = False) -> None:
         if not changed and not moved:
             return
-        if not watched.state.doing.is_dialog and watched.state.doing.activity is not Activity.UNKNOWN:
+        doing = watched.state.doing
+        if not doing.is_dialog and doing.activity is not Activity.UNKNOWN:
             self.permissions.close(watched.session_id)
+        if doing.is_resting:
+            watched.hooks = Hooks()  # no hook tells of the end of a tool that was interrupted
         self._tell(watched)
         self._call_for_attention(watched)
         self.on_changed(watched.session_id, watched.state.doing, watched.in_mode)
@@ -287,7 +291,7 @@ class States:
     def _records(self, session: Session, manifest: Manifest | None) -> Records | None:
         if manifest is None or not manifest.records or not session.pid:
             return None
-        environ = processes.environment(session.pid) or os.environ
+        environ = running.environment(session.pid) or os.environ
         folder = self._paths.sessions / session.id
         return open_records(manifest.records, Program(session.pid, Path(session.directory), folder, environ))
 

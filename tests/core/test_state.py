@@ -143,6 +143,20 @@ def test_why_it_thinks_for_so_long_is_told_by_the_screen(kind: Kind) -> None:
     assert agent.state.doing.kind is Kind.NONE
 
 
+def test_seconds_that_are_counted_down_do_not_make_it_flicker() -> None:
+    agent = Watched()
+    agent.hook(sign(HOOK, THINKING))
+    agent.look(sign(SCREEN, THINKING))
+    agent.wait(2)
+    began = agent.now
+    for left in range(20, 0, -1):
+        agent.look(sign(SCREEN, THINKING, Kind.API_ERROR, f"again in {left} s"))
+        agent.wait(1)
+        assert (agent.state.doing.kind, agent.state.doing.detail) == (Kind.API_ERROR, f"again in {left} s")
+        assert agent.state.doing.since <= began + 1
+    assert set(agent.shown) == {THINKING}
+
+
 @pytest.mark.parametrize("kind", [Kind.LOGIN, Kind.RATE_LIMIT])
 def test_a_turn_that_ended_for_the_users_affair_stays_so_at_the_prompt(kind: Kind) -> None:
     agent = Watched()

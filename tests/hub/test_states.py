@@ -143,6 +143,13 @@ async def test_hooks_tell_at_once_and_an_escape_that_they_do_not_tell_is_seen(ag
     assert (await agent.is_doing("idle"))["source"] == "screen"
 
 
+async def test_a_tool_that_was_interrupted_does_not_come_back_with_the_next_prompt(agent: Agent) -> None:
+    await agent.hook("PreToolUse", tool_name="Bash", tool_use_id="t1")
+    await agent.is_doing("idle")  # as the screen says
+    await agent.hook("UserPromptSubmit", prompt="now this")
+    await agent.is_doing("thinking", seconds=0.3)
+
+
 async def test_what_cannot_be_read_and_what_is_huge_disturbs_nobody(agent: Agent) -> None:
     for body in (b"", b"nonsense", b"[1]", b"\xff\xfe", hook_body("Unheard"), hook_body("Stop")[:-5]):
         assert await agent.hub.run(agent.id, "hook", stdin=body) == Said(0, "", "")
