@@ -207,7 +207,10 @@ async def _mid_turn(scene: Scene, first: str, sender: str, text: str, go_on: Cal
     async def is_typed() -> bool:
         return bool((await scene.view(message_id))["state"] == "pending")
 
-    await until_answer(is_typed, ARRIVES_SECONDS)
+    try:
+        await until_answer(is_typed, ARRIVES_SECONDS)
+    except AssertionError:
+        raise AssertionError(f"it was not typed:\n{await scene.story(message_id)}") from None
     took = time.monotonic() - scene.began
     go_on()
     await scene.arrived(message_id)
