@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -129,6 +129,19 @@ async def test_every_way_a_message_can_end_has_its_exit_code(hub: LiveHub) -> No
     assert gone.code == code("undeliverable") and gone.out.startswith("msg-") and "clawmux trace msg-" in gone.err
 
 
+async def test_an_answer_said_twice_is_one_and_another_one_is_refused(hub: LiveHub) -> None:
+    sky, adam = await spawn(hub, "nothing", name="sky"), await spawn(hub, "nothing", name="adam")
+    message_id = (await hub.run(sky, "send", "--to", "adam", "Which port?")).out.strip()
+    for words in (["ack", f"id:{message_id}", message_id], ["reply", message_id, "8460."], ["reply", message_id, "8460."]):
+        assert await hub.run(adam, *words) == Said(0, "", "")
+    second = await hub.run(adam, "reply", message_id, "No, 8461.")
+    assert (second.code, second.out) == (code("conflict"), "") and message_id in second.err
+    assert (await hub.run(sky, "ack", message_id)).code == code("forbidden")
+    assert (await hub.run(adam, "ack", "msg-nobodyhasit")).code == code("not_found")
+    await reads(hub, sky, "8460.")
+    assert len(lines(hub, sky)) == 1
+
+
 async def test_a_message_is_from_the_user_where_no_agent_speaks(hub: LiveHub) -> None:
     adam = await spawn(hub, "answer", name="adam")
     told = await hub.run(OWNER, "send", "--to", "adam", "--wait-response", "Which port?")
@@ -155,11 +168,12 @@ async def test_several_recipients_get_one_message_each_and_answer_by_name(hub: L
 # --- the client and a hub that goes away ---
 
 
-async def test_a_wait_outlasts_the_end_of_the_hub(hub: LiveHub) -> None:
+@pytest.mark.parametrize("end", [LiveHub.kill, LiveHub.stop], ids=["kill -9", "SIGTERM"])
+async def test_a_wait_outlasts_the_end_of_the_hub(hub: LiveHub, end: Callable[[LiveHub], Awaitable[None]]) -> None:
     sky, adam = await spawn(hub, "nothing", name="sky"), await spawn(hub, "nothing", name="adam")
     waiting = await hub.client(sky, "send", "--to", "adam", "--wait-response", "Which port?")
     await reads(hub, adam, "Which port?")
-    await hub.kill()
+    await end(hub)
     await hub.start()
     [message] = await messages(hub)
     assert (await hub.run(adam, "reply", str(message["id"]), "Port 8460.")).code == 0
