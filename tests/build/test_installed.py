@@ -109,6 +109,7 @@ async def test_everything_starts_from_it(way: Any, zipapp: Path, home: Path) -> 
         assert question["text"].startswith("Hello, I am Sky")
         await check_mcp(clawmux)
         check_agents_own_command(clawmux)
+        check_messages(clawmux)
         assert "has stopped" in clawmux("stop")
         if way is from_the_launcher:
             upgrade_twice(clawmux)
@@ -139,6 +140,13 @@ def own_command(clawmux: Installed) -> list[str | Path]:
 def check_agents_own_command(clawmux: Installed) -> None:
     assert "sky" in clawmux.machine.run(*own_command(clawmux), "status").stdout
     assert version() == clawmux.machine.run(*own_command(clawmux), "--version").stdout
+
+
+def check_messages(clawmux: Installed) -> None:
+    message_id = clawmux("send", "--to", "sky", "Hello").strip()
+    assert "Hello" in clawmux.machine.run(*own_command(clawmux), "inbox", "show", message_id).stdout
+    assert message_id in clawmux("messages")
+    assert clawmux("send", "--help").startswith("usage: clawmux send")
 
 
 def upgrade_twice(installed: Installed) -> None:
