@@ -58,7 +58,7 @@ class Doing:
     seen: float = 0.0
     """When it was last confirmed."""
     request: str = ""
-    """Of a permission question that a waiting hook can answer."""
+    """Of a permission question that can be answered from here: by a hook that waits, or by the program's own interface."""
 
     @property
     def is_busy(self) -> bool:
@@ -192,7 +192,7 @@ class AgentState:
 
     def _telling(self, deciding: _Evidence, now: float) -> _Evidence:
         """Of those that agree with what decides, the one that says most: records know what is so, the screen knows the words."""
-        if deciding.has_words and deciding.sign.source is not Source.RECORD:
+        if deciding.has_words and (deciding.sign.source is not Source.RECORD or deciding.sign.request):
             return deciding
         for e in filter(None, (self._evidence.get(source) for source in (Source.SCREEN, Source.RECORD))):
             is_fresh = now - e.seen <= LEVEL_AGE_SECONDS and e.since >= deciding.since - WORDS_SLACK_SECONDS

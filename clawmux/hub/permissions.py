@@ -70,8 +70,7 @@ class Permissions:
         if question is None:
             text = "that question stands no more" if request else "it asks for no permission that can be given from here"
             raise ClawMuxError("conflict", f"{name}: {text}.", f"`clawmux status {name}` shows what it does now.")
-        if not request and now - question.asked < UNSEEN_SECONDS:
-            raise ClawMuxError("conflict", f"{name} has only just asked this.", f"Look at it first: clawmux status {name}")
+        check_seen(name, request, question.asked, now)
         self._close(question, decision)
         return question
 
@@ -94,3 +93,9 @@ class Permissions:
         if not question.answer.done():
             question.answer.set_result(decision)
         self.on_closed(question, decision)
+
+
+def check_seen(name: str, request: str, asked: float, now: float) -> None:
+    """Raises ``conflict`` for an answer that may be meant for the question before: it names none, and this one is new."""
+    if not request and now - asked < UNSEEN_SECONDS:
+        raise ClawMuxError("conflict", f"{name} has only just asked this.", f"Look at it first: clawmux status {name}")

@@ -34,7 +34,7 @@ async def answer_permission(request: web.Request) -> web.Response:
         raise ClawMuxError("usage", "field 'request' is empty; expected the id of the question that is answered.", "")
     text = check_text("field 'text'", answer.text, REASON_LIMIT_BYTES) if answer.text.strip() else ""
     session = runtime.agents.find(request.match_info["id"])
-    decide_on(runtime, session.id, answer.request, Decision(answer.allow, text))
+    await decide_on(runtime, session.id, answer.request, Decision(answer.allow, text))
     return web.json_response(runtime.session_view(session))
 
 

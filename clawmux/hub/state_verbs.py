@@ -7,7 +7,7 @@ from typing import Any
 from clawmux.adapters.runtimes.hooks import decision
 from clawmux.hub.door import Door, Handler, Said, checked_request_id
 from clawmux.hub.interrupt import interrupt
-from clawmux.hub.permissions import Decision, Question
+from clawmux.hub.permissions import Decision, check_seen
 from clawmux.hub.runtime import Runtime
 from clawmux.wire import cli
 from clawmux.wire.errors import ClawMuxError
@@ -20,18 +20,26 @@ async def report(door: Door, said: cli.Report) -> Said:
 
 async def decide(door: Door, said: cli.Decide) -> Said:
     _owner_only(door)
-    question = decide_on(door.runtime, said.name, said.request, Decision(said.allow, said.text))
-    return Said(f"{'approved' if said.allow else 'denied'}: {question.sign.detail}\n")
+    asked = await decide_on(door.runtime, said.name, said.request, Decision(said.allow, said.text))
+    return Said(f"{'approved' if said.allow else 'denied'}: {asked}\n")
 
 
-def decide_on(runtime: Runtime, name: str, request: str, wish: Decision) -> Question:
-    """Answer the permission that this agent asks for; ``request``: the one that is meant, empty: the one that stands."""
+async def decide_on(runtime: Runtime, name: str, request: str, wish: Decision) -> str:
+    """Answer the permission that this agent asks for; ``request``: the one that is meant, empty: the one that stands.
+
+    What it has asked for. Raises ``conflict`` when that question stands no more, or is answered at the terminal only.
+    """
     session = runtime.agents.find(name)
     doing = runtime.states.doing(session.id)
     if runtime.states.permissions.current(session.id) is None and doing.is_dialog:
-        asks = f"{session.name} asks this at its terminal only: {doing.detail or doing.kind.value}"
-        raise ClawMuxError("conflict", f"{asks.rstrip('.')}.", f"Run `clawmux attach {session.name}` and answer.")
-    return runtime.states.permissions.decide(session.id, session.name, request, wish, runtime.now)
+        if not doing.request or not runtime.typist.decides(session.id):
+            asks = f"{session.name} asks this at its terminal only: {doing.detail or doing.kind.value}"
+            raise ClawMuxError("conflict", f"{asks.rstrip('.')}.", f"Run `clawmux attach {session.name}` and answer.")
+        if request in ("", doing.request):
+            check_seen(session.name, request, doing.since, runtime.now)
+            await runtime.typist.decide(session.id, doing.request, wish.allow, wish.text)
+            return doing.detail
+    return runtime.states.permissions.decide(session.id, session.name, request, wish, runtime.now).sign.detail
 
 
 async def interrupt_turn(door: Door, said: cli.InterruptTurn) -> Said:

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from clawmux.adapters.runtimes import running
 from clawmux.adapters.runtimes.hooks import Hooks
 from clawmux.adapters.runtimes.manifest import Runtime as Manifest
-from clawmux.adapters.runtimes.records import Program, Records, open_records
+from clawmux.adapters.runtimes.records import Records, open_records
 from clawmux.adapters.runtimes.screens import read_sign
 from clawmux.adapters.tmux import Pane, Tmux
 from clawmux.core.session import Session
 from clawmux.core.state import AgentState, Doing
 from clawmux.hub.joining import Joining
 from clawmux.hub.permissions import Decision, Permissions, Question
+from clawmux.hub.programs import program_of
 from clawmux.paths import Paths
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.signs import Observation, Place, Sign, Taken
@@ -109,7 +107,8 @@ class States:
         if question := self.permissions.current(session_id):
             return {"request": question.request, "tool": question.tool, "text": question.text, "decidable": True}
         if doing.kind is Kind.PERMISSION and doing.is_dialog:
-            return {"request": "", "tool": "", "text": doing.detail, "decidable": False}
+            tool, _, text = doing.detail.partition(": ") if doing.request else ("", "", doing.detail)
+            return {"request": doing.request, "tool": tool, "text": text or tool, "decidable": bool(doing.request)}
         return None
 
     async def until(self, session_id: str, happened: Callable[[Doing], bool], seconds: float) -> bool:
@@ -291,9 +290,7 @@ class States:
     def _records(self, session: Session, manifest: Manifest | None) -> Records | None:
         if manifest is None or not manifest.records or not session.pid:
             return None
-        environ = running.environment(session.pid) or os.environ
-        folder = self._paths.sessions / session.id
-        return open_records(manifest.records, Program(session.pid, Path(session.directory), folder, environ))
+        return open_records(manifest.records, program_of(session, self._paths))
 
 
 def _look_all(records: list[Records]) -> list[list[Observation]]:

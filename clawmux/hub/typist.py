@@ -9,7 +9,7 @@ import asyncio
 
 from clawmux.adapters import headers
 from clawmux.adapters.injection import Found, Held
-from clawmux.adapters.runtimes.channels import Channel, open_channel
+from clawmux.adapters.runtimes.channels import Channel, Decides, open_channel
 from clawmux.adapters.runtimes.manifest import Runtime
 from clawmux.adapters.tmux import Tmux
 from clawmux.core.session import Session
@@ -68,6 +68,18 @@ class Typist:
             return False
         found = await self._tmux.look_for(session.pane_id, [message_id], runtime.input)
         return found[message_id] is Found.SENT
+
+    def decides(self, session_id: str) -> bool:
+        """Whether its program has an interface by which its permission questions can be answered."""
+        session, runtime = self._reader(session_id)
+        return isinstance(self._channel(session, runtime), Decides)
+
+    async def decide(self, session_id: str, request: str, allow: bool, text: str) -> None:
+        """Answer such a question in the user's stead. Raises ``conflict`` when it is not open any more."""
+        session, runtime = self._reader(session_id)
+        channel = self._channel(session, runtime)
+        assert isinstance(channel, Decides)
+        await channel.decide(request, allow, text)
 
     def forget(self, session_id: str) -> None:
         """The session has ended."""

@@ -20,7 +20,7 @@ class Sign:
     detail: str = ""
     """The tool's name, the question's text, the reason."""
     request: str = ""
-    """Id of the permission request that a waiting hook can decide; empty: only its terminal can."""
+    """Id of the permission request that a waiting hook, or the program's own interface, can decide; empty: its terminal alone."""
 
 
 @dataclass(frozen=True, slots=True)
