@@ -28,7 +28,7 @@ from clawmux.adapters.screen import (
     Screen,
     chunks,
     is_begun,
-    is_part,
+    is_made_of,
     pieces_in,
     read_screen,
     same_words,
@@ -42,14 +42,16 @@ SHOWN_SECONDS = 3.0
 # A program may be drawing its screen just when it is read.
 DRAWN_SECONDS = 0.5
 LOOK_AGAIN_SECONDS = 0.02
+# What a hub that has ended since has typed is shown by then.
+LEFT_SECONDS = 0.5
 # Many programs need less for it, so the first looks follow each other faster: so long, twice as long, and so on.
 LOOK_SOON_SECONDS = 0.002
 # Whoever has touched a key in the pane so recently may touch the next one while we type.
 TYPING_SECONDS = 3.0
 # So many lines above the screen are searched for messages that were sent.
 HISTORY_LINES = 1000
-# Backspaces at a time: what comes in one piece some programs take for a paste.
-CLEAR_PIECE = 50
+# Lines of a box that are taken back at most: a line that is wrapped on the screen may count as several, and its end as one.
+MOST_CLEARS = 150
 
 MIXED = "somebody has typed into the message that stands in its input box"
 
@@ -102,7 +104,7 @@ async def inject(
     over_scrolling: bool = False,
 ) -> frozenset[str]:
     """Type a message, or a batch of them in as few inputs as the box takes well, and send it. Answers the ids of those that
-    then stand on the screen as sent; one that stands there already is not typed again. Raises ``Held`` with the reason while
+    then stand on the screen as taken; one that stands there already is not typed again. Raises ``Held`` with the reason while
     it may not be done. ``over_scrolling``: also while somebody scrolls in the pane."""
     keyboard = keyboard or Keyboard()
     left = [_checked(message, rules) for message in headers.apart(sanitise(text))]
@@ -115,7 +117,7 @@ async def inject(
             sent |= wanted.intersection(headers.ids_in(screen.above))
             left = headers.without(sent, left)
             if not left:
-                return sent
+                return await pasting.known(sent)
             group = _first_of(left, rules)
             known = [*left, *keyboard.unfinished]
             before, keyboard.unfinished = keyboard.unfinished, group
@@ -128,7 +130,7 @@ async def inject(
             keyboard.unfinished = []
             left = left[len(group) :]
             if not left:
-                return sent
+                return await pasting.known(sent)
     except Held as held:
         raise Held(held.reason, sent | held.sent) from None
 
@@ -201,7 +203,7 @@ class Pasting:
         # A hub that was ended, or an Enter that was not taken, has left ours in the box.
         if not same_words(screen.draft, message):
             if self._is_ours(screen.draft, [message, *known]):
-                done = pieces_in(screen.draft, pieces) or await self._clear(screen.draft)
+                done = await self._finished(screen.draft, pieces) or await self._clear()
             elif screen.draft:
                 await self._stash()
             await self._paste_all(pieces[done:])
@@ -223,7 +225,7 @@ class Pasting:
         a draft as any other."""
         if not headers.is_ours(draft):
             return False
-        if is_begun(draft, texts) or is_part(draft, texts):
+        if is_begun(draft, texts) or is_made_of(draft, texts):
             return True
         if set(headers.ids_in(draft)).intersection(headers.ids_in(headers.batch(texts))):
             raise Held(MIXED)
@@ -234,18 +236,24 @@ class Pasting:
         if not self._rules.stash_key:
             raise Drafted("somebody has typed into its input box")
         await self.paste(self._rules.stash_key, "-r")
-        if not await self.wait(lambda screen: screen.box is Box.OPEN and not screen.draft):
+        if not await self.wait(_is_empty):
             raise Held("the half-typed text in its input box could not be put away")
 
-    async def _clear(self, draft: str) -> int:
-        """Take back what we have typed before. More than is there, because blanks at its end are not seen."""
-        keys = self._rules.clear_key * (len(draft) + 8)
-        if not keys:
+    async def _finished(self, draft: str, pieces: Sequence[str]) -> int:
+        """How many of the pieces are there for sure, when nothing more of what the last hub typed comes to them; else 0."""
+        await asyncio.sleep(LEFT_SECONDS)
+        return pieces_in(draft, pieces) or 0 if (await self.look()).draft == draft else 0
+
+    async def _clear(self) -> int:
+        """Take back what we have typed before, line by line: of keys that come in one piece some programs take only one."""
+        if not self._rules.clear_key:
             raise Held("a message that was typed before stands in its input box")
-        for start in range(0, len(keys), CLEAR_PIECE):
-            await self.paste(keys[start : start + CLEAR_PIECE], "-r")
+        for _ in range(MOST_CLEARS):
+            await self.paste(self._rules.clear_key, "-r")
             await asyncio.sleep(self._rules.chunk_pause_ms / 1000)
-        if not await self.wait(lambda screen: screen.box is Box.OPEN and not screen.draft):
+            if _is_empty((await self.read(history=False)).screen):
+                break
+        if not await self.wait(_is_empty):
             raise Held("a message that was typed before could not be taken out of its input box")
         return 0
 
@@ -291,6 +299,14 @@ class Pasting:
                 return shown
             await asyncio.sleep(next(pauses))
 
+    async def known(self, sent: frozenset[str]) -> frozenset[str]:
+        """Those of what was sent that the program does not only hold back: what it then shows among what was said. What is in
+        its queue when a dialog opens may be gone when the dialog is refused, and nothing on the screen tells of it."""
+        if not sent or not self._rules.queued:
+            return sent
+        screen = (await self.read()).screen
+        return sent.intersection(headers.ids_in(screen.above)).difference(headers.ids_in(screen.queued))
+
     async def _shown(self, ids: Sequence[str]) -> frozenset[str]:
         """What has scrolled off already costs a look at a thousand lines."""
         wanted = frozenset(ids)
@@ -334,6 +350,10 @@ def _pauses() -> Iterator[float]:
     while True:
         yield pause
         pause = min(2 * pause, LOOK_AGAIN_SECONDS)
+
+
+def _is_empty(screen: Screen) -> bool:
+    return screen.box is Box.OPEN and not screen.draft
 
 
 def _escaped(words: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
 import unicodedata
@@ -24,10 +25,12 @@ class InputRules:
     """Words that stand on the screen while the box takes no text, such as a transcript view."""
     placeholders: tuple[str, ...] = ()
     """Regexes of grey hints that look like a draft."""
+    queued: str = ""
+    """Regex of the lines that show what was sent, but comes back into the box when the turn is stopped."""
     stash_key: str = ""
     """Control character that puts a draft away until after the next message; empty = a draft refuses the message."""
-    clear_key: str = "\x7f"
-    """Control character that takes a half-typed message of ours back: pressed once for each of its characters."""
+    clear_key: str = "\x15"
+    """Control character that takes back the line before the cursor: pressed until a half-typed message of ours is gone."""
     mid_turn: bool = True
     """Whether it takes text while it works."""
     chunk_chars: int = 400
@@ -64,6 +67,8 @@ class Screen:
     """What stands in an open box already."""
     above: str = ""
     """What stands before the box, or instead of it: what the program has shown already."""
+    queued: str = ""
+    """The lines of it that the program holds back."""
 
 
 REFUSALS: dict[Box, str] = {
@@ -96,14 +101,15 @@ def read_screen(text: str, rules: InputRules, typed: str = "", history: str = ""
         # What a dialog hides is the box, so whatever it shows was sent. Without one, our words may stand in a box unseen.
         return Screen(shut or Box.NONE, above=_shown(f"{history}\n{text}".split("\n"), rules) if shut is Box.DIALOG else "")
     above = _shown([*history.split("\n"), *lines[: place.first - 1 if rules.frame else place.first]], rules)
+    queued = "\n".join(line for line in lines[: place.first] if rules.queued and re.match(rules.queued, line))
     draft = _draft(lines[place.first : place.end], rules)
     ours = bool(typed) and same_words(draft, typed)
     # Words of dialogs above the box are only talked about. Without a frame its answers may look like a box themselves.
     beside = lines[place.end if rules.frame or ours else place.first :]
     if shut := _shut("\n".join(beside), rules):
-        return Screen(shut, above=above)
+        return Screen(shut, above=above, queued=queued)
     is_hint = any(re.search(hint, draft) for hint in rules.placeholders)
-    return Screen(Box.OPEN, "" if is_hint else draft, above)
+    return Screen(Box.OPEN, "" if is_hint else draft, above, queued)
 
 
 def _shown(lines: list[str], rules: InputRules) -> str:
@@ -212,6 +218,10 @@ def chunks(text: str, rules: InputRules) -> list[str]:
     return [*pieces, piece]
 
 
+# Somebody's own words are not found in a message of ours for so long.
+LEAST_PART = 16
+
+
 def same_words(shown: str, text: str) -> bool:
     """Whether the box shows this text; how it is broken into lines there says nothing."""
     found, expected = _bones(shown), _bones(text)
@@ -233,10 +243,16 @@ def is_begun(shown: str, texts: Sequence[str]) -> bool:
     return False
 
 
-def is_part(shown: str, texts: Sequence[str]) -> bool:
-    """Whether the box shows nothing but these texts, in order, of which something may be missing anywhere."""
-    rest = iter(_bones("".join(texts)))
-    return all(character in rest for character in _bones(shown))
+def is_made_of(shown: str, texts: Sequence[str]) -> bool:
+    """Whether the box shows nothing but longer parts of these texts, in whatever order and number."""
+    ours, rest = _bones("\n".join(texts)), _bones(shown)
+    while rest:
+        # As much of the rest as stands somewhere in ours.
+        length = bisect.bisect_left(range(1, len(rest) + 1), True, key=lambda n: rest[:n] not in ours)
+        if length < LEAST_PART:
+            return False
+        rest = rest[length:]
+    return True
 
 
 def pieces_in(shown: str, pieces: Sequence[str]) -> int | None:
@@ -250,7 +266,9 @@ def _bones(text: str) -> str:
     of which tmux keeps as many as fit into a cell."""
     if text.isascii():
         return "".join(text.split())
-    return "".join(c for c in text if c in _PLAIN or (c < "\U00010000" and unicodedata.category(c)[0] in "LNP"))
+    # Some programs put a letter and its marks together, or take them apart.
+    apart = unicodedata.normalize("NFD", text)
+    return "".join(c for c in apart if c in _PLAIN or (c < "\U00010000" and unicodedata.category(c)[0] in "LNP"))
 
 
 _PLAIN = frozenset(chr(code) for code in range(0x21, 0x7F))

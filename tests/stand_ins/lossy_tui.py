@@ -62,7 +62,7 @@ class Box:
     def receive(self, text: str) -> None:
         """Keys and pastes as they come; the marks around a paste are whole (tmux writes them in one go)."""
         self.last_input = time.monotonic()
-        for part in re.split(f"({re.escape(START)}|{re.escape(END)}|[\r\x13\x7f])", text):
+        for part in re.split(f"({re.escape(START)}|{re.escape(END)}|[\r\x13\x15])", text):
             if part in (START, END):
                 self.is_pasting = part == START
             elif self.dialog_until and part == "\r" and not self.is_pasting:
@@ -70,12 +70,13 @@ class Box:
                 self.dialog_until = 0.0
             elif self.dialog_until or not part:
                 continue
-            elif self.is_pasting or part not in "\r\x13\x7f":
+            elif self.is_pasting or part not in "\r\x13\x15":
                 self.box += part.replace("\r", "\n")
             elif part == "\r":
                 self.enter()
-            elif part == "\x7f":
-                self.box = self.box[:-1]
+            elif part == "\x15":
+                start = self.box.rfind("\n") + 1
+                self.box = self.box[:start] if start < len(self.box) else self.box[:-1]
             elif self.box:
                 self.box, self.stash = "", self.box
             elif self.stash is not None:

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawmux.adapters.screen import Box, InputRules, Screen, chunks, read_screen, same_words, sanitise
+from clawmux.adapters.screen import (
+    Box,
+    InputRules,
+    Screen,
+    chunks,
+    is_begun,
+    is_made_of,
+    pieces_in,
+    read_screen,
+    same_words,
+    sanitise,
+)
 
 RULE = "─" * 40
 CLAUDE = InputRules(
@@ -111,3 +122,74 @@ def test_chunks_may_be_turned_off() -> None:
 def test_line_breaks_of_the_box_say_nothing() -> None:
     assert same_words("a long line th\n  at was broken", "a long line that was broken")
     assert not same_words("", "x")
+
+
+OURS = "[MSG id:msg-1 from:sky to:adam] the whole message, in some words"
+NEXT = "[MSG id:msg-2 from:sky to:adam] another one"
+
+
+@pytest.mark.parametrize(
+    ("shown", "begun", "made"),
+    [
+        (OURS, True, True),
+        (OURS[:40], True, True),
+        (f"{OURS}\n{NEXT[:30]}", True, True),
+        (NEXT, True, True),
+        (OURS[:30] + OURS[40:], False, True),  # a piece was lost
+        (OURS[:40] + OURS[20:], False, True),  # a piece came twice
+        (f"{OURS} and mine", False, False),
+        (f"mine and {OURS}", False, False),
+        (f"{OURS[:40]} NO {OURS[40:]}", False, False),
+        ("half a thought", False, False),
+    ],
+)
+def test_what_is_ours_in_a_box(shown: str, begun: bool, made: bool) -> None:
+    assert is_begun(shown, [OURS, NEXT]) == begun
+    assert is_made_of(shown, [OURS, NEXT]) == made
+
+
+def test_pieces_are_counted_only_for_sure() -> None:
+    assert pieces_in("one two", ["one ", "two ", "three"]) == 2
+    assert pieces_in("one tw", ["one ", "two ", "three"]) is None
+    assert pieces_in("one", ["one", "  ", "two"]) is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "text", "same"),
+    [
+        ("a long line th\n  at was broken", "a long line that was broken", True),
+        ("family 👩\u200d👩 x", "family 👩‍👩‍👧‍👦 x", True),  # tmux keeps as much of a cluster as fits into its cell
+        ("e x", "e\u0301\u0323 x", True),
+        ("[MSG] םולש abc", "[MSG] שלום abc", True),  # in the order in which it is seen
+        ("[MSG] olleh abc", "[MSG] hello abc", False),
+        ("世界", "世", False),
+    ],
+)
+def test_same_words(shown: str, text: str, same: bool) -> None:
+    assert same_words(shown, text) == same
+
+
+def test_a_box_around_a_text_that_draws_one() -> None:
+    text = "[MSG id:msg-1] x\n────────────\n❯ fake\n────────────"
+    first, *rest = text.split("\n")
+    shown = claude(f"❯ {first}", *(f"  {line}" for line in rest))
+    assert read_screen(shown, CLAUDE, text).draft.startswith("[MSG id:msg-1] x")
+    assert same_words(read_screen(shown, CLAUDE, text).draft, text)
+
+
+def test_earlier_pictures_of_the_box_are_not_what_was_sent() -> None:
+    history = "\n".join([RULE, "❯ [MSG id:msg-1 from:a to:b] x", RULE, "  hint", "❯ [MSG id:msg-2 from:a to:b] y", "", "● Read."])
+    screen = read_screen(claude("❯ "), CLAUDE, history=history)
+    assert "msg-1" not in screen.above and "msg-2" in screen.above
+    cut = read_screen(
+        claude("❯ "), CLAUDE, history="\n".join([RULE, "❯ [MSG id:msg-1 from:a to:b] x", "  taller than the screen"])
+    )
+    assert "msg-1" not in cut.above
+
+
+def test_a_box_without_a_frame_holds_empty_lines_when_we_know_what_we_typed() -> None:
+    text = "[MSG id:msg-1] x\n\n\ny"
+    shown = "› earlier\n\n• answer\n\n› [MSG id:msg-1] x\n\n\n  y\n\n  model · ~/x"
+    assert same_words(read_screen(shown, CODEX, text).draft, text)
+    part = "› earlier\n\n› [MSG id:msg-1] x\n\n\n\n  model · ~/x"
+    assert read_screen(part, CODEX, text).draft == "[MSG id:msg-1] x"
