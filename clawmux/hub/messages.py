@@ -49,8 +49,8 @@ class Messages:
         """Those that go on, and those that the disk has not taken yet."""
         self._requests: dict[str, tuple[str, ...]] = {}
         self._waiters = Waiters()
-        self._failed: list[Kept] = []
-        """What the pages are to be told of."""
+        self._ended: list[Kept] = []
+        """What is owed to their senders, and not shown on the pages yet."""
         self.reading = MessageReading(hub, self.broker, typist, self._living, stage_of)
         self.performers: dict[type[Any], Callable[[Any], None]] = {
             Changed: self._changed,
@@ -120,8 +120,9 @@ class Messages:
     def _sent_with(self, sender: str, request: str) -> list[Kept]:
         if not request:
             return []
-        ids = self._requests.get(request)
-        sent = [self.get(i) for i in ids] if ids else self.kept.of_request(request)
+        ids = self._requests.get(request, ())
+        # One that the disk has refused is nowhere any more, and may be sent again.
+        sent = [kept for i in ids if (kept := self._living.get(i) or self.kept.get(i))] or self.kept.of_request(request)
         if any(kept.message.sender != sender for kept in sent):
             raise ClawMuxError("forbidden", f"the request {request!r} belongs to somebody else.")
         return sent
@@ -297,7 +298,7 @@ class Messages:
         if delivery.is_taken and not before.is_taken:
             self.loops.taken(message.recipient, message.hops, self._hub.now)
         if delivery.owed and not before.owed:
-            self._tell_failure(kept)
+            self._tell_end(kept)
         self.reading.message_changed(kept)
         view = kept.view()
         self._hub.journal.then(lambda: self._settled(kept, delivery, view), lambda error: self._not_saved(kept, is_new))
@@ -342,18 +343,16 @@ class Messages:
                 peer_name=self.name_of(peer), text=text, re=re,
             )  # fmt: skip
 
-    def _tell_failure(self, kept: Kept) -> None:
-        if kept.delivery.state not in (MessageState.FAILED, MessageState.UNDELIVERABLE):
-            return
-        if not self._failed:
-            asyncio.get_running_loop().call_soon(self._tell_failures)
-        self._failed.append(kept)
+    def _tell_end(self, kept: Kept) -> None:
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._tell_ends)
+        self._ended.append(kept)
 
-    def _tell_failures(self) -> None:
+    def _tell_ends(self) -> None:
         """One notice for all that failed in one moment between the same two."""
-        failed, self._failed = self._failed, []
+        ended, self._ended = self._ended, []
         together: dict[tuple[str, str, str], list[Kept]] = {}
-        for kept in failed:
+        for kept in [kept for kept in ended if kept.delivery.state in (MessageState.FAILED, MessageState.UNDELIVERABLE)]:
             together.setdefault((kept.message.sender, kept.message.recipient, kept.delivery.reason), []).append(kept)
         for (sender, _, reason), some in together.items():
             whose = "of yours" if sender == USER else f"from {some[0].sender_name.capitalize()}"
@@ -363,9 +362,9 @@ class Messages:
                 f"{number} {whose} to {some[0].recipient_name.capitalize()} did not arrive. {reason}",
                 f"See `clawmux trace {some[-1].message.id}`.",
             )  # fmt: skip
-        # With a page open the notice was the user's telling; else, like an agent, they are told by their next `clawmux status`.
+        # With a page open that was the user's telling; else, like an agent, they are told by their next `clawmux status`.
         if len(self._hub.pages):
-            self.told(kept.delivery for kept in failed if kept.message.sender == USER)
+            self.told(kept.delivery for kept in ended if kept.message.sender == USER)
 
     # -- durability --
 

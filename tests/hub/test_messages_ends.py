@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -57,6 +58,26 @@ async def test_a_message_that_is_never_acknowledged_fails_after_four_tries_and_i
         assert (await quick.run(adam, "ack", message_id)).code == 0, "late is better than never"
         assert (await view(quick, message_id))["state"] == "acknowledged"
         assert "after all" in (await quick.run(sky, "status")).out
+
+
+async def test_what_fails_for_the_user_is_told_on_the_page_and_never_owed(quick: LiveHub) -> None:
+    async with StandInPage(quick.url, quick.token) as page:
+        adam = await spawn(quick, "nothing", name="adam")
+        ids = [(await quick.run("", "send", "--to", "adam", f"Number {n}.")).out.strip() for n in range(2)]
+        await quick.call("DELETE", f"/api/sessions/{adam}")
+        notice = await page.until(lambda: next((e for e in page.events if e["type"] == "notice"), None))
+        assert notice["text"].startswith("2 messages of yours to Adam did not arrive.") and ids[1] in notice["remedy"]
+        await until(lambda: unsettled(quick) == 0)
+
+
+def unsettled(hub: LiveHub) -> int:
+    """Messages in the store that a start of the hub would take up."""
+    connection = sqlite3.connect(f"file:{hub.paths.store_file}?mode=ro", uri=True)
+    query = "SELECT count(*) FROM messages WHERE state IN ('queued', 'injecting', 'pending') OR owed"
+    try:
+        return int(connection.execute(query).fetchone()[0])
+    finally:
+        connection.close()
 
 
 async def test_who_waits_for_a_message_that_fails_is_told_so(quick: LiveHub) -> None:
