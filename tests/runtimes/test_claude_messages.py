@@ -52,7 +52,7 @@ DRAFT = "half a thought: $HOME 'q' é漢"
 
 
 # A command that lasts until the file is there. Claude Code refuses to wait with `sleep`.
-WAITS = "until [ -e {0} ]; do read -t 0.1 <> {0}.fifo || [ -p {0}.fifo ] || mkfifo {0}.fifo; done"
+WAITS = "mkfifo {0}.fifo; until [ -e {0} ]; do read -t 0.1 <> {0}.fifo; done"
 
 
 class Model:
