@@ -302,7 +302,7 @@ async def test_memory_stays_bounded(hub: PageHub, open_page: OpenPage) -> None:
     assert counts["kept"] <= 2000
 
 
-@pytest.mark.parametrize("width", [320, 390, 720, 721, 900, 1001, 1280])
+@pytest.mark.parametrize("width", [320, 390, 720, 721, 860, 861, 1120, 1121, 1280])
 async def test_the_log_fits_at_any_width(hub: PageHub, open_page: OpenPage, width: int) -> None:
     hub.sessions.append(session("am_adam", name="a-name-that-somebody-made-far-too-long-for-any-column"))
     long_name = "a-name-that-somebody-made-far-too-long-for-any-column"
@@ -317,6 +317,10 @@ async def test_the_log_fits_at_any_width(hub: PageHub, open_page: OpenPage, widt
     box = await page.locator(".panel").bounding_box()
     assert box is not None
     assert box["x"] >= 0 and box["x"] + box["width"] <= width
+    for selector in (".mic", ".voice", ".head .ibtn >> nth=-1"):
+        inside = await page.locator(selector).bounding_box()
+        hidden = not await page.locator(selector).is_visible()
+        assert hidden or (inside is not None and inside["x"] + inside["width"] < box["x"]), f"{selector} is in reach"
     small = """() => [...document.querySelectorAll('button, select, input')].filter((node) => {
       const { width, height } = node.getBoundingClientRect();
       return node.checkVisibility({ visibilityProperty: true }) && (width < 24 || height < 24);
