@@ -117,7 +117,7 @@ class Tail:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.is_new = True
-        """Nothing has been read yet: the next lines tell of the past."""
+        """It was not looked at yet: what it has already tells of the past."""
         self._inode = 0
         self._at = 0
 
@@ -127,6 +127,7 @@ class Tail:
             with self.file.open("rb") as source:
                 return self._read(source.fileno())
         except OSError:
+            self.is_new = False
             return []
 
     def _read(self, descriptor: int) -> list[bytes]:

@@ -221,7 +221,7 @@ def _cut_text(text: str, at: int) -> str:
     # An escape that was cut in two is at most \u and three digits long.
     for end in range(len(text), max(at, len(text) - 6), -1):
         try:
-            return str(json.loads(text[at:end] + '"'))
+            return _whole(json.loads(text[at:end] + '"'))
         except ValueError:
             continue
     return ""
@@ -239,7 +239,12 @@ def _sign(activity: Activity, kind: Kind = Kind.NONE, detail: str = "", request:
 
 def _text(said: Mapping[str, Any], field: str) -> str:
     value = said.get(field)
-    return value if isinstance(value, str) else ""
+    return _whole(value) if isinstance(value, str) else ""
+
+
+def _whole(text: str) -> str:
+    """Without half characters, which JSON can hold and no file or socket takes."""
+    return text.encode("utf-8", "ignore").decode()
 
 
 def _telling(given: Any) -> str:
