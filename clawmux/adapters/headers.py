@@ -11,8 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from clawmux.adapters.screen import with_header
-
 # Above some 2 KB or a few dozen lines input boxes get slow and outgrow the screen, on which we have to find them again.
 MOST_TYPED_BYTES = 2048
 MOST_TYPED_LINES = 24
@@ -90,3 +88,34 @@ def without(ids: Iterable[str], lines: Sequence[str]) -> list[str]:
 def _header(id: str, sender: str, recipient: str, expects: bool, re: str) -> str:
     flags = (" expect-response" if expects else "") + (f" reply-to:{re}" if re else "")
     return f"MSG id:{id} from:{sender} to:{recipient}{flags}"
+
+
+# ECMA-48: CSI, then the strings (OSC, DCS, SOS, PM, APC) with their ends, then two-character escapes. Also their C1 forms.
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?(?:\x07|\x1b\\|\x9c|$)"
+    r"|\x1bO[ -~]?"  # SS3: arrow and function keys
+    r"|\x1b[ -/]*[0-~]?",
+    re.DOTALL,
+)
+# Control characters, lone surrogates, and what hides or reorders text, tag characters (U+E0000) too: agents read what they
+# spell, people do not see it. The joiners of emoji and of Persian (U+200D, U+200C) stay.
+_UNSEEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+
+# What agents are taught to read as ours, at the start of any line; spelled in any case, whatever signs stand before it.
+_HEADER_LOOK_ALIKE = re.compile(r"^([^\w\n]*)\[(?=\s*(?:MSG|VOICE|SYSTEM)\b)", re.IGNORECASE | re.MULTILINE)
+_MARKED = r"\1(quoted) ["
+
+
+def sanitise(text: str) -> str:
+    """Only what a person could have typed into the box: no key can be pressed and no paste be ended by it."""
+    text = _ESCAPES.sub("", text.replace("\r\n", "\n"))
+    return _UNSEEN.sub("", text.replace("\r", "\n").replace("\t", "    ")).strip("\n").rstrip()
+
+
+def with_header(header: str, text: str) -> str:
+    """``[VOICE id:… from:user] text``. A line that looks like such a header itself is marked, so that it cannot be one."""
+    return f"[{header}] {_HEADER_LOOK_ALIKE.sub(_MARKED, sanitise(text))}"

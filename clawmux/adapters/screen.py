@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import re
-import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from clawmux.adapters.drafts import is_begun, same_words, show_the_same_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +155,7 @@ def _is_tail(lines: list[str], rules: InputRules, typed: str) -> bool:
     frames = [number for number, line in enumerate(lines) if rules.frame and re.search(rules.frame, line)]
     if len(frames) != 1 or len(lines) - 1 - frames[0] > MOST_LINES_BELOW:
         return False
-    shown = _bones("".join(lines[: frames[0]]))
-    return bool(shown) and _bones(typed).endswith(shown)
+    return show_the_same_end("".join(lines[: frames[0]]), typed)
 
 
 def _unframed(lines: list[str], rules: InputRules, typed: str) -> _Place | None:
@@ -172,38 +170,6 @@ def _unframed(lines: list[str], rules: InputRules, typed: str) -> _Place | None:
     return _Place(first, end) if len(lines) - end <= MOST_LINES_BELOW and end > first else None
 
 
-# ECMA-48: CSI, then the strings (OSC, DCS, SOS, PM, APC) with their ends, then two-character escapes. Also their C1 forms.
-_ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f]).*?(?:\x07|\x1b\\|\x9c|$)"
-    r"|\x1bO[ -~]?"  # SS3: arrow and function keys
-    r"|\x1b[ -/]*[0-~]?",
-    re.DOTALL,
-)
-# Control characters, lone surrogates, and what hides or reorders text, tag characters (U+E0000) too: agents read what they
-# spell, people do not see it. The joiners of emoji and of Persian (U+200D, U+200C) stay.
-_UNSEEN = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
-    "\U000e0000-\U000e007f]"
-)
-
-
-# What agents are taught to read as ours, at the start of any line; spelled in any case and with blanks before it.
-_HEADER_LOOK_ALIKE = re.compile(r"^(\s*)\[(?=\s*(?:MSG|VOICE|SYSTEM)\b)", re.IGNORECASE | re.MULTILINE)
-_MARKED = r"\1(quoted) ["
-
-
-def sanitise(text: str) -> str:
-    """Only what a person could have typed into the box: no key can be pressed and no paste be ended by it."""
-    text = _ESCAPES.sub("", text.replace("\r\n", "\n"))
-    return _UNSEEN.sub("", text.replace("\r", "\n").replace("\t", "    ")).strip("\n").rstrip()
-
-
-def with_header(header: str, text: str) -> str:
-    """``[VOICE id:… from:user] text``. A line that looks like such a header itself is marked, so that it cannot be one."""
-    return f"[{header}] {_HEADER_LOOK_ALIKE.sub(_MARKED, sanitise(text))}"
-
-
 def chunks(text: str, rules: InputRules) -> list[str]:
     """The text in pieces that the runtime takes for typed; chunk_chars = 0 leaves it whole."""
     if not rules.chunk_chars:
@@ -216,63 +182,3 @@ def chunks(text: str, rules: InputRules) -> list[str]:
         piece += character
         newlines += character == "\n"
     return [*pieces, piece]
-
-
-# Somebody's own words are not found in a message of ours for so long.
-LEAST_PART = 16
-
-
-def same_words(shown: str, text: str) -> bool:
-    """Whether the box shows this text; how it is broken into lines there says nothing."""
-    found, expected = _bones(shown), _bones(text)
-    # Some programs write right-to-left words in the order in which they are seen.
-    return found == expected or (_is_right_to_left(text) and sorted(found) == sorted(expected))
-
-
-def is_begun(shown: str, texts: Sequence[str]) -> bool:
-    """Whether the box shows nothing but some of these texts, one after another, the last perhaps in part."""
-    rest = _bones(shown)
-    while rest:
-        bones = [_bones(text) for text in texts]
-        if any(text.startswith(rest) for text in bones):
-            return True
-        whole = next((text for text in bones if text and rest.startswith(text)), None)
-        if whole is None:
-            return False
-        rest = rest[len(whole) :]
-    return False
-
-
-def is_made_of(shown: str, texts: Sequence[str]) -> bool:
-    """Whether the box shows nothing but longer parts of these texts, in whatever order and number."""
-    ours, rest = _bones("\n".join(texts)), _bones(shown)
-    while rest:
-        # As much of the rest as stands somewhere in ours.
-        length = bisect.bisect_left(range(1, len(rest) + 1), True, key=lambda n: rest[:n] not in ours)
-        if length < LEAST_PART:
-            return False
-        rest = rest[length:]
-    return True
-
-
-def pieces_in(shown: str, pieces: Sequence[str]) -> int | None:
-    """How many of the pieces of one text the box shows; None when it cannot be told for sure."""
-    found = [number for number in range(1, len(pieces) + 1) if same_words(shown, "".join(pieces[:number]))]
-    return found[0] if len(found) == 1 else None
-
-
-def _bones(text: str) -> str:
-    """What any terminal shows of a text in the same way: no blanks, which wrapping adds and takes; no emoji, marks and joiners,
-    of which tmux keeps as many as fit into a cell."""
-    if text.isascii():
-        return "".join(text.split())
-    # Some programs put a letter and its marks together, or take them apart.
-    apart = unicodedata.normalize("NFD", text)
-    return "".join(c for c in apart if c in _PLAIN or (c < "\U00010000" and unicodedata.category(c)[0] in "LNP"))
-
-
-_PLAIN = frozenset(chr(code) for code in range(0x21, 0x7F))
-
-
-def _is_right_to_left(text: str) -> bool:
-    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from clawmux.adapters import headers
-from clawmux.adapters.injection import Held
+from clawmux.adapters.pasting import Held
 from clawmux.core.broker import Broker
 from clawmux.core.message import Effect, Inject, LookFor, Remind
 from clawmux.hub.joining import Joining

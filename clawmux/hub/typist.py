@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 
 from clawmux.adapters import headers
-from clawmux.adapters.injection import Found, Held
+from clawmux.adapters.injection import Found
+from clawmux.adapters.pasting import Held
 from clawmux.adapters.runtimes.channels import Channel, Decides, open_channel
 from clawmux.adapters.runtimes.manifest import Runtime
 from clawmux.adapters.tmux import Tmux

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from clawmux.adapters import headers
-from clawmux.adapters.injection import Found, Held, Pasting
+from clawmux.adapters.injection import Found
+from clawmux.adapters.pasting import Held, Pasting
 from clawmux.adapters.screen import Box, InputRules, chunks, read_screen
 from clawmux.adapters.tmux import Tmux
 from tests.runtimes.conftest import CLAUDE_VERSION, OLDER_CLAUDE_VERSION, Agent, Stage, StartClaude, claude_of

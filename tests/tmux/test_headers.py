@@ -59,7 +59,7 @@ def test_ids_in(shown: str, expected: list[str]) -> None:
     assert headers.ids_in(shown) == expected
 
 
-@given(st.lists(st.text() | st.from_regex(r"\s*\[(MSG|voice|System) id:\w+ .*", fullmatch=True), max_size=5))
+@given(st.lists(st.text() | st.from_regex(r"\W*\[(MSG|voice|System) id:\w+ .*", fullmatch=True), max_size=5))
 def test_no_text_forges_a_header(texts: list[str]) -> None:
     """In a batch, too: there are as many headers as messages, and they are ours."""
     ids = [f"msg-{number}" for number in range(len(texts))]

@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 from clawmux.adapters import headers
-from clawmux.adapters.injection import Found, Held, Pasting
-from clawmux.adapters.screen import Box, chunks, sanitise
+from clawmux.adapters.injection import Found
+from clawmux.adapters.pasting import Held, Pasting
+from clawmux.adapters.screen import Box, chunks
 from clawmux.adapters.tmux import Tmux
 from tests.tmux.lossy import RULES, Lossy, start
 from tests.waiting import until, until_answer
@@ -88,6 +89,23 @@ async def test_more_than_fits_goes_in_several_inputs_in_order(tmux: Tmux, tmp_pa
     received = lossy.all("received")
     assert len(received) == 2
     assert headers.batch(received) == headers.batch(lines)
+
+
+async def test_in_a_small_terminal_no_box_outgrows_the_screen(tmux: Tmux, tmp_path: Path) -> None:
+    lossy = await start(tmux, tmp_path)
+    await tmux.command(["resize-window", "-t", lossy.pane_id, "-x", "110", "-y", "18"])
+    lines = [headers.line(f"msg-{n}", "sky", "lossy", f"{n} " + "word " * 60) for n in range(8)]
+    assert len(await tmux.inject(lossy.pane_id, headers.batch(lines), RULES)) == 8
+    received = lossy.all("received")
+    assert headers.batch(received) == headers.batch(lines) and len(received) == 4
+
+
+async def test_a_message_that_is_taller_than_the_terminal_arrives(tmux: Tmux, tmp_path: Path) -> None:
+    lossy = await start(tmux, tmp_path)
+    await tmux.command(["resize-window", "-t", lossy.pane_id, "-x", "110", "-y", "20"])
+    assert await tmux.inject(lossy.pane_id, LONG, RULES) == {ID}
+    assert await tmux.inject(lossy.pane_id, HELLO, RULES) == {"msg-2"}
+    assert lossy.all("received") == [LONG, HELLO]
 
 
 # -- ended by kill -9 in the middle of typing (F2) --
@@ -373,5 +391,5 @@ async def test_any_text_arrives_as_it_is_after_cleaning(tmux: Tmux, tmp_path: Pa
         assert await tmux.inject(lossy.pane_id, line, RULES), line
     assert lossy.all("received") == lines
     assert lossy.all("ran") == []
-    assert all(line == sanitise(line) for line in lines)
+    assert all(line == headers.sanitise(line) for line in lines)
     assert (await Pasting(tmux, lossy.pane_id, RULES).look()).box is Box.OPEN

@@ -6,18 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawmux.adapters.screen import (
-    Box,
-    InputRules,
-    Screen,
-    chunks,
-    is_begun,
-    is_made_of,
-    pieces_in,
-    read_screen,
-    same_words,
-    sanitise,
-)
+from clawmux.adapters.drafts import is_begun, is_made_of, pieces_in, same_words
+from clawmux.adapters.headers import sanitise
+from clawmux.adapters.screen import Box, InputRules, Screen, chunks, read_screen
 
 RULE = "─" * 40
 CLAUDE = InputRules(

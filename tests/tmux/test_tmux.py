@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from clawmux.adapters.injection import Pasting
+from clawmux.adapters.pasting import Pasting
 from clawmux.adapters.screen import InputRules
 from clawmux.adapters.tmux import Pane, Tmux
 from clawmux.adapters.tmux_server import KEEPER, find_tmux, server_environment
