@@ -23,6 +23,12 @@ def show_the_same_end(shown: str, text: str) -> bool:
     return bool(found) and _bones(text).endswith(found)
 
 
+def stands_in(shown: str, text: str) -> bool:
+    """Whether what is shown is a part of this text, in which a program may have left out the marks of markdown."""
+    found = _bones(shown.translate(_MARKS))
+    return bool(found) and found in _bones(text.translate(_MARKS))
+
+
 def is_begun(shown: str, texts: Sequence[str]) -> bool:
     """Whether the box shows nothing but some of these texts, one after another, the last perhaps in part."""
     rest = _bones(shown)
@@ -53,6 +59,9 @@ def pieces_in(shown: str, pieces: Sequence[str]) -> int | None:
     """How many of the pieces of one text the box shows; None when it cannot be told for sure."""
     found = [number for number in range(1, len(pieces) + 1) if same_words(shown, "".join(pieces[:number]))]
     return found[0] if len(found) == 1 else None
+
+
+_MARKS = {ord(mark): None for mark in "`*_#"}
 
 
 def _bones(text: str) -> str:

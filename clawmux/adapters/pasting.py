@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clawmux.adapters import headers
-from clawmux.adapters.drafts import is_begun, is_made_of, pieces_in, same_words
+from clawmux.adapters.drafts import is_begun, is_made_of, pieces_in, same_words, stands_in
 from clawmux.adapters.screen import REFUSALS, Box, InputRules, Screen, chunks, read_screen
 from clawmux.wire.errors import ClawMuxError
 
@@ -129,6 +129,8 @@ class Pasting:
         if not same_words(screen.draft, message):
             if self._is_ours(screen.draft, [message, *known]):
                 done = await self._finished(screen.draft, pieces) or await self._clear()
+            elif self._was_put_back(screen):
+                await self._clear()
             elif screen.draft:
                 await self._stash()
             await self._paste_all(pieces[done:])
@@ -155,6 +157,12 @@ class Pasting:
         if set(headers.ids_in(draft)).intersection(headers.ids_in(headers.batch(texts))):
             raise Held(MIXED)
         return False
+
+    def _was_put_back(self, screen: Screen) -> bool:
+        """Whether the box holds a message of ours that was sent before, as it stands above still: an Escape has put it back
+        there. Only where nothing can be put away."""
+        ours = headers.is_ours(screen.draft) and set(headers.ids_in(screen.draft)) <= set(headers.ids_in(screen.above))
+        return ours and not self._rules.stash_key and stands_in(screen.draft, screen.above)
 
     async def _stash(self) -> None:
         """Put the draft away. Never on an empty box: there the same key brings an old draft back."""

@@ -28,6 +28,8 @@ IS_LONG = os.environ.get("CLAWMUX_TEST_LONG") == "1"
 OUTPUT = Path(__file__).parent.parent / "output"
 HOLD_SECONDS = 60.0
 """So long a message is tried again that could not be typed."""
+AGAIN_SECONDS = 12.0
+"""The broker waits for a minute before it types again what nobody is known to have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,9 @@ class Trial:
     reason: str = ""
     arrived: bool = False
 
+    def is_in(self, api: OpenAiApi) -> bool:
+        return any(told.rstrip() == self.line for told in api.user_texts)
+
 
 @dataclass(slots=True)
 class Trials:
@@ -96,26 +101,37 @@ class Trials:
     def api(self) -> OpenAiApi:
         return self.agent.api
 
-    async def send(self, situation: str, name: str, text: str, seconds: float = HOLD_SECONDS) -> Trial:
-        """Type it as the broker would: again a little later while it is held."""
+    async def send(self, situation: str, name: str, text: str) -> Trial:
+        """Type it as the broker would: again a little later while it is held, and again when it is not known to be taken."""
         number = len(self.made)
         line = headers.typed(f"msg-{number:012d}", "sky", "adam", text, expects=number % 3 == 0).rstrip()
         trial = Trial(number, situation, name, line)
         self.made.append(trial)
         began = time.monotonic()
+        while not trial.arrived:
+            known = await self._type(trial, began)
+            try:
+                await self.api.wait_for(trial.is_in, HOLD_SECONDS if known else AGAIN_SECONDS)
+            except TimeoutError:
+                if known or time.monotonic() - began > HOLD_SECONDS:
+                    screen = await self.agent.screen()
+                    raise AssertionError(f"the model does not have it ({known}, {trial.holds} holds): {line}\n{screen}") from None
+                trial.holds += 1
+                continue
+            trial.seconds = time.monotonic() - began
+            trial.arrived = True
+        return trial
+
+    async def _type(self, trial: Trial, began: float) -> bool:
+        """Whether the program is known to have it."""
         while True:
             try:
-                await self.typist.type("af_sky", line)
-                break
+                return bool(await self.typist.type("af_sky", trial.line))
             except ClawMuxError as error:
                 trial.holds, trial.reason = trial.holds + 1, error.text
-                if time.monotonic() - began > seconds:
+                if time.monotonic() - began > HOLD_SECONDS:
                     raise
                 await asyncio.sleep(0.2)
-        await self.api.wait_for(lambda api: any(line in told for told in api.user_texts), seconds)
-        trial.seconds = time.monotonic() - began
-        trial.arrived = any(told.rstrip() == line for told in self.api.user_texts)
-        return trial
 
     async def begin(self, *steps: Say | Run) -> None:
         """The agent gets something to do, by a message that is none of the trials."""
@@ -130,12 +146,16 @@ class Trials:
         return [text.rstrip() for text in self.api.user_texts if headers.ids_in(text)]
 
     def check(self) -> None:
+        """Each arrived exactly and once, and no command was run that the model had not asked for."""
+        self.check_messages()
+        assert len(self.api.tool_results) == self.runs, "a command was run that the model has not asked for"
+        assert not [file for file in self.agent.stage.work.rglob("*") if "pwned" in file.name]
+
+    def check_messages(self) -> None:
         lines = [trial.line for trial in self.made]
         told = self.told()
         assert sorted(told) == sorted(lines), _difference(told, lines)
         assert all(trial.arrived for trial in self.made)
-        assert len(self.api.tool_results) == self.runs, "a command was run that the model has not asked for"
-        assert not [file for file in self.agent.stage.work.rglob("*") if "pwned" in file.name]
 
     def table(self, title: str) -> str:
         lines = [
@@ -151,11 +171,11 @@ class Trials:
             lines.append(f"{situation:16} {len(of):5} {exact:6} {held:5} {p50:6.2f} {p95:6.2f} {times[-1]:6.2f}")
         return "\n".join(lines) + "\n"
 
-    def write(self, title: str) -> None:
+    def write(self, title: str, name: str = "messages") -> None:
         table = self.table(title)
         print(table)
         OUTPUT.mkdir(exist_ok=True)
-        (OUTPUT / f"messages-{self.agent.runtime.name}.txt").write_text(table)
+        (OUTPUT / f"{name}-{self.agent.runtime.name}.txt").write_text(table)
 
 
 def _difference(told: list[str], lines: list[str]) -> str:

@@ -12,7 +12,7 @@ import pytest
 from tests.runtimes.conftest import Stage
 from tests.runtimes.openai_agents import Agent, codex
 from tests.stand_ins.cli_hub import CliHub, Reply, Request, Silence, answered
-from tests.stand_ins.openai_api import Run, Say
+from tests.stand_ins.openai_api import Run, Say, Step
 from tests.waiting import until
 
 pytestmark = pytest.mark.runtime
@@ -56,7 +56,7 @@ async def results(agent: Agent, number: int) -> list[str]:
 
 
 async def test_it_starts_without_dialogs_and_converses(stage: Stage, cache: Path) -> None:
-    script = [
+    script: list[Step] = [
         Run("clawmux converse 'Hello. What shall I do?'"),
         Run("echo session $CLAWMUX_SESSION_ID $VOICE_HUB_SESSION_ID tmux ${TMUX-none}"),
         Say("Finished."),

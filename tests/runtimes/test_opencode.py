@@ -10,7 +10,7 @@ from clawmux.wire.words import Activity
 from tests.runtimes.conftest import Stage
 from tests.runtimes.openai_agents import Agent, opencode
 from tests.stand_ins.cli_hub import CliHub, answered
-from tests.stand_ins.openai_api import Run, Say
+from tests.stand_ins.openai_api import Run, Say, Step
 
 pytestmark = pytest.mark.runtime
 
@@ -21,7 +21,7 @@ async def results(agent: Agent, number: int) -> list[str]:
 
 
 async def test_it_starts_without_dialogs_and_converses(stage: Stage, cache: Path) -> None:
-    script = [
+    script: list[Step] = [
         Run("clawmux converse 'Hello. What shall I do?'"),
         Run("echo session $CLAWMUX_SESSION_ID $VOICE_HUB_SESSION_ID tmux ${TMUX-none}"),
         Say("Finished."),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawmux.adapters.drafts import is_begun, is_made_of, pieces_in, same_words
+from clawmux.adapters.drafts import is_begun, is_made_of, pieces_in, same_words, stands_in
 from clawmux.adapters.headers import sanitise
 from clawmux.adapters.screen import Box, InputRules, Screen, chunks, read_screen
 
@@ -184,3 +186,30 @@ def test_a_box_without_a_frame_holds_empty_lines_when_we_know_what_we_typed() ->
     assert same_words(read_screen(shown, CODEX, text).draft, text)
     part = "› earlier\n\n› [MSG id:msg-1] x\n\n\n\n  model · ~/x"
     assert read_screen(part, CODEX, text).draft == "[MSG id:msg-1] x"
+
+
+def test_what_a_program_holds_back_is_told_apart() -> None:
+    """Codex: an Escape puts it back into the box."""
+    rules = replace(CODEX, queued="^ *↳ ")
+    waiting = "• Messages to be submitted after next tool call\n  ↳ [MSG id:msg-2 from:sky to:adam] two"
+    screen = read_screen(
+        f"› [MSG id:msg-1 from:sky to:adam] one\n\n{waiting}\n\n› Ask Codex to do anything\n\n  model · ~/x", rules
+    )
+    assert screen.box is Box.OPEN and "msg-1" in screen.above and "msg-2" in screen.above
+    assert screen.queued == "  ↳ [MSG id:msg-2 from:sky to:adam] two"
+
+
+@pytest.mark.parametrize(
+    ("shown", "text", "expected"),
+    [
+        (
+            "[MSG id:msg-1 from:sky to:adam] say `yes`,\n  please",
+            "› [MSG id:msg-1 from:sky to:adam] say yes, please\n\n• Said.",
+            True,
+        ),
+        ("[MSG id:msg-1 from:sky to:adam] say yes, and more", "› [MSG id:msg-1 from:sky to:adam] say yes\n\n• Said.", False),
+        ("", "› anything", False),
+    ],
+)
+def test_what_an_escape_has_put_back_stands_above_the_box(shown: str, text: str, expected: bool) -> None:
+    assert stands_in(shown, text) is expected

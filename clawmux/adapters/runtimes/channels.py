@@ -15,14 +15,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from clawmux.adapters.runtimes.codex_records import rollout_of, thread_of
+from clawmux.adapters.runtimes.claude_records import Tail
+from clawmux.adapters.runtimes.codex_records import Rollout, rollout_of, thread_of
 from clawmux.adapters.runtimes.opencode_records import known_session
 from clawmux.adapters.runtimes.opencode_server import OpenCodeServer
 from clawmux.adapters.runtimes.records import Program
 from clawmux.adapters.runtimes.running import environment, program_file
 from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.signs import Sign
+from clawmux.wire.words import Activity, Source
 
 QUEUE_SECONDS = 10.0
+TAKEN_SECONDS = 12.0
+TAKEN_LOOK_SECONDS = 0.25
 # Its last few prompts; what was handed over before a hub ended is among them.
 LOOK_MESSAGES = 20
 LOOK_BYTES = 4 << 20
@@ -49,8 +54,10 @@ class Decides(Protocol):
 
 
 class CodexQueue:
-    """``codex queue``: a message for the thread that a running Codex has open. Codex looks for such every 10 s while it rests,
-    and at the end of a turn."""
+    """``codex queue``: a message for the thread that a running Codex has open, which looks for such every 10 s while it rests.
+
+    Once a turn was stopped by an Escape or has failed, Codex lets its queue stand until its user has begun another; so it is
+    used only while the last turn has come to its end."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -59,6 +66,8 @@ class CodexQueue:
         rollout, environ, file = await asyncio.to_thread(self._facts)
         if rollout is None:
             raise _not_now("Codex has no conversation yet")
+        if not await asyncio.to_thread(_rests, rollout):
+            raise _not_now("Codex works, or its last turn was stopped")
         process = await asyncio.create_subprocess_exec(
             *(file, "queue", "--thread", thread_of(rollout), f"--message={text}"),
             env=environ,
@@ -76,6 +85,10 @@ class CodexQueue:
             told = b"no answer"
         if process.returncode != 0 and not await self.has(text):
             raise _not_now(f"`codex queue` ended with {process.returncode}: {told.decode(errors='replace').strip()[-200:]}")
+        for _ in range(round(TAKEN_SECONDS / TAKEN_LOOK_SECONDS)):
+            if await asyncio.to_thread(_was_told, rollout, text):
+                return
+            await asyncio.sleep(TAKEN_LOOK_SECONDS)
 
     async def has(self, message_id: str) -> bool:
         rollout, environ, _ = await asyncio.to_thread(self._facts)
@@ -145,12 +158,10 @@ def _texts(message: Any) -> list[str]:
 
 
 def _in_codex(rollout: Path, environ: dict[str, str], text: str) -> bool:
-    """In what its thread has been told, or waiting to be; both are written as JSON."""
-    text = json.dumps(text, ensure_ascii=False)[1:-1]
-    with contextlib.suppress(OSError), rollout.open("rb") as source:
-        source.seek(max(0, os.fstat(source.fileno()).st_size - LOOK_BYTES))
-        if text.encode() in source.read(LOOK_BYTES):
-            return True
+    """In what its thread has been told, or waiting to be."""
+    if _was_told(rollout, text):
+        return True
+    text = _as_json(text)
     home = Path(environ.get("CODEX_HOME") or Path(environ.get("HOME", "/")) / ".codex")
     # The number in the name is that of its form; one we do not know has no such table.
     for file in home.glob("queue_*.sqlite"):
@@ -159,6 +170,25 @@ def _in_codex(rollout: Path, environ: dict[str, str], text: str) -> bool:
             if any(text in payload for (payload,) in rows):
                 return True
     return False
+
+
+def _was_told(rollout: Path, text: str) -> bool:
+    with contextlib.suppress(OSError), rollout.open("rb") as source:
+        source.seek(max(0, os.fstat(source.fileno()).st_size - LOOK_BYTES))
+        return _as_json(text).encode() in source.read(LOOK_BYTES)
+    return False
+
+
+def _rests(rollout: Path) -> bool:
+    reading = Rollout()
+    for line in Tail(rollout).lines():
+        reading.read(line)
+    return reading.sign == Sign(Source.RECORD, Activity.IDLE)
+
+
+def _as_json(text: str) -> str:
+    """As it stands inside of a JSON text."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _not_now(reason: str) -> ClawMuxError:

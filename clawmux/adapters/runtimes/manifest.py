@@ -310,6 +310,7 @@ INPUT_KEYS: dict[str, Key] = {
     "dialogs": Key("a list of texts", _texts),
     "closed": Key("a list of texts", _texts),
     "placeholders": Key("a list of regular expressions", _regexes),
+    "queued": Key("a regular expression", _regex),
     "stash_key": Key("one control character, or an empty text", lambda value: _text(value) and len(value) <= 1),
     "clear_key": Key("one control character, or an empty text", lambda value: _text(value) and len(value) <= 1),
     "mid_turn": Key("true or false", lambda value: isinstance(value, bool)),
