@@ -145,8 +145,8 @@ class Live:
         self.scene, self._expected, self._began = scene, [], len(self.shown)
         yield
         await asyncio.sleep(1.0)  # what is wrong and comes late belongs to this scene
-        shown: list[str] = [_name(s) for s in self.shown[self._began :]]
-        kept = [name for n, name in enumerate(shown) if n == 0 or name != shown[n - 1]]
+        shown = [_name(s) for s in self.shown[max(0, self._began - 1) :]]
+        kept = [name for name, before in zip(shown[1:], shown, strict=False) if name != before]
         wanted = deque(self._expected)
         for name in kept:
             if wanted and name == wanted[0]:
