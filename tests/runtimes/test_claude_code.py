@@ -26,14 +26,23 @@ START_SECONDS = 30.0
 
 @contextmanager
 def hub(stage: Stage, words: str = "the user's own words", after_seconds: float = 0.0) -> Iterator[CliHub]:
-    """A hub that answers every request with these words."""
+    """A hub that answers every command with these words."""
 
     def answer(request: Request) -> Reply:
+        if request.words[0] == b"hook":
+            return answered()
         time.sleep(after_seconds)
         return answered(stdout=f"{words}\n".encode())
 
     with CliHub(stage.socket, answer) as running:
         yield running
+
+
+def next_words(running: CliHub) -> list[bytes]:
+    """Of the next command; what hooks say is no command."""
+    while (words := running.next().words)[0] == b"hook":
+        pass
+    return words
 
 
 async def results(agent: Agent, number: int, seconds: float = START_SECONDS) -> list[str]:
@@ -54,8 +63,8 @@ async def test_it_starts_without_dialogs_converses_and_goes_on(start_claude: Sta
                 "list the folder, please",
                 "list the folder, please\nsession af_sky af_sky tmux none",
             ]
-            assert running.next().words == [b"converse", b"Hello. What shall I do?"]
-            assert running.next().words == [b"converse", b"--goodbye", b"Done."]
+            assert next_words(running) == [b"converse", b"Hello. What shall I do?"]
+            assert next_words(running) == [b"converse", b"--goodbye", b"Done."]
             assert "clawmux converse" in agent.api.system_text and '"sky"' in agent.api.system_text
             assert any("Greet me by voice" in text for text in agent.api.user_texts)
             await until_answer(lambda: shows(agent, "Finished."))
@@ -166,7 +175,7 @@ async def test_typing_keeps_a_draft_and_works_in_copy_mode(start_claude: StartCl
 async def test_text_typed_while_a_tool_runs_reaches_the_model(start_claude: StartClaude, stage: Stage) -> None:
     with hub(stage, after_seconds=4) as running:
         async with start_claude([Bash("clawmux converse Hello")]) as agent:
-            await asyncio.to_thread(running.next)
+            await asyncio.to_thread(next_words, running)
             await stage.tmux.inject(agent.pane.pane_id, "[VOICE] while you work", rules(agent))
             assert await reached_the_model(agent, "[VOICE] while you work")
 
