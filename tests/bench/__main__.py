@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import agents, command, converse, doctor, idle, lateness, messages, playing, probing, program, sentences
+from tests.bench import agents, command, converse, doctor, idle, lateness, messages, playing, probing, program, sentences, states
 from tests.bench.figure import Figure, Unmeasured
 from tests.bench.table import Measured, print_json, print_table
 
@@ -23,6 +23,7 @@ ROWS: dict[str, Row] = {
     "lateness": lateness.measure,
     "agents": agents.measure,
     "messages": messages.measure,
+    "states": states.measure,
     "probe": probing.measure,
     "doctor": doctor.measure,
     "program": program.measure,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import itertools
 import os
 import shlex
 import shutil
@@ -13,11 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from clawmux.core.loops import RATE_LIMIT
 from tests.bench.figure import Figure, Target, Unmeasured
 from tests.bench.rounds import Way, interleave, run_program
 from tests.live_hub import ROOT, LiveHub
@@ -32,8 +34,8 @@ TIMES = 10
 PYTHON = os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable)
 
 
-# Nothing is asked under this id, so there is nothing to take back; the hub says so at once.
-NO_QUESTION = "0" * 32
+# So many messages may go from one agent to another at once; two ways send them.
+TO_ONE = RATE_LIMIT // 2 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +99,18 @@ async def starts(rounds: int, program: Path, home: Path) -> list[Figure]:
     launcher = install(program, home)
     async with LiveHub("stand-in") as hub:
         environ = plain(home) | {"CLAWMUX_SESSION_ID": await hub.spawn(), "CLAWMUX_SOCKET": str(hub.paths.hub_socket)}
+        # They read nothing, so the answer is all that is waited for: the id of a message that is on the disk.
+        others = [await hub.spawn() for _ in range(1 + rounds * TIMES // TO_ONE)]
         ways = (
             [PYTHON, "-I", "-S", "-c", "pass"],
             [str(launcher), "--version"],
             [str(program), "--version"],
             # shiv's own start, without the script in front.
             [PYTHON, str(program), "--version"],
-            [str(launcher), "cancel-converse", NO_QUESTION],
-            [str(program), "cancel-converse", NO_QUESTION],
         )
-        floor, launched, file, shiv, agent, agents_file = await interleave(rounds * TIMES, *(way(argv, environ) for argv in ways))
+        starting = [way(argv, environ) for argv in ways]
+        sending = [send_way(str(path), others, environ) for path in (launcher, program)]
+        floor, launched, file, shiv, agent, agents_file = await interleave(rounds * TIMES, *starting, *sending)
     return [
         Figure("clawmux --version, launcher", "ms", launched, floor, VERSION_TARGET),
         Figure("clawmux --version, the file", "ms", file, floor, VERSION_TARGET),
@@ -119,6 +123,15 @@ async def starts(rounds: int, program: Path, home: Path) -> list[Figure]:
 def way(argv: list[str], environ: dict[str, str]) -> Way:
     async def run() -> float:
         return run_program(argv, environ)
+
+    return run
+
+
+def send_way(program: str, others: Sequence[str], environ: dict[str, str]) -> Way:
+    turns = itertools.cycle(others)
+
+    async def run() -> float:
+        return run_program([program, "send", "--to", next(turns), "All the tests pass now."], environ)
 
     return run
 
