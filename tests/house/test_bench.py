@@ -14,7 +14,7 @@ import pytest
 from tests.bench.figure import Figure, Target
 
 ROOT = Path(__file__).parents[2]
-CHEAP = ("command", "idle")
+CHEAP = ("command", "idle", "states")
 
 
 def run(*arguments: str, code: int = 0, **environ: str) -> str:
@@ -35,7 +35,7 @@ def test_the_cheap_rows_give_figures() -> None:
     told: dict[str, Any] = json.loads(run("--json"))
     assert [row["row"] for row in told["rows"]] == list(CHEAP)
     figures = [figure for row in told["rows"] for figure in row["figures"]]
-    assert len(figures) == 6 and all(figure["ours"] > 0 for figure in figures[:5])
+    assert len(figures) == 9 and all(figure["ours"] > 0 for figure in figures[:5])
     assert figures[0]["floor"] < figures[0]["ours"], "nothing starts faster than a Python that does nothing"
     assert figures[5]["ours"] == 0 and figures[5]["met"], "no engine is loaded in the hub"
 
@@ -44,7 +44,7 @@ def test_the_cheap_rows_give_figures() -> None:
 def test_the_table_has_a_line_for_each_figure_and_nothing_else_on_stdout() -> None:
     title, headings, *lines = run().splitlines()
     assert "rounds" in title and headings.split()[:4] == ["row", "what", "floor", "ours"]
-    assert [line.split()[0] for line in lines] == ["command"] * 2 + ["idle"] * 4
+    assert [line.split()[0] for line in lines] == ["command"] * 2 + ["idle"] * 4 + ["states"] * 3
 
 
 def test_a_row_that_cannot_be_measured_says_why(tmp_path: Path) -> None:
