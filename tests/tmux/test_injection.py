@@ -70,6 +70,7 @@ async def test_what_stands_on_the_screen_as_sent_is_not_typed_again(tmux: Tmux, 
 
 async def test_enter_alone_is_repeated_until_it_is_taken(tmux: Tmux, tmp_path: Path) -> None:
     lossy = await start(tmux, tmp_path, "lossy", "--drop", "0.5", "--seed", "2")
+    refused = 0
     for number in range(3):
         line = headers.line(f"msg-{number}", "sky", "lossy", "hello")
         while True:
@@ -78,7 +79,8 @@ async def test_enter_alone_is_repeated_until_it_is_taken(tmux: Tmux, tmp_path: P
                 break
             except Held as error:
                 assert "did not take the Enter" in error.reason
-    assert lossy.all("dropped")
+                refused += 1
+    assert refused < len(lossy.all("dropped"))
     assert lossy.all("received") == [headers.line(f"msg-{n}", "sky", "lossy", "hello") for n in range(3)]
 
 
@@ -194,13 +196,13 @@ async def test_a_message_waits_while_somebody_scrolls_and_goes_in_afterwards(tmu
     """F15; the user's own words go in all the same."""
     lossy = await start(tmux, tmp_path)
     await tmux.command(["copy-mode", "-t", lossy.pane_id])
-    with held("somebody scrolls"):
+    with held("agent: somebody scrolls"):
         await tmux.inject(lossy.pane_id, LINE, RULES)
     with held("somebody scrolls"):
         await Pasting(tmux, lossy.pane_id, RULES).paste("x", "-p", "-r")
     voice = headers.voice("t1", "go on")
     assert await tmux.inject(lossy.pane_id, voice, RULES, over_scrolling=True) == {"t1"}
-    with held("somebody scrolls"):
+    with held("agent: somebody scrolls"):
         await tmux.inject(lossy.pane_id, LINE, RULES)
     await tmux.command(["send-keys", "-t", lossy.pane_id, "-X", "cancel"])
     assert await tmux.inject(lossy.pane_id, LINE, RULES) == {ID}
@@ -215,7 +217,7 @@ async def test_a_program_that_has_ended_is_named_as_the_reason(tmux: Tmux, tmp_p
         return any(pane.dead for pane in await tmux.panes())
 
     await until_answer(is_dead)
-    with held("its program has ended"):
+    with held("agent: its program has ended\\."):
         await tmux.inject(lossy.pane_id, LINE, RULES)
     assert (await tmux.look_for(lossy.pane_id, [ID], RULES))[ID] is not Found.SENT
 
