@@ -36,8 +36,8 @@ DRAFTS = [
     "half a thought: $HOME 'q' é漢",
     "a thought\n  of three lines\nand 'quotes'",
     "word " * 60 + "end",
-    "see @",
-    "/not-a-command-of-any-kind",
+    "mail me @ home, 5 % off; ~ > \\",
+    "x",
 ]
 
 
