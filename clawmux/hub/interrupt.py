@@ -28,5 +28,7 @@ async def interrupt(session: Session, manifest: Manifest | None, tmux: Tmux, sta
         raise ClawMuxError("conflict", f"nobody can tell from here what {session.name} would stop; no key was pressed.", look)
     await tmux.press(session.pane_id, manifest.interrupt_key, manifest.interrupt_presses)
     if not await states.until(session.id, lambda doing: doing.is_resting, CONFIRM_SECONDS):
+        if not states.knows(session.id):
+            raise ClawMuxError("conflict", f"{session.name} has ended.", "`clawmux status --all` tells why.")
         raise ClawMuxError("timeout", f"{session.name} was interrupted, but does not rest after {CONFIRM_SECONDS:g} s.", look)
     return True

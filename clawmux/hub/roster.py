@@ -38,7 +38,8 @@ class Roster:
 
     def ended(self) -> list[Session]:
         """What is still known of sessions that have ended; an id that was given again belongs to its new session."""
-        return [session for session in self.stored() if session.state is SessionState.DEAD]
+        known = {session.id: session for session in self.stored()} | self._sessions  # the store is a moment behind
+        return [session for session in known.values() if session.state is SessionState.DEAD]
 
     def panes(self) -> dict[int, str]:
         """Process id of each pane -> session id, for telling who calls."""

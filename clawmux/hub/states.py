@@ -79,6 +79,10 @@ class States:
         watched = self._watched.get(session_id)
         return watched.state.doing if watched else Doing()
 
+    def knows(self, session_id: str) -> bool:
+        """Whether it lives."""
+        return session_id in self._watched
+
     def in_mode(self, session_id: str) -> bool:
         """Whether somebody scrolls in its pane."""
         watched = self._watched.get(session_id)
@@ -112,19 +116,19 @@ class States:
         return None
 
     async def until(self, session_id: str, happened: Callable[[Doing], bool], seconds: float) -> bool:
-        """Whether it comes to that in this time."""
+        """Whether it comes to that in this time, and does not end before."""
         changed = asyncio.Event()
         self._waiting.setdefault(session_id, set()).add(changed)
         try:
             async with asyncio.timeout(seconds):
-                while not happened(self.doing(session_id)):
+                while session_id in self._watched and not happened(self.doing(session_id)):
                     changed.clear()
                     await changed.wait()
-            return True
+            return session_id in self._watched
         except TimeoutError:
             return False
         finally:
-            self._waiting[session_id].discard(changed)
+            self._waiting.get(session_id, set()).discard(changed)
 
     # -- what comes in --
 
@@ -159,13 +163,13 @@ class States:
 
     def panes_seen(self, panes: dict[str, Pane]) -> None:
         """What tmux tells of the panes, by session."""
-        self._silence = ""
+        was_silent, self._silence = bool(self._silence), ""
         for session_id, pane in panes.items():
             watched = self._of(session_id)
             if watched is None or pane.dead or pane.pane_id != watched.pane_id:
                 continue  # ended, or another pane of the same name that nobody has adopted yet
             watched.last_output = pane.last_output
-            changed = watched.state.silent("", self._hub.now)
+            changed = was_silent and watched.state.silent("", self._hub.now)
             moved, watched.in_mode = pane.in_mode != watched.in_mode, pane.in_mode
             self._after(watched, changed, moved)
 
@@ -213,6 +217,7 @@ class States:
             one.captured = now
             if text != one.screen and one.manifest is not None:
                 one.screen, one.sign = text, read_sign(one.manifest.screens, text)
+                await asyncio.sleep(0)  # rules take up to a millisecond; others get their turn between two agents
         for one in watched:
             if one.sign is not None:
                 self._take(one, [one.sign])
@@ -233,7 +238,7 @@ class States:
     # -- what goes out --
 
     def _after(self, watched: Watched, changed: bool, moved: bool = False) -> None:
-        if not changed and not moved:
+        if (not changed and not moved) or self._watched.get(watched.session_id) is not watched:
             return
         doing = watched.state.doing
         if not doing.is_dialog and doing.activity is not Activity.UNKNOWN:

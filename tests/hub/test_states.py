@@ -274,6 +274,16 @@ async def test_an_interrupt_that_stops_nothing_says_so(agent: Agent) -> None:
     assert caught.value.code == "timeout" and "does not rest" in caught.value.text
 
 
+async def test_an_agent_that_ends_while_it_is_interrupted_is_not_waited_for(agent: Agent) -> None:
+    await agent.show(screen="busy")
+    await agent.is_doing("thinking")
+    interrupting = asyncio.create_task(agent.hub.call("POST", f"/api/sessions/{agent.id}/interrupt"))
+    await until((agent.folder / "keys").exists)
+    os.kill(agent.pane_pid(), signal.SIGKILL)
+    with pytest.raises(ClawMuxError, match="has ended"):
+        await asyncio.wait_for(interrupting, KNOWN_SECONDS)
+
+
 async def test_no_key_is_pressed_where_nobody_knows_what_it_does(agent: Agent) -> None:
     await agent.show(screen="something else")
     await agent.is_doing("unknown", seconds=10)

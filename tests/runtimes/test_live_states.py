@@ -41,12 +41,12 @@ LONG_SECONDS = 600.0 if os.environ.get("CLAWMUX_TEST_LONG") == "1" else 0.0
 OUTPUT = Path(__file__).parent.parent / "output"
 
 
-WAIT = 'import sys, time; time.sleep(float(sys.argv[1])); open("ended", "w").write(str(time.monotonic()))'
+WAIT = 'import sys, time; time.sleep(float(sys.argv[1])); open(sys.argv[2], "w").write(str(time.monotonic()))'
 
 
-def sleeping(seconds: float) -> str:
-    """A command that takes so long and leaves the time of its end. Claude Code refuses a plain sleep."""
-    return f"python3 wait.py {seconds}"
+def sleeping(seconds: float, file: str = "ended") -> str:
+    """A command that takes so long and leaves the time of its end in a file. Claude Code refuses a plain sleep."""
+    return f"python3 wait.py {seconds} {file}"
 
 
 async def ended(live: Live) -> float:
@@ -93,7 +93,7 @@ async def is_stopped_while_it_thinks(live: Live) -> None:
 
 async def is_stopped_at_a_tool(live: Live) -> None:
     async with live.playing("is stopped at a tool", passing=["thinking"]):
-        await live.prompt("run for long", live.model.run(sleeping(60)))
+        await live.prompt("run for long", live.model.run(sleeping(60, "too-late")))
         await live.expect("tool", await live.asked(), detail=live.model.tool)
         await asyncio.sleep(1)
         await live.expect("idle", await live.escape(), kind="interrupted")
@@ -101,7 +101,7 @@ async def is_stopped_at_a_tool(live: Live) -> None:
 
 async def is_interrupted_from_the_page(live: Live) -> None:
     async with live.playing("is interrupted from the page", passing=["thinking"]):
-        await live.prompt("run for long again", live.model.run(sleeping(60)))
+        await live.prompt("run for long again", live.model.run(sleeping(60, "too-late")))
         await live.expect("tool", await live.asked(), detail=live.model.tool)
         await asyncio.sleep(1)
         began = time.monotonic()
