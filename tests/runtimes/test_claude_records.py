@@ -238,5 +238,17 @@ def test_another_folder_of_the_programs_own(home: Home) -> None:
     assert records is not None and records.look() == [THINKING]
 
 
+def test_a_program_that_another_one_has_started_is_found_by_its_session(home: Home) -> None:
+    home.is_("busy")
+    (home.home / "sessions" / "1.json").write_text('{"sessionId": "other", "status": "idle"}')
+    (home.home / "sessions" / f"{PID}.json").rename(home.home / "sessions" / "2.json")
+    records = home.records()
+    assert records.look() == []
+    records.placed(Place(home.session, str(home.file)))
+    assert records.look() == records.look() == [THINKING]
+    (home.home / "sessions" / "2.json").unlink()
+    assert records.look() == []
+
+
 def test_an_unknown_reader_reads_nothing(home: Home) -> None:
     assert open_records("", Program(PID, home.work, home.work, {})) is None

@@ -5,6 +5,7 @@ Both are its own affair and undocumented, so everything here is read with doubt:
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -20,6 +21,10 @@ from clawmux.wire.words import Activity, Kind, Source
 LOOK_BYTES = 1 << 20
 STATUS_BYTES = 1 << 16
 DETAIL_CHARS = 300
+# Where the program is started by another one its process is not the pane's: then its file is found by the session that a hook
+# has named, at every so manieth look and among so many files.
+SEARCH_LOOKS = 10
+SEARCH_FILES = 200
 
 
 class ClaudeRecords:
@@ -31,20 +36,26 @@ class ClaudeRecords:
         self._session = ""
         self._transcript: Tail | None = None
         self._story = Story()
+        self._missed = 0
+        """Looks at which the status file was not there."""
 
     def look(self) -> list[Observation]:
         status = _read_status(self._status)
+        if not status and self._session:
+            status = self._searched()
         session = status.get("sessionId")
         if isinstance(session, str) and session != self._session:
             self._moved(session, transcript_path(self._home, str(status.get("cwd", "")), session))
         seen: list[Observation] = []
-        if self._transcript is not None:
-            is_past = self._transcript.is_new
-            for line in self._transcript.lines():
-                seen += self._story.read(line)
+        # A hook may name another place while this thread reads.
+        transcript, story = self._transcript, self._story
+        if transcript is not None:
+            is_past = transcript.is_new
+            for line in transcript.lines():
+                seen += story.read(line)
             if is_past:
-                self._story.ending = IDLE
-        sign = read_status(status, self._story)
+                story.ending = IDLE
+        sign = read_status(status, story)
         return [*seen, sign] if sign else seen
 
     def placed(self, place: Place) -> None:
@@ -53,6 +64,17 @@ class ClaudeRecords:
 
     def close(self) -> None:
         self._transcript = None
+
+    def _searched(self) -> dict[str, Any]:
+        self._missed += 1
+        if self._missed % SEARCH_LOOKS != 1:
+            return {}
+        for file in itertools.islice(self._status.parent.glob("*.json"), SEARCH_FILES):
+            status = _read_status(file)
+            if status.get("sessionId") == self._session:
+                self._status = file
+                return status
+        return {}
 
     def _moved(self, session: str, transcript: Path) -> None:
         self._session = session
