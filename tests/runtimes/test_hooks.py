@@ -116,7 +116,8 @@ def test_the_end_of_a_tool_is_known_also_when_its_id_is_cut_off() -> None:
 
 def test_a_detail_is_one_short_line() -> None:
     [asked] = told(body("PermissionRequest", tool_name="Bash", tool_input={"command": "a\nb " * 1000}))
-    assert isinstance(asked, Sign) and asked.detail.startswith("Bash: a b a b") and DETAIL_CHARS - 2 < len(asked.detail) <= DETAIL_CHARS
+    assert isinstance(asked, Sign) and asked.detail.startswith("Bash: a b a b")
+    assert DETAIL_CHARS - 2 < len(asked.detail) <= DETAIL_CHARS
 
 
 @given(st.integers(0, 400))
