@@ -63,6 +63,8 @@ class Agents(Roster):
         self._spawns: set[asyncio.Task[Session]] = set()
         self._leftovers: set[str] = set()
         """Ended sessions whose pane may still live: tmux did not answer, or was about to start it."""
+        self._unclear: set[str] = set()
+        """Those whose program has ended, and tmux does not know yet how."""
         self._looked_at = time.time(), time.monotonic()
         self.on_panes: Callable[[dict[str, Pane]], None] = lambda panes: None
         """What tmux tells at every look; ended ones are still in it."""
@@ -190,7 +192,10 @@ class Agents(Roster):
                 continue
             if pane and pane.pane_id != session.pane_id:
                 continue
-            if pane is None or pane.dead:
+            if pane is not None and pane.dead and pane.exit_status is None and session_id not in self._unclear:
+                self._unclear.add(session_id)  # tmux knows how it ended by the next look
+            elif pane is None or pane.dead:
+                self._unclear.discard(session_id)
                 self._end(session, _how_it_ended(pane))
                 self._journal.flush()
                 if pane is not None:

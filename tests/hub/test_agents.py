@@ -72,7 +72,7 @@ async def test_an_agent_ended_during_a_look_stays_dead(
     agents: Agents, tmux: ToldTmux, told: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     first, second = await start(agents, tmp_path), await start(agents, tmp_path)
-    tmux.held[first] = replace(tmux.held[first], dead=True)
+    tmux.held[first] = replace(tmux.held[first], dead=True, exit_status=0)
     tmux.may_kill.clear()
     looking = asyncio.create_task(agents.look())
     await until(lambda: tmux.killing == [first])
@@ -84,9 +84,18 @@ async def test_an_agent_ended_during_a_look_stays_dead(
     await until(lambda: [e["session_id"] for e in told if e["type"] == "session_terminated"] == [first, second])
 
 
+async def test_how_it_ended_is_waited_for_one_look(agents: Agents, tmux: ToldTmux, tmp_path: Path) -> None:
+    session_id = await start(agents, tmp_path)
+    tmux.held[session_id] = replace(tmux.held[session_id], dead=True, exit_status=None)
+    await agents.look()
+    assert [session.id for session in agents.living] == [session_id], "tmux does not know yet how it ended"
+    await agents.look()
+    assert agents.living == []
+
+
 async def test_what_changes_during_a_look_is_not_changed_back(agents: Agents, tmux: ToldTmux, tmp_path: Path) -> None:
     first, second = await start(agents, tmp_path), await start(agents, tmp_path)
-    tmux.held[first] = replace(tmux.held[first], dead=True)
+    tmux.held[first] = replace(tmux.held[first], dead=True, exit_status=0)
     tmux.may_kill.clear()
     looking = asyncio.create_task(agents.look())
     await until(lambda: tmux.killing == [first])
