@@ -181,6 +181,7 @@ async def meets_a_limit(live: Live) -> None:
         await live.prompt("too much", *[live.model.fail(429, "rate_limit_error", "Slow down.")] * 20)
         await live.expect("needs_you", None, kind="rate_limit", seconds=20)
         live.steps.clear()
+    await answers_at_once(live)  # or the failure stays the last that its screen tells of
 
 
 async def must_sign_in(live: Live) -> None:
@@ -188,6 +189,7 @@ async def must_sign_in(live: Live) -> None:
         await live.prompt("who am I", *[live.model.fail(401, "authentication_error", "invalid x-api-key")] * 20)
         await live.expect("needs_you", None, kind="login", seconds=20)
         live.steps.clear()
+    await answers_at_once(live)  # or the failure stays the last that its screen tells of
 
 
 async def compacts(live: Live) -> None:
