@@ -54,7 +54,7 @@ def _side(name: str) -> str:
 
 
 def _end(view: dict[str, Any]) -> tuple[str, str]:
-    return in_words.message_state(view), in_words.glimpse(view["text"])
+    return in_words.message_state(view), in_words.message_text(view)
 
 
 def _steps(view: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:

@@ -36,7 +36,7 @@ _DIALOGS = {
 def reading_of(known: Known) -> tuple[Reading, str]:
     """With the reason, for people, why it does not read now."""
     if not known.can_type:
-        return Reading.CLOSED, "takes no typed text; it reads `clawmux inbox`"
+        return Reading.CLOSED, "nothing is typed into its program; `clawmux inbox` there shows it"
     if known.state is SessionState.STARTING:
         return Reading.CLOSED, "is starting"
     if known.in_mode:
@@ -44,7 +44,7 @@ def reading_of(known: Known) -> tuple[Reading, str]:
     if known.doing is not None and known.doing.is_dialog:
         return Reading.CLOSED, _DIALOGS.get(known.doing.kind, "asks something at its terminal")
     if known.stage is not None:
-        return Reading.CLOSED, "is talking to you"
+        return Reading.CLOSED, "is talking with the user"
     if known.doing is not None and known.doing.is_busy:
         return (Reading.BUSY, "") if known.mid_turn else (Reading.CLOSED, "is in the middle of a turn")
     return Reading.OPEN, ""

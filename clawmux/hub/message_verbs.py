@@ -38,11 +38,12 @@ async def send(door: Door, said: cli.Send) -> Said:
     sent = await messages.send(door.sender, said.to, said.text, expects=said.wait == "response", request=request)
     ids = "".join(f"{kept.message.id}\n" for kept in sent)
     if not said.wait:
-        return Said(ids)
+        notes = filter(None, (in_words.waiting_note(kept.view()) for kept in sent))
+        return Said(ids, note="".join(f"clawmux: {note}\n" for note in notes))
     seconds = _limited(door, said.timeout_seconds or DEFAULT_SECONDS[said.wait])
     done = await messages.wait([kept.message.id for kept in sent], said.wait, seconds)
     answers = "".join(_answer(kept, done.get(kept.message.id), len(sent) > 1) for kept in sent)
-    return Said(ids + answers, _what_went_wrong(sent, done, said.wait, seconds))
+    return Said(ids + answers, _what_went_wrong(door.sender, sent, done, said.wait, seconds))
 
 
 def _limited(door: Door, seconds: float) -> float:
@@ -61,7 +62,9 @@ def _answer(kept: Kept, done: Delivery | None, is_one_of_many: bool) -> str:
     return f"{kept.recipient_name}: {words}\n" if is_one_of_many else f"{words}\n"
 
 
-def _what_went_wrong(sent: Sequence[Kept], done: dict[str, Delivery], wait: Wait, seconds: float) -> ClawMuxError | None:
+def _what_went_wrong(
+    sender: str, sent: Sequence[Kept], done: dict[str, Delivery], wait: Wait, seconds: float
+) -> ClawMuxError | None:
     for kept in sent:
         delivery = done.get(kept.message.id)
         if delivery is not None and delivery.state in _CODES:
@@ -75,10 +78,14 @@ def _what_went_wrong(sent: Sequence[Kept], done: dict[str, Delivery], wait: Wait
         return None
     names = ", ".join(kept.recipient_name for kept in silent)
     missing = "acknowledgment" if wait == "ack" else "reply"
-    later = "A later reply is typed to you" if wait == "response" else "It goes on by itself"
+    if wait == "ack":
+        later = "It goes on by itself"
+    else:
+        later = "A later reply is shown on the page" if sender == USER else "A later reply is typed to you"
+    notes = filter(None, (in_words.waiting_note(kept.view()) for kept in silent))
     return ClawMuxError(
         "timeout",
-        f"no {missing} from {names} within {seconds:g} s.",
+        " ".join([f"no {missing} from {names} within {seconds:g} s.", *notes]),
         f"{later}; `clawmux trace {silent[0].message.id}` shows how far it is.",
     )
 

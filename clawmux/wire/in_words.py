@@ -52,7 +52,7 @@ def activity(session: View) -> str:
 def evidence(session: View, now: float) -> str:
     """How that is known, and how old the knowledge is: ``hook, 2 s ago``; ``-`` without any. ``now``: Unix seconds."""
     doing = session.get("doing") or {}
-    if not doing.get("source"):
+    if not doing.get("source") or not doing.get("seen"):
         return "-"
     return f"{doing['source']}, {age(now - doing['seen'])} ago"
 
@@ -122,11 +122,23 @@ def message_state(message: View) -> str:
     return str(state)
 
 
+def message_text(message: View) -> str:
+    """What was said and what was answered, the beginning of each: ``Which port? -> 8460``."""
+    return glimpse(message["text"]) + (f" -> {glimpse(message['reply'])}" if message.get("reply") else "")
+
+
+def waiting_note(message: View) -> str:
+    """Why a message that was just sent is not typed yet; empty where nothing keeps it."""
+    if message["state"] != "queued" or not message.get("held"):
+        return ""
+    return f"{message['id']} to {message['to_name']} waits to be typed ({message['held']})."
+
+
 def message_line(message: View) -> str:
     """One message in one line, as agents list them."""
     return (
         f"{message['id']}  {clock(message['created'])}  {message['from_name']} -> {message['to_name']}  "
-        f"{message_state(message)}  {glimpse(message['text'])}"
+        f"{message_state(message)}  {message_text(message)}"
     )
 
 

@@ -173,7 +173,7 @@ def test_status_of_one_agent_ends_with_its_last_messages(hub: CliHub, capsys: py
         "not acknowledged by it:",
         f"  msg-7h2k9m4p0qwx  {at}  adam -> sky  queued (in copy mode)  Which port?",
         "last messages:",
-        f"  msg-0000000000zz  {at}  adam -> echo  responded  Which port?",
+        f"  msg-0000000000zz  {at}  adam -> echo  responded  Which port? -> 8460.",
         f"  msg-7h2k9m4p0qwx  {at}  adam -> sky  queued (in copy mode)  Which port?",
     ]
     assert main(["status", "sky", "--json"]) == 0
@@ -197,7 +197,7 @@ def test_messages_are_listed_the_newest_last(hub: CliHub, capsys: pytest.Capture
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1795229054.25))
     assert shown.out.splitlines() == [
         "ID                TIME                 FROM  TO    STATE                  TEXT",
-        f"msg-0000000000zz  {at}  adam  echo  responded              Which port?",
+        f"msg-0000000000zz  {at}  adam  echo  responded              Which port? -> 8460.",
         f"msg-7h2k9m4p0qwx  {at}  adam  sky   queued (in copy mode)  Which port?",
     ]
     assert "larger --limit" in shown.err

@@ -248,3 +248,24 @@ async def test_the_owner_is_told_once_what_did_not_arrive(hub: LiveHub) -> None:
     traced = await owners(hub, "trace", message_id)
     assert traced.code == 0 and "from user to adam · undeliverable" in traced.out and "\nTIME " in traced.out
     assert message_id in (await owners(hub, "messages", "--with", "user")).out
+
+
+# --- what a sender learns at once ---
+
+
+async def test_a_sender_is_told_what_keeps_the_message(hub: LiveHub) -> None:
+    sky = await spawn(hub, "nothing", name="sky")
+    await hub.spawn("quiet", name="adam")
+    told = await hub.run(OWNER, "send", "--to", "adam,sky", "Hello?")
+    first, _ = told.out.splitlines()
+    assert told.code == 0 and told.err.splitlines() == [
+        f"clawmux: {first} to adam waits to be typed (nothing is typed into its program; `clawmux inbox` there shows it)."
+    ]
+    waited = await hub.run(sky, "send", "--to", "adam", "--wait-ack", "--timeout", "1", "Hello?")
+    assert waited.code == code("timeout") and "adam waits to be typed (nothing is typed" in waited.err
+
+
+async def test_the_owner_is_told_where_a_late_reply_is_shown(hub: LiveHub) -> None:
+    await spawn(hub, "nothing", name="adam")
+    told = await hub.run(OWNER, "send", "--to", "adam", "--wait-response", "--timeout", "1", "Which port?")
+    assert told.code == code("timeout") and "shown on the page" in told.err and "typed to you" not in told.err

@@ -206,7 +206,7 @@ async def test_a_message_waits_while_its_recipient_talks_to_the_user(hub: LiveHu
         await page.until(lambda: page.texts("assistant_text"))
         message_id = (await hub.run(sky, "send", "--to", "adam", "Psst.")).out.strip()
         held = await view(hub, message_id)
-        assert (held["state"], held["tries"], held["held"]) == ("queued", 0, "is talking to you")
+        assert (held["state"], held["tries"], held["held"]) == ("queued", 0, "is talking with the user")
         await page.until(lambda: is_shown(page, message_id, "queued"))
         told = [m["session"]["messages"] for m in page.moments if m["type"] == "session_status" and m["session_id"] == adam]
         assert told[-1] == {"waiting": 1, "failed": 0}

@@ -80,7 +80,12 @@ def test_activity(session: dict[str, Any], words: str) -> None:
 
 @pytest.mark.parametrize(
     ("session", "words"),
-    [({}, "-"), (doing("unknown", source=None), "-"), (doing("idle", seen=NOW - 2.5), "hook, 2 s ago")],
+    [
+        ({}, "-"),
+        (doing("unknown", source=None), "-"),
+        (doing("unknown", source="process", seen=0), "-"),
+        (doing("idle", seen=NOW - 2.5), "hook, 2 s ago"),
+    ],
 )
 def test_evidence_has_an_age(session: dict[str, Any], words: str) -> None:
     assert in_words.evidence(SKY | session, NOW) == words
@@ -147,10 +152,23 @@ def test_state_of_a_message(message: dict[str, Any], words: str) -> None:
     assert in_words.message_state(MESSAGE | message) == words
 
 
+@pytest.mark.parametrize(
+    ("message", "note"),
+    [
+        ({"state": "queued", "held": "asks a question"}, "msg-7h2k9m4p0qwx to adam waits to be typed (asks a question)."),
+        ({"state": "queued"}, ""),
+        ({"state": "pending", "held": "asks a question"}, ""),
+    ],
+)
+def test_what_keeps_a_message_that_was_just_sent(message: dict[str, Any], note: str) -> None:
+    assert in_words.waiting_note(MESSAGE | message) == note
+
+
 def test_a_message_in_one_line_and_as_a_whole() -> None:
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(NOW))
     assert in_words.message_line(MESSAGE) == f"msg-7h2k9m4p0qwx  {at}  sky -> adam  pending  Which port does it use?"
     answered = MESSAGE | {"state": "responded", "reply": "Port 8460."}
+    assert in_words.message_line(answered).endswith("  responded  Which port does it use? -> Port 8460.")
     assert in_words.message_lines(answered) == [
         "msg-7h2k9m4p0qwx · from sky to adam · responded · expects a response",
         "Which port\ndoes it use?",
