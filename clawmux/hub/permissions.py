@@ -80,6 +80,11 @@ class Permissions:
             if request in ("", question.request):
                 self._close(question, None)
 
+    def leave(self) -> None:
+        """Break off the hooks that wait: they ask again when there is a hub again."""
+        for question in [q for standing in self._open.values() for q in standing]:
+            question.answer.cancel()
+
     def drop(self, question: Question) -> None:
         """Its hook has gone."""
         if question in self._open.get(question.session_id, []):

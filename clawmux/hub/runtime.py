@@ -158,6 +158,7 @@ class Runtime:
         """Let go of pages and waiting commands; both come back by themselves when there is a hub again."""
         self.speech.leave()
         self.messages.leave()
+        self.states.permissions.leave()
         for page in self.pages:
             page.close()
         for waiting in self._answers.values():

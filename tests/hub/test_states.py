@@ -226,11 +226,14 @@ async def test_a_question_that_was_answered_at_the_terminal_is_gone(agent: Agent
         await agent.hub.call("POST", f"/api/sessions/{agent.id}/permission", {"request": request, "allow": True})
 
 
-async def test_a_question_outlives_the_hub(agent: Agent) -> None:
+@pytest.mark.parametrize("how", ["kill", "stop"])
+async def test_a_question_outlives_the_hub(agent: Agent, how: str) -> None:
     process = await agent.asks("rm x")
     await agent.is_doing("needs_you", "Bash: rm x")
     request = (await agent.view())["permission"]["request"]
-    await agent.hub.kill()
+    began = time.monotonic()
+    await (agent.hub.kill() if how == "kill" else agent.hub.stop())
+    assert time.monotonic() - began < 3, "what waits does not hold up its end"
     await agent.hub.start()
     await agent.is_doing("needs_you", "Bash: rm x", 10)
     assert (await agent.view())["permission"]["request"] == request
