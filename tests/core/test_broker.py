@@ -350,7 +350,7 @@ def test_a_batch_is_no_longer_than_a_program_takes(texts: list[str], together: i
     assert sum(len(t) for t in texts[:together] if len(t.encode()) <= ANNOUNCED_BYTES) <= max(BATCH_CHARACTERS, len(texts[0]))
 
 
-def test_core_and_headers_announce_the_same_texts() -> None:
+def test_core_and_headers_know_the_same_limit() -> None:
     assert ANNOUNCED_BYTES == MOST_TYPED_BYTES
 
 
