@@ -168,7 +168,7 @@ class AgentState:
 
     def _by_evidence(self, now: float) -> Doing:
         hook, level = self._fresh_hook(now), self._level(now)
-        if hook and level and level.sort != hook.sort and _held(level, hook):
+        if hook and level and level.sort != hook.sort and _held(level, hook) and not self._is_late(level, hook, now):
             self._resume(hook, level.since, level.sort)
             hook = self._fresh_hook(now)
         deciding = hook or level
@@ -185,6 +185,13 @@ class AgentState:
     def _fresh_hook(self, now: float) -> _Evidence | None:
         hook = self._evidence.get(Source.HOOK)
         return hook if hook and now - hook.seen <= HOOK_AGE_SECONDS else None
+
+    def _is_late(self, level: _Evidence, hook: _Evidence, now: float) -> bool:
+        """It has not changed since the hook, and something else that is looked at says what the hook has said."""
+        if level.since > hook.since:
+            return False
+        others = [e for e in map(self._evidence.get, LEVELS) if e and e is not level and now - e.seen <= LEVEL_AGE_SECONDS]
+        return any(e.sort == hook.sort for e in others)
 
     def _level(self, now: float) -> _Evidence | None:
         """What is so now by what is looked at: a program's own records are surer than its screen."""

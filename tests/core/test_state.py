@@ -115,6 +115,18 @@ def test_an_escape_between_two_looks_is_found_as_well(source: Source) -> None:
     assert agent.activity is IDLE
 
 
+def test_records_that_come_very_late_do_not_make_it_flicker_while_the_screen_agrees_with_the_hook() -> None:
+    agent = Watched()
+    agent.look(sign(RECORD, IDLE), sign(SCREEN, IDLE))
+    agent.wait(5)
+    agent.hook(sign(HOOK, THINKING))
+    agent.look(sign(RECORD, IDLE), sign(SCREEN, THINKING))
+    agent.wait(4)
+    agent.look(sign(RECORD, THINKING), sign(SCREEN, THINKING))
+    agent.wait(4)
+    assert agent.shown == [IDLE, THINKING]
+
+
 def test_a_screen_does_not_contradict_what_the_program_writes() -> None:
     agent = Watched()
     agent.look(sign(RECORD, THINKING), sign(SCREEN, IDLE))
