@@ -1,7 +1,7 @@
 """The state of real agents while they live: every change shown within 2 s, nothing shown that is not so.
 
 Some scenes are played once; all of them, and then in random order until ten minutes have passed:
-CLAWMUX_TEST_LONG=1 python -m pytest -q -s tests/runtimes/test_live_states.py
+CLAWMUX_TEST_LONG=1 python -m pytest -q -s -o faulthandler_timeout=1500 tests/runtimes/test_live_states.py
 """
 # Short commands and looks at files may block a test.
 
@@ -316,9 +316,9 @@ PROGRAMS: dict[str, tuple[Program, list[Scene], list[Scene]]] = {
 
 
 async def play(name: str, live: Live, short: list[Scene], more: list[Scene]) -> None:
+    dice, end = random.Random(4), time.monotonic() + LONG_SECONDS
     for scene in [*short, *more] if LONG_SECONDS else short:
         await play_one(name, live, scene)
-    dice, end = random.Random(4), time.monotonic() + LONG_SECONDS
     while time.monotonic() < end and len(live.faults) < 20:
         await play_one(name, live, dice.choice([*short, *more]))
         await asyncio.sleep(dice.uniform(0, 3))
