@@ -63,6 +63,8 @@ class OpenAiApi:
         self.requests: list[dict[str, Any]] = []
         """Bodies of the requests that offered the shell tool, in order."""
         self.errands: list[dict[str, Any]] = []
+        self.errand: Step = Say("ok")
+        """What side errands get, such as naming the session or summing it up."""
         self.url = ""
         self._arrived = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -130,7 +132,7 @@ class OpenAiApi:
     async def _next(self, body: dict[str, Any]) -> tuple[int, Step]:
         if not _offers_a_shell(body):
             self.errands.append(body)
-            return 0, Say("ok")
+            return 0, self.errand
         async with self._arrived:
             number = len(self.requests)
             self.requests.append(body)
@@ -173,7 +175,8 @@ async def _stream(
     if isinstance(step, Cut):
         assert request.transport is not None
         request.transport.close()
-    elif request.path.endswith("/completions"):
+        await asyncio.Event().wait()  # until the end of the connection ends this
+    if request.path.endswith("/completions"):
         await response.write(b"data: [DONE]\n\n")
     await response.write_eof()
     return response
