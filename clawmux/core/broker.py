@@ -316,7 +316,7 @@ class Broker:
                     reason = f"It was typed {TRIES} times and never acknowledged."
                     effects += self._give_up(delivery, MessageState.FAILED, reason)
             again = [d for d in late if d.tries < TRIES]
-            batch = self._batch(lane, [d for d in again if not d.is_taken]) or again[:BATCH]
+            batch = self._batch(lane, [d for d in again if not d.is_taken]) or sorted(again[:BATCH], key=lambda d: d.order)
             lane.typing = tuple(d.message.id for d in batch)
             for delivery in batch:
                 effects += self._put(replace(delivery, state=MessageState.INJECTING))

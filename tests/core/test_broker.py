@@ -217,6 +217,15 @@ def test_what_was_taken_is_not_typed_again_but_reminded_of() -> None:
     assert changes(effects) == [("m1", INJECTING)] and effects[1:] == [Remind("echo", M1)]
 
 
+def test_reminders_stand_in_the_order_of_the_messages() -> None:
+    broker = sent("m1")
+    broker.typed("echo", M1, False, 0.0)
+    broker.send(message("m2"), 1.0)
+    broker.typed("echo", ("m2",), True, 1.0)
+    broker.delivered("m1", 2.0)
+    assert Remind("echo", ("m1", "m2")) in broker.tick(2.0 + TRY_SECONDS)
+
+
 def test_a_reminder_that_could_not_be_typed_is_none() -> None:
     broker = pending()
     broker.delivered("m1", 0.0)
