@@ -112,15 +112,21 @@ def read_screen(text: str, rules: InputRules, typed: str = "", history: str = ""
 
 
 def _shown(lines: list[str], rules: InputRules) -> str:
-    """These lines without earlier pictures of the box: a program that clears the screen leaves them above it."""
+    """Of these lines what was said by the user, for a box with a frame: it begins with a prompt, which no frame stands above,
+    and goes on while lines are indented or empty. A program that clears the screen leaves pictures of its box in the history,
+    whole or in part, and what stands in those was not sent."""
     if not rules.frame:
         return "\n".join(lines)
-    frames = [number for number, line in enumerate(lines) if re.search(rules.frame, line)]
-    ends = {first: end for first, end in itertools.pairwise([*frames, len(lines)]) if _is_prompt(lines, first + 1, rules)}
-    kept, end = [], 0
-    for number, line in enumerate(lines):
-        end = ends.get(number, end)
-        if number >= end:
+    kept: list[str] = []
+    is_said = was_frame = False
+    for line in lines:
+        is_frame = bool(re.search(rules.frame, line))
+        if not line[:1].isspace() and re.match(rules.prompt, line):
+            is_said = not was_frame
+        elif is_frame or (line and not line[0].isspace()):
+            is_said = False
+        was_frame = is_frame
+        if is_said:
             kept.append(line)
     return "\n".join(kept)
 

@@ -174,10 +174,22 @@ def test_earlier_pictures_of_the_box_are_not_what_was_sent() -> None:
     history = "\n".join([RULE, "❯ [MSG id:msg-1 from:a to:b] x", RULE, "  hint", "❯ [MSG id:msg-2 from:a to:b] y", "", "● Read."])
     screen = read_screen(claude("❯ "), CLAUDE, history=history)
     assert "msg-1" not in screen.above and "msg-2" in screen.above
-    cut = read_screen(
-        claude("❯ "), CLAUDE, history="\n".join([RULE, "❯ [MSG id:msg-1 from:a to:b] x", "  taller than the screen"])
-    )
-    assert "msg-1" not in cut.above
+
+
+@pytest.mark.parametrize(
+    ("history", "is_shown"),
+    [
+        (["❯ [MSG id:msg-1 from:a to:b] x"], True),
+        (["❯ [MSG id:msg-0 from:a to:b] x", "  in two lines", "", "  and a third", "  [MSG id:msg-1 from:a to:b] y"], True),
+        ([RULE, "❯ [MSG id:msg-1 from:a to:b] x", "  taller than the screen"], False),  # the box, cut off below
+        (["  [MSG id:msg-1 from:a to:b] x", "  more", RULE, "  hint"], False),  # cut off above
+        (["❯ said", "", "● Read.", "  [MSG id:msg-1 from:a to:b] x", RULE, "  hint"], False),  # a part of it
+        ([RULE, "❯ [MSG id:msg-0 from:a to:b] x", "  ❯ [MSG id:msg-1 from:a to:b] x", RULE, "❯ said"], False),
+        (["● It said:", "  [MSG id:msg-1 from:a to:b] x"], False),  # the agent's own words
+    ],
+)
+def test_what_stands_in_the_history_was_sent_only_as_the_users_words(history: list[str], is_shown: bool) -> None:
+    assert ("msg-1" in read_screen(claude("❯ "), CLAUDE, history="\n".join(history)).above) == is_shown
 
 
 def test_a_box_without_a_frame_holds_empty_lines_when_we_know_what_we_typed() -> None:
