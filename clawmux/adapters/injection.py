@@ -76,7 +76,8 @@ async def inject(
             if not left:
                 return await pasting.known(sent)
     except Held as held:
-        raise Held(held.reason, sent | held.sent) from None
+        held.sent |= sent
+        raise
 
 
 async def look_for(server: Server, pane_id: str, ids: Collection[str], rules: InputRules) -> dict[str, Found]:

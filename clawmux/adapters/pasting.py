@@ -59,6 +59,10 @@ class Held(ClawMuxError):
 class Drafted(Held):
     """Somebody's draft stands in the box, and stays there: nothing of ours has come into it."""
 
+    def __init__(self, draft: str) -> None:
+        super().__init__("somebody has typed into its input box")
+        self.draft = draft
+
 
 class Server(Protocol):
     async def command(self, *commands: Sequence[str]) -> list[str]: ...
@@ -132,7 +136,7 @@ class Pasting:
             elif self._was_put_back(screen):
                 await self._clear()
             elif screen.draft:
-                await self._stash()
+                await self._stash(screen.draft)
             await self._paste_all(pieces[done:])
         await asyncio.sleep(self._rules.settle_ms / 1000)
 
@@ -154,9 +158,13 @@ class Pasting:
             return False
         if is_begun(draft, texts) or is_made_of(draft, texts):
             return True
-        if set(headers.ids_in(draft)).intersection(headers.ids_in(headers.batch(texts))):
+        # A message of the last batch may have been settled since; what we still know of it has to be as we typed it.
+        wanted = headers.ids_in(headers.batch(texts))
+        lines = headers.apart("\n".join(line.strip() for line in draft.split("\n")))
+        still = [line for line in lines if set(headers.ids_in(line)).intersection(wanted)]
+        if still and not is_made_of("\n".join(still), texts):
             raise Held(MIXED)
-        return False
+        return bool(still)
 
     def _was_put_back(self, screen: Screen) -> bool:
         """Whether the box holds a message of ours that was sent before, as it stands above still: an Escape has put it back
@@ -164,10 +172,10 @@ class Pasting:
         ours = headers.is_ours(screen.draft) and set(headers.ids_in(screen.draft)) <= set(headers.ids_in(screen.above))
         return ours and not self._rules.stash_key and stands_in(screen.draft, screen.above)
 
-    async def _stash(self) -> None:
+    async def _stash(self, draft: str) -> None:
         """Put the draft away. Never on an empty box: there the same key brings an old draft back."""
         if not self._rules.stash_key:
-            raise Drafted("somebody has typed into its input box")
+            raise Drafted(draft)
         await self.paste(self._rules.stash_key, "-r")
         if not await self.wait(_is_empty):
             raise Held("the half-typed text in its input box could not be put away")

@@ -16,7 +16,7 @@ import re
 import secrets
 import signal
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -186,6 +186,10 @@ class Tmux:
         """Whether a text of ours may stand in its input box half typed, or not sent."""
         keyboard = self._keyboards.get(pane_id)
         return keyboard is not None and bool(keyboard.unfinished)
+
+    def has_left(self, pane_id: str, lines: Iterable[str]) -> None:
+        """These texts of ours may stand there, from a hub that has ended: they are taken back when something is typed."""
+        self._keyboards.setdefault(_checked(pane_id), Keyboard()).unfinished += lines
 
     async def look_for(self, pane_id: str, ids: Collection[str], rules: InputRules) -> dict[str, Found]:
         """Where messages that may have been typed stand in the pane."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from clawmux.adapters import headers
-from clawmux.adapters.pasting import Held
+from clawmux.adapters.pasting import Drafted, Held
 from clawmux.core.broker import Broker
 from clawmux.core.message import Effect, Inject, LookFor, Remind
 from clawmux.hub.joining import Joining
@@ -26,11 +26,20 @@ RECORDS_SECONDS = 1.5
 
 
 class MessageTyping:
-    def __init__(self, hub: Joining, broker: Broker, typist: Typist, living: Mapping[str, Kept]) -> None:
+    def __init__(
+        self,
+        hub: Joining,
+        broker: Broker,
+        typist: Typist,
+        living: Mapping[str, Kept],
+        stored: Callable[[str], Kept | None],
+    ) -> None:
+        """``stored``: finds any message by its id, also one that is settled."""
         self._hub = hub
         self._broker = broker
         self._typist = typist
         self._living = living
+        self._stored = stored
         self.performers: dict[type[Any], Callable[[Any], None]] = {
             Inject: lambda e: self._type(e, _line),
             Remind: lambda e: self._type(e, _reminder),
@@ -50,7 +59,7 @@ class MessageTyping:
         waiting = [kept for i in effect.ids if (kept := self._living.get(i))]
         lines = [compose(kept) for kept in waiting if kept.delivery.state is MessageState.INJECTING]
         try:
-            sent = await self._typist.type(effect.recipient, headers.batch(lines)) if lines else ()
+            sent = await self._typed(effect.recipient, headers.batch(lines)) if lines else ()
         except Held as held:
             self._held(effect, held.reason, held.sent)
         except ClawMuxError as error:
@@ -61,6 +70,19 @@ class MessageTyping:
         else:
             known = self._delivered(sent)
             self._hub.perform([*known, *self._broker.typed(effect.recipient, effect.ids, is_taken=False, now=self._hub.now)])
+
+    async def _typed(self, recipient: str, text: str) -> Iterable[str]:
+        """What looks like a draft may be a message that a hub was typing when it ended, and that was settled since without
+        being sent: the command that waits for a reply comes back for it, an inbox is read."""
+        try:
+            return await self._typist.type(recipient, text)
+        except Drafted as drafted:
+            found = [self._stored(message_id) for message_id in headers.ids_in(drafted.draft)]
+            left = [_line(kept) for kept in found if kept is not None and kept.message.recipient == recipient]
+            if not left:
+                raise
+            self._typist.has_left(recipient, left)
+            return await self._typist.type(recipient, text)
 
     def _held(self, effect: Inject | Remind, why: str, sent: Iterable[str] = ()) -> None:
         known = self._delivered(sent)

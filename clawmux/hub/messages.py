@@ -18,6 +18,7 @@ from clawmux.core.loops import LoopError, Loops
 from clawmux.core.message import USER, Changed, Delivery, Effect, Message
 from clawmux.core.session import Session
 from clawmux.hub.joining import Joining
+from clawmux.hub.message_news import MessageNews
 from clawmux.hub.message_reading import MessageReading
 from clawmux.hub.message_store import Kept, MessageStore, keep
 from clawmux.hub.message_typing import MessageTyping
@@ -49,12 +50,11 @@ class Messages:
         """Those that go on, and those that the disk has not taken yet."""
         self._requests: dict[str, tuple[str, ...]] = {}
         self._waiters = Waiters()
-        self._ended: list[Kept] = []
-        """What is owed to their senders, and not shown on the pages yet."""
+        self._news = MessageNews(hub, self.told)
         self.reading = MessageReading(hub, self.broker, typist, self._living, stage_of)
         self.performers: dict[type[Any], Callable[[Any], None]] = {
             Changed: self._changed,
-            **MessageTyping(hub, self.broker, typist, self._living).performers,
+            **MessageTyping(hub, self.broker, typist, self._living, self.kept.get).performers,
         }
 
     # -- life --
@@ -159,7 +159,7 @@ class Messages:
             return self.loops.admit(sender, to.id, text, self._hub.now)
         except LoopError as error:
             if error.is_news:
-                names = f"{self.name_of(sender).capitalize()} and {to.name.capitalize()}"
+                names = f"{self._news.name_of(sender).capitalize()} and {to.name.capitalize()}"
                 self._hub.notice(
                     sender, "warn", f"{names} were stopped: {error.text}", "Say something to either to let them go on."
                 )
@@ -170,13 +170,13 @@ class Messages:
     ) -> Kept:
         message = Message(new_id(), sender, to.id, text, expects, re, hops)
         now = time.time()
-        return Kept(Delivery(message), self.name_of(sender), to.name, now, now, request)
+        return Kept(Delivery(message), self._news.name_of(sender), to.name, now, now, request)
 
     def _admit(self, kept: Kept) -> list[Effect]:
         message = kept.message
         self._living[message.id] = kept
         effects = self.broker.send(message, self._hub.now)
-        self._tell_conversation(message.sender, "out", message.recipient, message.text, message.id, message.re)
+        self._news.said(message.sender, "out", message.recipient, message.text, message.id, message.re)
         return effects
 
     # -- what recipients and senders say --
@@ -201,8 +201,8 @@ class Messages:
         elif effects:
             # Printed by the command that waits, or on the page.
             self.loops.taken(message.sender, self.loops.hops(by, self._hub.now), self._hub.now)
-            self._tell_conversation(by, "out", message.sender, text, message_id, message_id)
-            self._tell_conversation(message.sender, "in", by, text, message_id, message_id)
+            self._news.said(by, "out", message.sender, text, message_id, message_id)
+            self._news.said(message.sender, "in", by, text, message_id, message_id)
         await self._perform([*effects, *self._unsaved(message_id)])
         return answer.message.id if answer else ""
 
@@ -272,10 +272,6 @@ class Messages:
 
     # -- views --
 
-    def name_of(self, side: str) -> str:
-        session = self._hub.agents.alive(side)
-        return session.name if session else side
-
     def unread(self, session_id: str) -> list[Kept]:
         """What the session has not acknowledged yet, in order."""
         return [kept for kept in self._living.values() if kept.message.recipient == session_id and kept.delivery.is_living]
@@ -294,11 +290,11 @@ class Messages:
         if not keep(self._hub.journal, kept, time.time()):
             return
         if before.state in (MessageState.QUEUED, MessageState.INJECTING) and not before.tries:
-            self._tell_arrival(delivery)
+            self._news.arrived(delivery)
         if delivery.is_taken and not before.is_taken:
             self.loops.taken(message.recipient, message.hops, self._hub.now)
         if delivery.owed and not before.owed:
-            self._tell_end(kept)
+            self._news.ended(kept)
         self.reading.message_changed(kept)
         view = kept.view()
         self._hub.journal.then(lambda: self._settled(kept, delivery, view), lambda error: self._not_saved(kept, is_new))
@@ -329,42 +325,6 @@ class Messages:
         if not kept.is_saved:
             self._changed(Changed(kept.delivery))
             self._hub.perform([])
-
-    def _tell_arrival(self, delivery: Delivery) -> None:
-        """Once it was typed, or read without that, it belongs into its recipient's conversation."""
-        message = delivery.message
-        if delivery.tries or delivery.state in (MessageState.ACKNOWLEDGED, MessageState.RESPONDED):
-            self._tell_conversation(message.recipient, "in", message.sender, message.text, message.id, message.re)
-
-    def _tell_conversation(self, session_id: str, direction: str, peer: str, text: str, message_id: str, re: str) -> None:
-        if session_id != USER:
-            self._hub.journal.event(
-                "agent_message", session_id, msg_id=message_id, direction=direction, peer=peer,
-                peer_name=self.name_of(peer), text=text, re=re,
-            )  # fmt: skip
-
-    def _tell_end(self, kept: Kept) -> None:
-        if not self._ended:
-            asyncio.get_running_loop().call_soon(self._tell_ends)
-        self._ended.append(kept)
-
-    def _tell_ends(self) -> None:
-        """One notice for all that failed in one moment between the same two."""
-        ended, self._ended = self._ended, []
-        together: dict[tuple[str, str, str], list[Kept]] = {}
-        for kept in [kept for kept in ended if kept.delivery.state in (MessageState.FAILED, MessageState.UNDELIVERABLE)]:
-            together.setdefault((kept.message.sender, kept.message.recipient, kept.delivery.reason), []).append(kept)
-        for (sender, _, reason), some in together.items():
-            whose = "of yours" if sender == USER else f"from {some[0].sender_name.capitalize()}"
-            number = "A message" if len(some) == 1 else f"{len(some)} messages"
-            self._hub.notice(
-                None if sender == USER else sender, "warn",
-                f"{number} {whose} to {some[0].recipient_name.capitalize()} did not arrive. {reason}",
-                f"See `clawmux trace {some[-1].message.id}`.",
-            )  # fmt: skip
-        # With a page open that was the user's telling; else, like an agent, they are told by their next `clawmux status`.
-        if len(self._hub.pages):
-            self.told(kept.delivery for kept in ended if kept.message.sender == USER)
 
     # -- durability --
 

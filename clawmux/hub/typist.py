@@ -6,6 +6,7 @@ Knows how to type; what is typed and when is decided elsewhere.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from clawmux.adapters import headers
 from clawmux.adapters.injection import Found
@@ -69,6 +70,10 @@ class Typist:
             return False
         found = await self._tmux.look_for(session.pane_id, [message_id], runtime.input)
         return found[message_id] is Found.SENT
+
+    def has_left(self, session_id: str, lines: Iterable[str]) -> None:
+        """These may stand in its input box, typed and not sent by a hub that has ended."""
+        self._tmux.has_left(self._agents.get(session_id).pane_id, lines)
 
     def decides(self, session_id: str) -> bool:
         """Whether its program has an interface by which its permission questions can be answered."""
