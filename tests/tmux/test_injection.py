@@ -137,6 +137,16 @@ async def test_our_own_half_typed_message_is_cleared_when_another_batch_is_due(t
     assert {entry for entry in lossy.all("stash") if entry} == set()
 
 
+async def test_a_half_typed_batch_of_which_a_message_was_settled_since_is_cleared(tmux: Tmux, tmp_path: Path) -> None:
+    lossy = await start(tmux, tmp_path)
+    gone = headers.line("msg-0", "ann", "lossy", "settled meanwhile")
+    await Pasting(tmux, lossy.pane_id, RULES).paste(headers.batch([gone, LINE, gone.replace("msg-0", "msg-3")]), "-p", "-r")
+    await shows_draft(tmux, lossy, "msg-3")
+    async with Tmux(tmux._socket) as restarted:
+        assert await restarted.inject(lossy.pane_id, headers.batch([LINE, HELLO]), RULES) == {ID, "msg-2"}
+    assert lossy.all("received") == [headers.batch([LINE, HELLO])]
+
+
 async def test_a_message_of_which_a_piece_was_lost_is_typed_anew(tmux: Tmux, tmp_path: Path) -> None:
     lossy = await start(tmux, tmp_path)
     pieces = chunks(LONG + " ", RULES)
