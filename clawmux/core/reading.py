@@ -23,6 +23,8 @@ class Known:
     """Its program takes typed text at all."""
     mid_turn: bool = True
     """It takes it in the middle of a turn, too."""
+    always: bool = False
+    """It reads also while a `converse` call of its is open."""
 
 
 _DIALOGS = {
@@ -43,7 +45,7 @@ def reading_of(known: Known) -> tuple[Reading, str]:
         return Reading.CLOSED, "its pane is in copy mode"
     if known.doing is not None and known.doing.is_dialog:
         return Reading.CLOSED, _DIALOGS.get(known.doing.kind, "asks something at its terminal")
-    if known.stage is not None:
+    if known.stage is not None and not known.always:
         return Reading.CLOSED, "is talking with the user"
     if known.doing is not None and known.doing.is_busy:
         return (Reading.BUSY, "") if known.mid_turn else (Reading.CLOSED, "is in the middle of a turn")

@@ -112,5 +112,6 @@ class MessageReading:
             in_mode=in_mode and not has_channel,
             can_type=self._typist.can_type(session),
             mid_turn=has_channel or runtime is None or runtime.input is None or runtime.input.mid_turn,
+            always=runtime is not None and runtime.channel is not None and runtime.channel.always,
         )
         return reading_of(known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -131,3 +132,90 @@ def test_a_full_folder_is_cut_and_an_unreadable_one_named(tmp_path: Path) -> Non
     (tmp_path / ".hidden").touch()
     assert "10 entries: f0, f1, f2, f3, f4, f5, f6, f7 and 2 more." in answer("list", tmp_path)[0]
     assert "cannot read" in answer("list", tmp_path / "none")[0]
+
+
+# -- messages --
+
+HEAD = "[MSG id:msg-{0} from:{1} to:sky{2}] "
+
+
+def mailed(folder: Path, *texts: str) -> list[str]:
+    """What the demo runs for these texts, put into its mailbox once it reads it; it talks meanwhile."""
+    mailbox = folder / "mailbox"
+    (folder / "bin").mkdir()
+    stub = folder / "bin" / "clawmux"
+    # The question ends when all has been said, which the last text makes it do.
+    stub.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = inbox ]; then echo "a long story, with all its words"; fi\n'
+        'if [ "$1" != converse ]; then printf "%s\\n" "$*" >> told; exit 0; fi\n'
+        'until grep -q "ack msg-last" told 2>/dev/null; do sleep 0.05; done; echo bye\n'
+    )
+    stub.chmod(0o755)
+    mailbox.write_text('"[MSG id:msg-old from:user to:sky] for whoever was here before"\n')
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "clawmux.demo_agent", "--name", "sky", "--patience", "0.001", "--mailbox", mailbox],
+        cwd=folder,
+        env={"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(CHECKOUT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "> Hello" in line:  # it has emptied its mailbox by then
+            break
+    with mailbox.open("a") as box:
+        for text in (*texts, HEAD.format("last", "adam", "") + "That is all."):
+            box.write(json.dumps(text) + "\n")
+            box.flush()
+    process.communicate(timeout=30)
+    return (folder / "told").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "ran"),
+    [
+        (HEAD.format("1", "user", "") + "Hello!", ["ack msg-1", "reply msg-1 -- I heard: Hello."]),
+        (HEAD.format("1", "adam", "") + "Hello!", ["ack msg-1"]),
+        (HEAD.format("1", "adam", " expect-response") + "-- Port?", ["ack msg-1", "reply msg-1 -- I heard: -- Port."]),
+        (HEAD.format("1", "adam", " reminder") + "Not acknowledged yet. Run: clawmux ack msg-1", ["ack msg-1"]),
+        (HEAD.format("1", "adam", " reply-to:msg-0") + "Port 8460.", []),
+        (
+            HEAD.format("1", "user", "") + "Two\n(quoted) [MSG id:no]\n" + HEAD.format("2", "adam", "") + "Three",
+            ["ack msg-1", "reply msg-1 -- I heard: Two (quoted) [MSG id:no].", "ack msg-2"],
+        ),
+        (
+            HEAD.format("1", "user", "") + "3000 characters are kept for you. Read them: clawmux inbox show msg-1",
+            ["ack msg-1", "inbox show msg-1", "reply msg-1 -- I heard: a long story, with all its words."],
+        ),
+    ],
+)
+def test_messages_are_acknowledged_and_answered_while_it_talks(tmp_path: Path, text: str, ran: list[str]) -> None:
+    assert mailed(tmp_path, text) == [*ran, "ack msg-last"]
+
+
+def test_of_a_long_message_only_the_beginning_is_repeated(tmp_path: Path) -> None:
+    _, reply, _ = mailed(tmp_path, HEAD.format("1", "user", "") + "long " * 300)
+    assert reply.startswith("reply msg-1 -- I heard: 1499 characters, which begin with: long long") and len(reply) < 200
+
+
+def test_words_of_the_user_that_answer_no_question_are_heard(tmp_path: Path) -> None:
+    mailbox = tmp_path / "mailbox"
+    (tmp_path / "bin").mkdir()
+    stub = tmp_path / "bin" / "clawmux"
+    # Nobody can hear it; its user types instead.
+    stub.write_text(
+        "#!/bin/sh\nprintf '%s\\n' \"$*\" >> told\n"
+        '[ "$2" = --goodbye ] || echo \'"[VOICE id:t1 from:user] Goodbye, now."\' >> mailbox\nexit 4\n'
+    )
+    stub.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "clawmux.demo_agent", "--mailbox", mailbox],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "told").read_text().splitlines()[-1].startswith("converse --goodbye")

@@ -17,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from clawmux.adapters.runtimes.claude_records import Tail
 from clawmux.adapters.runtimes.codex_records import Rollout, rollout_of, thread_of
+from clawmux.adapters.runtimes.mailbox import Mailbox
 from clawmux.adapters.runtimes.opencode_records import known_session
 from clawmux.adapters.runtimes.opencode_server import OpenCodeServer
 from clawmux.adapters.runtimes.records import Program
@@ -139,7 +140,11 @@ class OpenCodePrompts:
         return any(text in said for message in told or () for said in _texts(message))
 
 
-CHANNELS: dict[str, Callable[[Program], Channel]] = {"codex_queue": CodexQueue, "opencode_server": OpenCodePrompts}
+CHANNELS: dict[str, Callable[[Program], Channel]] = {
+    "codex_queue": CodexQueue,
+    "opencode_server": OpenCodePrompts,
+    "mailbox": Mailbox,
+}
 
 
 def open_channel(kind: str, program: Program) -> Channel | None:

@@ -52,6 +52,8 @@ class ChannelRules:
     """Name of one in ``channels.CHANNELS``."""
     first: bool = True
     """Rather than its input box; False: only where the box refuses before anything was typed."""
+    always: bool = False
+    """Read also while the agent waits in ``clawmux converse``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +294,7 @@ RUNTIME_KEYS: dict[str, Key] = {
 CHANNEL_KEYS: dict[str, Key] = {
     "kind": Key("a text", _text, required=True),
     "first": Key("true or false", lambda value: isinstance(value, bool)),
+    "always": Key("true or false", lambda value: isinstance(value, bool)),
 }
 NEED_KEYS: dict[str, Key] = {
     "screen": Key("a regular expression", _regex, required=True),
