@@ -107,4 +107,5 @@ async def test_who_never_acknowledges_is_reminded_and_the_sender_is_told_once(st
         assert sum(f"id:{message_id} " in text and "Are you there?" in text for text in told) == 1, "typed once"
         assert sum(f"id:{message_id} " in text and " reminder]" in text for text in told) == 3
         first, second = await hub.run(ids["sky"], "status"), await hub.run(ids["sky"], "status")
-        assert message_id in first.out and message_id not in second.out
+        notice = "to cain did not arrive"
+        assert message_id in first.out and notice in first.out and notice not in second.out
