@@ -17,8 +17,8 @@ from clawmux.wire.words import Activity, Kind, Source, Stage
 
 # What is looked at, the surer first: what a program writes about itself, then what it draws.
 LEVELS = (Source.RECORD, Source.SCREEN)
-# A change after the hook counts when it was seen in two looks half a second apart; one could be in the middle of a redraw.
-CHANGED_SECONDS = 0.4
+# A change after the hook counts when it was seen in two looks; one could be in the middle of a redraw.
+CHANGED_SECONDS = 0.25
 # What has not changed since before the hook may only be late: programs write and draw later than they tell.
 UNCHANGED_SECONDS = 1.2
 # While a hook waits for the answer to its question, only a dialog that takes very long to be drawn looks like none.

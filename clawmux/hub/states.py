@@ -1,7 +1,7 @@
 """What every agent does: collects what its hooks, its records and its screen tell, and lets ``core.state`` weigh it.
 
-Looks at all living agents twice a second: a screen is fetched only when something was written to it, all of them in one command;
-records are read in one thread, one agent after the other. Decides nothing itself.
+Looks at all living agents three times a second: a screen is fetched only when something was written to it, all of them in one
+command; records are read in one thread, one agent after the other. Decides nothing itself.
 """
 
 from __future__ import annotations
@@ -30,8 +30,11 @@ from clawmux.wire.words import Activity, Kind, SessionState, Source, Stage
 
 log = logging.getLogger(__name__)
 
-# Two looks that agree are needed against a hook, and a change is to be known within 2 s.
-LOOK_SECONDS = 0.5
+# Two looks that agree are needed against a hook, and a change is to be known within 2 s, also by a machine that is busy.
+LOOK_SECONDS = 0.3
+# With so many agents that a look takes long, looks are rarer: they may take a sixth of the time.
+REST_PER_LOOK = 5.0
+MOST_LOOK_SECONDS = 1.0
 # tmux tells the second of a pane's last output: in the one that has just passed there may have been more after our look.
 OUTPUT_SECONDS = 1.5
 
@@ -183,8 +186,10 @@ class States:
 
     async def watch(self) -> None:
         """Look at all of them, for ever."""
+        took = 0.0
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(max(LOOK_SECONDS, min(REST_PER_LOOK * took, MOST_LOOK_SECONDS)))
+            began = self._hub.now
             try:
                 await self.look()
             except ClawMuxError as error:
@@ -192,6 +197,7 @@ class States:
             except Exception:
                 # Whatever it was, the next look is for all the others.
                 log.exception("looking at the agents failed")
+            took = self._hub.now - began
 
     async def look(self) -> None:
         """One look at every agent's records and, where something was written, at its screen."""
