@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from clawmux.wire.signs import Sign
 from clawmux.wire.words import Activity, Kind, Source, Stage
 
-# What is looked at, the surer first: what a program writes about itself, then what it draws.
-LEVELS = (Source.RECORD, Source.SCREEN)
+# What is looked at, the surer first: what the kernel says, what a program writes about itself, then what it draws.
+LEVELS = (Source.PROCESS, Source.RECORD, Source.SCREEN)
 # A change after the hook counts when it was seen in two looks; one could be in the middle of a redraw.
 CHANGED_SECONDS = 0.25
 # What has not changed since before the hook may only be late: programs write and draw later than they tell.

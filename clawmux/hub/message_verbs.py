@@ -21,6 +21,7 @@ DEFAULT_SECONDS: dict[Wait, float] = {"ack": 30.0, "response": 120.0}
 # A runtime that ends long commands must not end this one before it has printed the ids.
 BEFORE_LIMIT_SECONDS = 5.0
 RECENT_MESSAGES = 10
+INBOX_NOTE = "Read one whole: clawmux inbox show ID. Then: clawmux ack ID, or clawmux reply ID TEXT\n"
 
 _CODES = {
     MessageState.FAILED: "message_failed",
@@ -139,7 +140,9 @@ async def inbox(door: Door, said: cli.Inbox) -> Said:
     waiting = [kept.view() for kept in door.runtime.messages.unread(door.session_id)]
     if said.json:
         return Said(json_line("inbox", {"result": {"messages": waiting}}) + "\n")
-    return Said("".join(f"{in_words.message_line(view)}\n" for view in waiting) or "nothing waits for you\n")
+    if not waiting:
+        return Said("nothing waits for you\n")
+    return Said("".join(f"{in_words.message_line(view)}\n" for view in waiting), note=INBOX_NOTE)
 
 
 async def status(door: Door, said: cli.Status) -> Said:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from clawmux.adapters.runtimes import running
 from clawmux.adapters.runtimes.hooks import Hooks
 from clawmux.adapters.runtimes.manifest import Runtime as Manifest
 from clawmux.adapters.runtimes.records import Records, open_records
@@ -172,6 +173,8 @@ class States:
             if watched is None or pane.dead or pane.pane_id != watched.pane_id:
                 continue  # ended, or another pane of the same name that nobody has adopted yet
             watched.last_output = pane.last_output
+            if watched.manifest is not None and watched.manifest.foreground:
+                self._take(watched, [_foreground(pane)])
             changed = was_silent and watched.state.silent("", self._hub.now)
             moved, watched.in_mode = pane.in_mode != watched.in_mode, pane.in_mode
             self._after(watched, changed, moved)
@@ -302,6 +305,13 @@ class States:
         if manifest is None or not manifest.records or not session.pid:
             return None
         return open_records(manifest.records, program_of(session, self._paths))
+
+
+def _foreground(pane: Pane) -> Sign:
+    """What a shell does."""
+    if running.is_in_front(pane.pid, pane.command):
+        return Sign(Source.PROCESS, Activity.IDLE)
+    return Sign(Source.PROCESS, Activity.TOOL, detail=pane.command)
 
 
 def _look_all(records: list[Records]) -> list[list[Observation]]:

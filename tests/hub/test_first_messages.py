@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,3 +60,36 @@ async def test_two_demos_do_not_keep_each_other_going(hub: LiveHub) -> None:
     asked = await hub.run(adam, "send", "--to", "sky", "--wait-response", "Hello?")
     assert (told.code, asked.code, asked.out.splitlines()[1:]) == (0, 0, ["I heard: Hello."])
     assert len((await hub.call("GET", "/api/messages"))["messages"]) == 2
+
+
+async def press(hub: LiveHub, session_id: str, *keys: str) -> None:
+    where = ["-t", f"=clawmux-{session_id}:"]
+    process = await asyncio.create_subprocess_exec("tmux", "-S", str(hub.paths.tmux_socket), "send-keys", *where, *keys)
+    assert await process.wait() == 0
+
+
+async def test_a_shell_rests_at_its_prompt_and_shows_what_it_runs(hub: LiveHub) -> None:
+    sky = await spawn(hub, "shell")
+    await comes_to_do(hub, sky, "idle")
+    await press(hub, sky, "sleep 600", "Enter")
+    await comes_to_do(hub, sky, "tool", "sleep")
+    shown = await hub.run(OWNER, "status", "sky")
+    assert "running sleep" in shown.out and "known from: process" in shown.out
+    stopped = await hub.run(OWNER, "interrupt", "sky")
+    assert (stopped.code, stopped.out) == (0, "sky is idle\n")
+    # A script of the same shell is no prompt.
+    (hub.home / "script").write_text("while true; do read -t 600 line; done < fifo\n")
+    await press(hub, sky, f"cd {hub.home}; mkfifo fifo; $SHELL script", "Enter")
+    await comes_to_do(hub, sky, "tool", Path(os.environ.get("SHELL") or "/bin/sh").name)
+
+
+async def test_a_message_to_a_shell_waits_in_its_inbox_and_the_sender_hears_so(hub: LiveHub) -> None:
+    sky = await spawn(hub, "shell")
+    told = await hub.run(OWNER, "send", "--to", "sky", "Are you there?")
+    assert told.code == 0 and "`clawmux inbox` there shows it" in told.err
+    message_id = told.out.strip()
+    waiting = await hub.run(sky, "inbox")
+    assert message_id in waiting.out and "clawmux reply ID" in waiting.err
+    assert (await hub.run(sky, "reply", message_id, "Yes.")).code == 0
+    assert (await hub.run(sky, "inbox")).out == "nothing waits for you\n"
+    assert "Are you there? -> Yes." in (await hub.run(OWNER, "messages")).out

@@ -58,6 +58,21 @@ def started(pid: int) -> float:
     return 0.0
 
 
+def is_in_front(pid: int, command: str) -> bool:
+    """Whether this shell itself reads its terminal now, and no command of its; ``command``: the one that tmux names.
+
+    Without /proc a script that the same shell runs looks like the shell's own prompt."""
+    import psutil
+
+    with contextlib.suppress(OSError, IndexError):
+        # proc_pid_stat(5): after the name, which may hold anything, come state, ppid, pgrp, session, tty_nr and tpgid.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[5] == fields[2]
+    with contextlib.suppress(psutil.Error, OSError):
+        return bool(psutil.Process(pid).name() == command.removeprefix("-"))
+    return True
+
+
 def program_file(pid: int, name: str) -> str:
     """The file of the program ``name`` that runs there; the name itself when that cannot be seen."""
     import psutil
