@@ -233,6 +233,10 @@ def _connect() -> _socket.socket:
         connection.close()
         where = path.decode("utf-8", "replace")
         if isinstance(error, PermissionError):
+            if error.errno == 1:  # EPERM: no file's mode refuses with that
+                raise Failed(
+                    3, f"a sandbox keeps this command from the hub's socket {where}.", "Run it outside of the sandbox."
+                ) from None
             raise Failed(
                 3, f"the hub's socket {where} belongs to another user.", "Run this as the user who started the hub."
             ) from None

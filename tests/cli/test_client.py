@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -601,3 +603,25 @@ def in_process(socket_file: Path) -> Iterator[None]:
     del posix.environ[b"CLAWMUX_SOCKET"]
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+class Forbidden:
+    """The socket module in a sandbox; a socket of another user fails with EACCES."""
+
+    AF_UNIX, SOCK_STREAM = socket.AF_UNIX, socket.SOCK_STREAM
+
+    class socket:
+        def __init__(self, *kind: int) -> None:
+            pass
+
+        def connect(self, path: bytes) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        def close(self) -> None:
+            pass
+
+
+def test_a_sandbox_is_named(in_process: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("clawmux.cli.client._socket", Forbidden)
+    assert client.main([b"status"]) == 3
+    assert "a sandbox keeps this command from the hub's socket" in capsys.readouterr().err
