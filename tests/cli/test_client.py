@@ -621,7 +621,7 @@ class Forbidden:
             pass
 
 
-def test_a_sandbox_is_named(in_process: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sandbox_is_named(in_process: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("clawmux.cli.client._socket", Forbidden)
     assert client.main([b"status"]) == 3
-    assert "a sandbox keeps this command from the hub's socket" in capsys.readouterr().err
+    assert "a sandbox keeps this command from the hub's socket" in capfd.readouterr().err
