@@ -210,7 +210,7 @@ def _print(table: list[str]) -> None:
 async def test_a_message_that_races_with_a_permission_dialog_answers_none(stage: Stage, cache: Path, version: str) -> None:
     """The dialog opens some time before or after the message begins to be typed. Escape is pressed for the user then."""
     async with claude(stage, cache, version, skip_permissions=False) as scene:
-        held = [await _race(scene, number, -0.6 + 1.2 * number / max(1, RACES - 1)) for number in range(RACES)]
+        held = [await _race(scene, number, -1.1 + 1.6 * number / max(1, RACES - 1)) for number in range(RACES)]
         await scene.idle()
         missing, _ = _compared(scene)
         raced = f"{RACES} messages raced with a permission dialog; it came first {sum(held)} times; {len(missing)} lost"
