@@ -34,7 +34,7 @@ IS_LONG = os.environ.get("CLAWMUX_TEST_LONG") == "1"
 KILLS = 200 if IS_LONG else 10
 SEED = int(os.environ.get("CLAWMUX_TEST_SEED", "11"))
 # A message that nobody knows to have been typed is tried again after a minute.
-SETTLED_SECONDS = 300.0 if IS_LONG else 150.0
+SETTLED_SECONDS = 900.0 if IS_LONG else 150.0
 NAMES = ("north", "east", "south", "west")
 MANIFEST = """
 title = "Talker"

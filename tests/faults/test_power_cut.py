@@ -215,7 +215,7 @@ async def the_next_hub_has_them(home: Path, printed: dict[str, str]) -> None:
         assert {i: view["text"] for i, view in views.items()} == printed
         assert {view["state"] for view in views.values()} <= {"acknowledged", "undeliverable"}
     finally:
-        await hub.stop()
+        await end(hub)
 
 
 async def test_this_disk_loses_what_is_not_synced(disk: Disk, folder: Path) -> None:

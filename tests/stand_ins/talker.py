@@ -30,8 +30,8 @@ from tests.stand_ins.messenger import PASTE_BEGINS, PASTE_ENDS
 HEADER = re.compile(r"^\[MSG id:(\S+) from:\S+ to:\S+([^\]]*)\] ")
 HUB_NOT_RUNNING = 3
 PAUSE_SECONDS = 0.2
-BETWEEN_MESSAGES = (0.3, 1.2)
-BEFORE_AN_ANSWER = (0.0, 1.5)
+BETWEEN_MESSAGES = (0.5, 3.0)
+BEFORE_AN_ANSWER = (0.0, 0.8)
 WAITS: tuple[tuple[str, ...], ...] = (
     (),
     (),
