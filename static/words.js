@@ -80,9 +80,15 @@ export function isBlocked(session) {
   return session.state !== "dead" && (Boolean(session.needs_you) || session.doing?.activity === "needs_you");
 }
 
+/** The hub's reason, as a sentence of its own. @param {string} text */
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** What an agent asks in its own terminal, where no button answers it. @param {any} session */
 export function terminalQuestion({ doing, permission }) {
-  if (doing?.activity !== "needs_you" || permission) return "";
+  // What it asks by clawmux itself is answered here.
+  if (doing?.activity !== "needs_you" || doing.source === "command" || permission) return "";
   return doing.detail || KINDS.needs_you[doing.kind] || ACTIVITIES.needs_you[0];
 }
 

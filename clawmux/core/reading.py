@@ -38,7 +38,7 @@ _DIALOGS = {
 def reading_of(known: Known) -> tuple[Reading, str]:
     """With the reason, for people, why it does not read now."""
     if not known.can_type:
-        return Reading.CLOSED, "nothing is typed into its program; `clawmux inbox` there shows it"
+        return Reading.CLOSED, "nothing is typed into its program; clawmux inbox shows it there"
     if known.state is SessionState.STARTING:
         return Reading.CLOSED, "is starting"
     if known.in_mode:

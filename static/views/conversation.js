@@ -4,7 +4,7 @@ import { openSettings } from "../route.js";
 import * as store from "../store.js";
 import { interrupt, loadHistory, replay, sendAgain, showMessages, toggleMessages } from "../talk.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef } from "../vendor/ui.js";
-import { clock, evidence, folderName, isWorking, messageTag, nameOf, sideName, stateOf } from "../words.js";
+import { clock, evidence, folderName, isWorking, messageTag, nameOf, sentence, sideName, stateOf } from "../words.js";
 import { askToClose, waitingWords } from "./agents.js";
 import { Doing, Icon } from "./parts.js";
 
@@ -183,7 +183,7 @@ function Outgoing({ sent }) {
   return html`<div class="msg user pending" data-state=${sent.state}>
     ${sent.text}
     <span class="sendstate">
-      ${refused ? html`Not delivered. ${sent.reason} <button class="link" onClick=${() => sendAgain(sent)}>Try again</button>` : "Sending…"}
+      ${refused ? html`Not delivered. ${sentence(sent.reason)} <button class="link" onClick=${() => sendAgain(sent)}>Try again</button>` : "Sending…"}
     </span>
   </div>`;
 }

@@ -202,7 +202,7 @@ async def test_a_turn_without_words_is_explained(hub: PageHub, open_page: OpenPa
 
 async def test_refused_words_can_be_sent_again(hub: PageHub, open_page: OpenPage) -> None:
     page = await open_page()
-    hub.refuses_text = "The agent is busy."
+    hub.refuses_text = "the agent is busy."
     await page.get_by_label("Message to Sky").fill("Hello")
     await page.keyboard.press("Enter")
     await page.get_by_text("Not delivered. The agent is busy.").wait_for()

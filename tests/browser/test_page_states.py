@@ -201,6 +201,27 @@ async def test_another_agents_question_leads_to_its_card(hub: PageHub, open_page
     assert hub.all("mic_open") == [], "a decision is no talk"
 
 
+async def test_a_question_that_waits_is_answered_here_and_not_in_the_terminal(hub: PageHub, open_page: OpenPage) -> None:
+    hub.sessions.append(session("af_nova"))
+    page = await open_page()
+    asked = {"id": "q1", "text": "Shall I commit?", "stage": "waiting"}
+    await hub.status("af_nova", doing=doing("needs_you", "question", source="command"), question=asked, needs_you=True)
+    banner = page.locator("[data-banner=asks]")
+    await expect(banner).to_contain_text("Nova asks: Shall I commit?")
+    await expect(banner.get_by_role("button", name="Answer")).to_be_visible()
+    await page.locator('[data-session="af_nova"]').click()
+    await expect(page.locator(".head h1")).to_have_text("Nova")
+    assert await page.locator("[data-card=terminal]").count() == 0
+
+
+async def test_on_a_phone_the_name_comes_before_the_words_of_its_state(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await ask(hub)
+    await expect(page.locator(".head .pill")).to_contain_text("permission")
+    assert await page.locator(".head h1").evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
 async def test_a_question_is_told_to_a_screen_reader(hub: PageHub, open_page: OpenPage) -> None:
     page = await open_page()
     await ask(hub)

@@ -86,7 +86,7 @@ async def test_a_shell_rests_at_its_prompt_and_shows_what_it_runs(hub: LiveHub) 
 async def test_a_message_to_a_shell_waits_in_its_inbox_and_the_sender_hears_so(hub: LiveHub) -> None:
     sky = await spawn(hub, "shell")
     told = await hub.run(OWNER, "send", "--to", "sky", "Are you there?")
-    assert told.code == 0 and "`clawmux inbox` there shows it" in told.err
+    assert told.code == 0 and "clawmux inbox shows it there" in told.err
     message_id = told.out.strip()
     waiting = await hub.run(sky, "inbox")
     assert message_id in waiting.out and "clawmux reply ID" in waiting.err

@@ -259,7 +259,7 @@ async def test_a_sender_is_told_what_keeps_the_message(hub: LiveHub) -> None:
     told = await hub.run(OWNER, "send", "--to", "adam,sky", "Hello?")
     first, _ = told.out.splitlines()
     assert told.code == 0 and told.err.splitlines() == [
-        f"clawmux: {first} to adam waits to be typed (nothing is typed into its program; `clawmux inbox` there shows it)."
+        f"clawmux: {first} to adam waits to be typed (nothing is typed into its program; clawmux inbox shows it there)."
     ]
     waited = await hub.run(sky, "send", "--to", "adam", "--wait-ack", "--timeout", "1", "Hello?")
     assert waited.code == code("timeout") and "adam waits to be typed (nothing is typed" in waited.err
