@@ -19,6 +19,8 @@ from clawmux.wire.words import Activity, Kind, Source, Stage
 LEVELS = (Source.PROCESS, Source.RECORD, Source.SCREEN)
 # A change after the hook counts when it was seen in two looks; one could be in the middle of a redraw.
 CHANGED_SECONDS = 0.25
+# Claude Code calls it a dialog for half a second after some turns; those that last, hooks mostly tell of by themselves.
+CHANGED_TO_DIALOG_SECONDS = 0.9
 # What has not changed since before the hook may only be late: programs write and draw later than they tell.
 UNCHANGED_SECONDS = 1.2
 # While a hook waits for the answer to its question, only a dialog that takes very long to be drawn looks like none.
@@ -237,7 +239,7 @@ def _sort(activity: Activity, kind: Kind) -> str:
 def _held(looked: _Evidence, told: _Evidence) -> bool:
     """Whether what is looked at has been seen so for long enough after the other was told."""
     if looked.since > told.since:
-        return looked.seen - looked.since >= CHANGED_SECONDS
+        return looked.seen - looked.since >= (CHANGED_TO_DIALOG_SECONDS if looked.sort == "asks" else CHANGED_SECONDS)
     return looked.seen - told.since >= (UNCHANGED_QUESTION_SECONDS if told.sign.request else UNCHANGED_SECONDS)
 
 

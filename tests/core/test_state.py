@@ -127,6 +127,21 @@ def test_records_that_come_very_late_do_not_make_it_flicker_while_the_screen_agr
     assert agent.shown == [IDLE, THINKING]
 
 
+def test_a_dialog_that_is_gone_at_once_is_not_shown_and_one_that_lasts_is() -> None:
+    agent = Watched()
+    agent.hook(sign(HOOK, IDLE))
+    agent.look(sign(RECORD, IDLE))
+    agent.wait(3)
+    agent.look(sign(RECORD, NEEDS_YOU, Kind.QUESTION, "dialog open"))
+    agent.wait(0.5)
+    agent.look(sign(RECORD, IDLE))
+    agent.wait(3)
+    assert agent.shown == [IDLE]
+    agent.look(sign(RECORD, NEEDS_YOU, Kind.QUESTION, "dialog open"))
+    agent.wait(1.5)
+    assert (agent.activity, agent.state.doing.kind) == (NEEDS_YOU, Kind.QUESTION)
+
+
 def test_a_screen_does_not_contradict_what_the_program_writes() -> None:
     agent = Watched()
     agent.look(sign(RECORD, THINKING), sign(SCREEN, IDLE))
