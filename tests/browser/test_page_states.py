@@ -217,6 +217,7 @@ async def test_a_question_that_waits_is_answered_here_and_not_in_the_terminal(hu
 async def test_on_a_phone_the_name_comes_before_the_words_of_its_state(hub: PageHub, open_page: OpenPage) -> None:
     page = await open_page()
     await page.set_viewport_size({"width": 390, "height": 844})
+    await hub.status("af_sky", name="mara")
     await ask(hub)
     await expect(page.locator(".head .pill")).to_contain_text("permission")
     assert await page.locator(".head h1").evaluate("e => e.scrollWidth <= e.clientWidth")
