@@ -145,7 +145,10 @@ def _persist(words: list[bytes], request_id: bytes, seconds: float | None) -> tu
         if not give_up or now - started > ALIVE_SECONDS:
             give_up, pause = now + RETRY_SECONDS, 0.1
         if now + pause > give_up:
-            raise Failed(3, f"the hub went away and did not come back for {RETRY_SECONDS:.0f} s.", _START)
+            said = (
+                "" if words[0] == b"converse" else "; it may have your words: look at `clawmux messages` before you repeat them"
+            )
+            raise Failed(3, f"the hub went away and did not come back for {RETRY_SECONDS:.0f} s.", _START + said)
         time.sleep(pause)
         pause = min(pause * 2, 1.0)
 

@@ -205,7 +205,10 @@ def test_killed_hub_is_asked_again_when_it_is_back(socket_file: Path) -> None:
     assert (waiting.returncode, out, err) == (0, b"yes\n", b"")
 
 
-def test_hub_that_stays_away_is_given_up(socket_file: Path, in_process: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("words", [[b"converse", b"Hi"], [b"send", b"--to", b"adam", b"Hi"]])
+def test_hub_that_stays_away_is_given_up(
+    socket_file: Path, in_process: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], words: list[bytes]
+) -> None:
     monkeypatch.setattr(client, "RETRY_SECONDS", 0.4)
     with CliHub(socket_file, lambda request: Silence()) as hub:
 
@@ -217,11 +220,12 @@ def test_hub_that_stays_away_is_given_up(socket_file: Path, in_process: None, mo
         ending = threading.Thread(target=end_it)
         ending.start()
         started = time.monotonic()
-        code = client.main([b"converse", b"Hi"])
+        code = client.main(words)
         took = time.monotonic() - started
         ending.join()
     assert code == ERRORS["hub_not_running"].exit_code
     assert 0.2 < took < 10
+    assert ("clawmux messages" in capfd.readouterr().err) == (words[0] == b"send"), "it may have been sent"
 
 
 @pytest.mark.parametrize(
