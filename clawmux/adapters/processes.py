@@ -37,6 +37,17 @@ def end_session(leader: int, leader_is_dead: bool = False, session_id: str | Non
     psutil.wait_procs([*alive, *late], timeout=TERM_SECONDS)
 
 
+def is_orphan(pid: int) -> bool:
+    """Whether the process lives and what has started it does not."""
+    import psutil
+
+    try:
+        parent = psutil.Process(pid).parent()
+        return parent is None or parent.pid == 1 or parent.name() == "systemd"
+    except psutil.Error:
+        return False
+
+
 def port_owner(port: int) -> str:
     """``pid 12 (node)``, as far as this system lets us see it; else empty."""
     import psutil

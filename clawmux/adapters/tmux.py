@@ -242,6 +242,7 @@ class Tmux:
         except Ended:
             return None
         self._client = client
+        await _end_stranded(client)
         return client
 
     def _ended(self) -> None:
@@ -313,6 +314,16 @@ class ServerGone(ClawMuxError):
 
     def __init__(self) -> None:
         super().__init__("not_found", "the tmux server of the agents is gone.", "Start an agent; it starts with it.")
+
+
+async def _end_stranded(client: ControlClient) -> None:
+    """A hub that was ended by force can leave its client behind: tmux 3.3a waits for ever for somebody to read its output."""
+    line = b" ".join(quote(word) for word in ("list-clients", "-t", f"={KEEPER}", "-F", "#{client_pid}"))
+    with contextlib.suppress(Refused, Ended, ClawMuxError):  # the next attach will do it
+        for pid in await client.request(line):
+            if processes.is_orphan(int(pid)):
+                with contextlib.suppress(OSError):
+                    os.kill(int(pid), signal.SIGKILL)
 
 
 def _session_name(session_id: str) -> str:

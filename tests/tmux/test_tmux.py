@@ -311,6 +311,19 @@ async def test_a_detached_client_comes_back_by_itself(tmux: Tmux, socket: Path, 
     assert not lost.is_set()
 
 
+async def test_the_client_of_a_hub_that_was_ended_by_force_is_not_left_behind(socket: Path) -> None:
+    async with Tmux(socket):
+        pass
+    # Its input never ends, and the shell that has started it is gone.
+    fifo = socket.with_name("fifo")
+    client = f"tmux -u -S {socket} -N -C attach-session -f no-output -t ={KEEPER}"
+    shell = await asyncio.create_subprocess_shell(f"mkfifo {fifo} && {client} <>{fifo} >/dev/null 2>&1 &")
+    await shell.wait()
+    await until(lambda: "control-mode" in run(socket, "list-clients", "-F", "#{client_flags}"))
+    async with Tmux(socket):
+        await until(lambda: len(run(socket, "list-clients").splitlines()) == 1)
+
+
 async def test_a_stopped_server_is_a_time_out_and_no_hang(socket: Path, tmp_path: Path) -> None:
     async with Tmux(socket) as tmux:
         pane = await tmux.spawn("sky", ["sleep", "1000"], tmp_path, {})
