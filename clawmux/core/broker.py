@@ -313,7 +313,7 @@ class Broker:
             late = [self._living[i] for i in lane.late(now)]
             for delivery in late:
                 if delivery.tries >= TRIES:
-                    reason = f"It was typed {TRIES} times and never acknowledged."
+                    reason = f"It was never acknowledged, in {TRIES} tries."
                     effects += self._give_up(delivery, MessageState.FAILED, reason)
             again = [d for d in late if d.tries < TRIES]
             batch = self._batch(lane, [d for d in again if not d.is_taken]) or sorted(again[:BATCH], key=lambda d: d.order)

@@ -48,7 +48,7 @@ ERRORS: dict[str, ErrorRow] = {
     "disk_full": ErrorRow(23, 507, "not enough room on the disk"),
     "timeout": ErrorRow(24, 504, "no answer within the time limit"),
     "unknown_recipient": ErrorRow(25, 404, "a message is to somebody who is not there; nothing was sent"),
-    "message_failed": ErrorRow(26, 504, "the message was typed four times and never acknowledged"),
+    "message_failed": ErrorRow(26, 504, "the message was never acknowledged, in four tries"),
     "undeliverable": ErrorRow(27, 410, "the recipient of a message has ended"),
 }
 
