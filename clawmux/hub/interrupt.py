@@ -5,12 +5,15 @@ from __future__ import annotations
 from clawmux.adapters.runtimes.manifest import Runtime as Manifest
 from clawmux.adapters.tmux import Tmux
 from clawmux.core.session import Session
+from clawmux.core.state import Doing
 from clawmux.hub.states import States
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.words import Activity, Kind
 
 # Records and screen are looked at twice a second, and two looks have to agree.
 CONFIRM_SECONDS = 5.0
+# Whatever still works after so long, by looks that came after the key, has not heard of it.
+AGAIN_SECONDS = 2.5
 
 
 async def interrupt(session: Session, manifest: Manifest | None, tmux: Tmux, states: States) -> bool:
@@ -27,8 +30,16 @@ async def interrupt(session: Session, manifest: Manifest | None, tmux: Tmux, sta
     if doing.activity is Activity.UNKNOWN or doing.kind in (Kind.TRUST, Kind.LOGIN):
         raise ClawMuxError("conflict", f"nobody can tell from here what {session.name} would stop; no key was pressed.", look)
     await tmux.press(session.pane_id, manifest.interrupt_key, manifest.interrupt_presses)
-    if not await states.until(session.id, lambda doing: doing.is_resting, CONFIRM_SECONDS):
+    if await states.until(session.id, _rests, AGAIN_SECONDS):
+        return True
+    if states.doing(session.id).is_busy:  # a program that draws just then may miss a key
+        await tmux.press(session.pane_id, manifest.interrupt_key, manifest.interrupt_presses)
+    if not await states.until(session.id, _rests, CONFIRM_SECONDS - AGAIN_SECONDS):
         if not states.knows(session.id):
             raise ClawMuxError("conflict", f"{session.name} has ended.", "`clawmux status --all` tells why.")
         raise ClawMuxError("timeout", f"{session.name} was interrupted, but does not rest after {CONFIRM_SECONDS:g} s.", look)
     return True
+
+
+def _rests(doing: Doing) -> bool:
+    return doing.is_resting

@@ -132,6 +132,16 @@ async def test_an_interrupt_is_confirmed(agent: Agent) -> None:
     assert (agent.folder / "keys").read_bytes() == b"\x1b", "an agent at rest gets no key"
 
 
+async def test_a_key_that_was_missed_is_pressed_once_more(agent: Agent) -> None:
+    await agent.show(screen="busy")
+    await agent.is_doing("thinking")
+    interrupting = asyncio.create_task(agent.hub.call("POST", f"/api/sessions/{agent.id}/interrupt"))
+    await until((agent.folder / "keys").exists)
+    await agent.show(after_escape="> ")
+    assert (await interrupting)["interrupted"] is True
+    assert (agent.folder / "keys").read_bytes() == b"\x1b\x1b"
+
+
 async def test_an_interrupt_that_stops_nothing_says_so(agent: Agent) -> None:
     await agent.show(screen="busy")
     await agent.is_doing("thinking")

@@ -20,6 +20,7 @@ import aiohttp
 
 from tests.live_hub import LiveHub
 from tests.runtimes.conftest import Stage
+from tests.waiting import until
 
 SHOWN_SECONDS = 2.0
 """Within so long after its cause every state must be shown."""
@@ -66,7 +67,7 @@ class Model:
     tool: str
     """The shell tool's name, as the hub shows it."""
     escapes: int = 1
-    """How often Escape is pressed to stop a turn."""
+    """How often Escape is pressed to stop a turn: 2 = again, when the screen says so."""
 
 
 @dataclass(slots=True)
@@ -119,9 +120,9 @@ class Live:
 
     async def escape(self) -> float:
         """Stop the turn as a person does."""
-        for _ in range(self.model.escapes - 1):
+        if self.model.escapes == 2:
             self.press("Escape")
-            await asyncio.sleep(0.3)
+            await until(lambda: "again to interrupt" in self.screen())
         return self.press("Escape")
 
     def keys(self, *words: str) -> None:
