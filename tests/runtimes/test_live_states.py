@@ -193,6 +193,7 @@ async def must_sign_in(live: Live) -> None:
 
 
 async def compacts(live: Live) -> None:
+    await answers_at_once(live)  # there is nothing to compact right after the last time
     async with live.playing("compacts", passing=["thinking"]):
         began = await live.prompt("/compact", live.model.say("<summary>All that was.</summary>", after_seconds=3))
         await live.expect("thinking", began, kind="compaction")
