@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -47,9 +48,17 @@ class Agent:
         self.folder = hub.paths.sessions / session_id
 
     async def show(self, **line: str) -> None:
-        await until((self.folder / "show").exists)
-        with (self.folder / "show").open("w") as pipe:
-            pipe.write(json.dumps(line) + "\n")
+        assert await until(lambda: self._tell(json.dumps(line).encode() + b"\n"), 10)
+
+    def _tell(self, line: bytes) -> bool:
+        """False while its program does not listen, which an ordinary open would wait for, for ever."""
+        try:
+            pipe = os.open(self.folder / "show", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return False
+        os.write(pipe, line)
+        os.close(pipe)
+        return True
 
     async def view(self) -> dict[str, Any]:
         views = await self.hub.call("GET", "/api/sessions?all=true")
