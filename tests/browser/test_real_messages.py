@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import Chromium
 from tests.browser.test_real_loop import Watched, watch_page
 from tests.hub.messengers import add_messengers, read_ids, spawn
-from tests.hub.test_states import KNOWN_SECONDS, SHOWING, Agent
+from tests.hub.showing import KNOWN_SECONDS, SHOWING, Agent
 from tests.live_hub import LiveHub, said
 
 pytestmark = pytest.mark.browser

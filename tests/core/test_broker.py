@@ -203,7 +203,7 @@ def test_it_is_typed_four_times_and_then_its_sender_is_told_once() -> None:
         assert Inject("echo", M1) in broker.tick(n * TRY_SECONDS)
         broker.typed("echo", M1, False, n * TRY_SECONDS)
     assert changes(broker.tick(TRIES * TRY_SECONDS)) == [("m1", FAILED)]
-    assert "4 times" in broker.get("m1").reason
+    assert "4 tries" in broker.get("m1").reason
     assert [d.message.id for d in broker.owed("sky")] == ["m1"]
     assert [e.delivery.owed for e in broker.told("sky", M1) if isinstance(e, Changed)] == [False]
     assert broker.owed("sky") == [] and broker.told("sky", M1) == []
