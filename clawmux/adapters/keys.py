@@ -9,8 +9,9 @@ from typing import Protocol
 
 from clawmux.wire.errors import ClawMuxError
 
-# An Escape that comes together with other keys is taken for the beginning of theirs.
-APART_SECONDS = 0.2
+# An Escape that comes together with other keys is taken for the beginning of theirs; and the second of two counts only once the
+# program has drawn that it waits for it.
+APART_SECONDS = 0.5
 
 
 class Server(Protocol):
