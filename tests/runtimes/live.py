@@ -120,10 +120,16 @@ class Live:
 
     async def escape(self) -> float:
         """Stop the turn as a person does."""
-        if self.model.escapes == 2:
+        if self.model.escapes == 1:
+            return self.press("Escape")
+        for _ in range(3):  # OpenCode does not hear each of them, and goes on working then
             self.press("Escape")
             await until(lambda: "again to interrupt" in self.screen())
-        return self.press("Escape")
+            pressed = self.press("Escape")
+            await asyncio.sleep(0.7)
+            if "interrupt" not in self.screen().rstrip().rpartition("\n")[2]:
+                return pressed
+        raise AssertionError(f"it cannot be stopped\n{self.screen()}")
 
     def keys(self, *words: str) -> None:
         self._tmux("send-keys", "-t", f"=clawmux-{self.id}:", *words)
