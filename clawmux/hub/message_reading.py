@@ -58,7 +58,9 @@ class MessageReading:
 
     def restored(self) -> list[Effect]:
         """After a start of the hub, before any message is taken up again."""
-        self._returning = {k.message.sender for k in self._living.values() if k.message.expects_response}
+        messages = [kept.message for kept in self._living.values()]
+        # The second is who an answer goes to that has come between two ends of a hub.
+        self._returning = {m.sender for m in messages if m.expects_response} | {m.recipient for m in messages if m.re}
         asyncio.get_running_loop().call_later(RETURN_SECONDS, self._returned)
         sides = {side for kept in self._living.values() for side in (kept.message.sender, kept.message.recipient)}
         return [effect for session_id in sorted(sides) for effect in self._read(session_id)]
