@@ -31,6 +31,7 @@ class MessageReading:
         self._living = living
         self._stage_of = stage_of
         self._doing: dict[str, tuple[Doing, bool]] = {}
+        self._has_just_started = False
         self._returning: set[str] = set()
         self._to_read: set[str] = set()
         self._to_count: set[str] = set()
@@ -61,9 +62,18 @@ class MessageReading:
         messages = [kept.message for kept in self._living.values()]
         # The second is who an answer goes to that has come between two ends of a hub.
         self._returning = {m.sender for m in messages if m.expects_response} | {m.recipient for m in messages if m.re}
+        self._has_just_started = True
         asyncio.get_running_loop().call_later(RETURN_SECONDS, self._returned)
         sides = {side for kept in self._living.values() for side in (kept.message.sender, kept.message.recipient)}
         return [effect for session_id in sorted(sides) for effect in self._read(session_id)]
+
+    def answer_comes(self, session_id: str) -> list[Effect]:
+        """Before an answer that no command waits for yet is sent to it: what was acknowledged when the hub ended is not in
+        ``living`` any more."""
+        if not self._has_just_started:
+            return []
+        self._returning.add(session_id)
+        return self._read(session_id)
 
     # -- looking --
 
@@ -72,6 +82,7 @@ class MessageReading:
         return {"waiting": len(self._broker.waiting(session_id)), "failed": len(self._broker.owed(session_id))}
 
     def _returned(self) -> None:
+        self._has_just_started = False
         returned, self._returning = self._returning, set()
         for session_id in returned:
             self.session_changed(session_id)

@@ -196,6 +196,7 @@ class Messages:
         is_there = sender is not None and sender.created <= kept.created
         answer = None
         if effects and sender is not None and is_there and not self._waiters.is_reply_awaited(message_id):
+            effects += self.reading.answer_comes(sender.id)
             answer = self._new(by, sender, text, re=message_id, hops=self.loops.hops(by, self._hub.now))
             effects += self._admit(answer)
         elif effects:

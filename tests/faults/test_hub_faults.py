@@ -61,6 +61,23 @@ async def test_a_half_typed_message_that_is_settled_meanwhile_is_taken_back(hub:
     assert read_ids(hub, adam) == [first, then]
 
 
+async def test_an_answer_to_what_was_acknowledged_before_a_kill_is_printed_and_not_typed_as_well(hub: LiveHub) -> None:
+    sky, adam = await spawn(hub, "nothing"), await spawn(hub, "nothing", name="adam")
+    waiting = await hub.client(sky, "send", "--to", "adam", "--wait-response", "Still there?")
+    (message_id,) = await until(lambda: read_ids(hub, adam), 10)
+    assert (await hub.run(adam, "ack", message_id)).code == 0
+    waiting.send_signal(signal.SIGSTOP)
+    await hub.kill()
+    await hub.start()
+    assert (await hub.run(adam, "reply", message_id, "Yes.")).code == 0
+    await asyncio.sleep(1.5)  # as long as its pause between two looks for a hub may be, and some more
+    waiting.send_signal(signal.SIGCONT)
+    told = await said(waiting)
+    assert (told.code, told.out.splitlines()) == (0, [message_id, "Yes."])
+    await asyncio.sleep(4)
+    assert inputs(hub, sky) == []
+
+
 async def test_an_answer_between_two_kills_is_printed_and_not_typed_as_well(hub: LiveHub) -> None:
     """The second hub has the answer, and the command that waits for it finds only the third."""
     sky, adam = await spawn(hub, "nothing"), await spawn(hub, "nothing", name="adam")
