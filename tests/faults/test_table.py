@@ -35,6 +35,8 @@ FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
             "tmux/test_injection.py::test_what_stands_on_the_screen_as_sent_is_not_typed_again",
             "hub/test_messages_restart.py::test_one_that_was_sent_when_the_hub_was_killed_is_not_typed_again",
             "hub/test_messages.py::test_only_the_recipient_acknowledges_and_twice_is_once",
+            "faults/test_hub_faults.py::test_an_answer_to_what_was_acknowledged_before_a_kill_is_printed_and_not_typed_as_well",
+            "faults/test_hub_faults.py::test_an_answer_between_two_kills_is_printed_and_not_typed_as_well",
             "faults/test_message_kills.py::test_four_agents_talk_while_the_hub_is_killed",
         ),
     ),
