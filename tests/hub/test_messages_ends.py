@@ -83,7 +83,7 @@ def unsettled(hub: LiveHub) -> int:
 async def test_who_waits_for_a_message_that_fails_is_told_so(quick: LiveHub) -> None:
     sky, _ = await spawn(quick, "nothing"), await spawn(quick, "nothing", name="adam")
     told = await quick.run(sky, "send", "--to", "adam", "--wait-ack", "Hello?")
-    assert told.code == 26 and ID.fullmatch(told.out.strip()) and "4 times" in told.err
+    assert told.code == 26 and ID.fullmatch(told.out.strip()) and "4 tries" in told.err
     assert "did not arrive" not in (await quick.run(sky, "status")).out
 
 

@@ -145,7 +145,7 @@ class Agent:
         self.seen += new
         return next((sign for sign in reversed(new) if isinstance(sign, Sign)), None)
 
-    async def until_record(self, fits: Callable[[Sign], bool], seconds: float = 10.0) -> Sign:
+    async def until_record(self, fits: Callable[[Sign], bool], seconds: float = 30.0) -> Sign:
         async def there() -> Sign | None:
             sign = await self.look()
             return sign if sign and fits(sign) else None

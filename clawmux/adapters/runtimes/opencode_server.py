@@ -41,7 +41,8 @@ class OpenCodeServer:
 
     def events(self) -> EventStream:
         """What happens from now on. Raises ``conflict``."""
-        connection, response = self._send("GET", "/event", None, SILENT_SECONDS)
+        # One that is only just starting may take the connection and never answer.
+        connection, response = self._send("GET", "/event", None, ANSWER_SECONDS)
         return EventStream(connection, response)
 
     def _ask(self, method: str, path: str, body: Any) -> Any:
@@ -93,6 +94,8 @@ class EventStream:
         self._response = response
         # http.client lets go of the socket once the answer has begun.
         self._socket = response.fp.raw._sock if response.fp is not None else None  # type: ignore[attr-defined]
+        if self._socket is not None:
+            self._socket.settimeout(SILENT_SECONDS)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Ends when the connection does."""
