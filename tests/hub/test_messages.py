@@ -199,6 +199,12 @@ async def newest(hub: LiveHub, state: str) -> dict[str, Any] | None:
 # -- when the recipient does not read --
 
 
+def counts(page: StandInPage, session_id: str) -> list[Any]:
+    """What a page was told to wait for this session, one telling after the other."""
+    told = [m for m in page.moments if m["type"] == "session_status" and m["session_id"] == session_id]
+    return [message["session"]["messages"] for message in told]
+
+
 async def test_a_message_waits_while_its_recipient_talks_to_the_user(hub: LiveHub) -> None:
     async with StandInPage(hub.url, hub.token) as page:
         sky, adam = await spawn(hub, "nothing"), await spawn(hub, "ack", name="adam")
@@ -208,8 +214,7 @@ async def test_a_message_waits_while_its_recipient_talks_to_the_user(hub: LiveHu
         held = await view(hub, message_id)
         assert (held["state"], held["tries"], held["held"]) == ("queued", 0, "is talking with the user")
         await page.until(lambda: is_shown(page, message_id, "queued"))
-        told = [m["session"]["messages"] for m in page.moments if m["type"] == "session_status" and m["session_id"] == adam]
-        assert told[-1] == {"waiting": 1, "failed": 0}
+        await page.until(lambda: counts(page, adam)[-1] == {"waiting": 1, "failed": 0})
         assert inputs(hub, adam) == []
         await page.say({"type": "text", "id": "x1", "session_id": adam, "text": "yes"})
         assert (await said(asking)).out == "yes\n", "stdout is the user's words alone"
