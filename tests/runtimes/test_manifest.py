@@ -149,8 +149,21 @@ def test_every_agent_gets_its_identity_and_only_its_own_folder_is_written(name: 
     assert set(launch.files) == {path for path in own.rglob("*") if path.is_file()}
     assert list(tmp_path.iterdir()) == [own]
     assert all(path.stat().st_mode & 0o077 == 0 for path in own.rglob("*"))
-    assert launch == prepared(name, tmp_path)
+    again = prepared(name, tmp_path)
+    assert (launch.environ, launch.files) == (again.environ, again.files)
+    assert without_ports(launch.argv) == without_ports(again.argv)
     assert not any(re.search(r"\{(json:)?[a-z_]+\}", word) for word in launch.argv)
+
+
+def without_ports(argv: tuple[str, ...]) -> list[str]:
+    return [word for word in argv if not word.isdigit()]
+
+
+def test_each_opencode_has_a_port_of_its_own(tmp_path: Path) -> None:
+    """Of their own choice all of them listen on 4096 together, and one gets what is meant for another."""
+    launches = [prepared("opencode", tmp_path) for _ in range(2)]
+    first, second = (int(launch.argv[launch.argv.index("--port") + 1]) for launch in launches)
+    assert first != second and min(first, second) > 0
 
 
 def test_claude_code_files(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -356,19 +357,27 @@ def _bad(file: Path, key: str, expected: str, what: str = "is wrong") -> ClawMux
 
 _FIELD = re.compile(r"\{(json:)?([a-z_]+)\}")
 _FACT_FIELDS = ("session_id", "name", "voice", "directory", "folder", "socket", "interpreter", "package_root")
-_FIELD_NAMES = frozenset([*_FACT_FIELDS, "launcher", "shell", "home", "instructions", "secret"])
+_FIELD_NAMES = frozenset([*_FACT_FIELDS, "launcher", "shell", "home", "instructions", "secret", "port"])
 
 
 def _fields(runtime: Runtime, facts: Facts) -> dict[str, str]:
+    own = json.dumps([runtime.arguments, dict(runtime.environment), dict(runtime.files)], default=dict)
     fields = {
         **{name: str(getattr(facts, name)) for name in _FACT_FIELDS},
         "launcher": os.fspath(facts.folder / "bin" / "clawmux"),
         "shell": facts.environ.get("SHELL") or "/bin/sh",
         "home": facts.environ.get("HOME", ""),
-        "secret": _secret(facts.folder) if "{secret}" in json.dumps([dict(runtime.environment), dict(runtime.files)]) else "",
+        "secret": _secret(facts.folder) if "{secret}" in own else "",
+        "port": str(_free_port()) if "{port}" in own else "",
     }
     text = runtime.instructions or (Path(__file__).parent / "instructions.md").read_text(encoding="utf-8")
     return {**fields, "instructions": _filled(f"{text.strip()}\n\n{runtime.notes.strip()}", fields).strip()}
+
+
+def _free_port() -> int:
+    """A TCP port of the loopback address on which nobody listens just now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def _secret(folder: Path) -> str:
