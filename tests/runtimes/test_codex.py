@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from tests.runtimes.conftest import Stage
 from tests.runtimes.openai_agents import Agent, codex
 from tests.stand_ins.cli_hub import CliHub, Reply, Request, Silence, answered
 from tests.stand_ins.openai_api import Fail, Run, Say, Step
-from tests.waiting import until
+from tests.waiting import until, until_answer
 
 pytestmark = pytest.mark.runtime
 
@@ -138,14 +139,23 @@ async def test_its_rollout_tells_how_a_turn_goes_and_ends(stage: Stage, cache: P
         assert [seen.text for seen in agent.seen if isinstance(seen, Taken)][-2:] == ["one", "two"]
 
 
+async def moved_to(agent: Agent, shown: str) -> bool:
+    """A dialog that has only just been drawn may not take a key yet."""
+    if shown in await agent.screen():
+        return True
+    if "› 1." in await agent.screen():
+        await agent.keys("Down")
+        await asyncio.sleep(0.5)
+    return shown in await agent.screen()
+
+
 async def test_hooks_of_the_users_own_go_on_running_and_need_their_own_trust(stage: Stage, cache: Path) -> None:
     own = f'[[hooks.Stop]]\n[[hooks.Stop.hooks]]\ntype = "command"\ncommand = "touch {stage.folder}/own"\n'
     with hub(stage) as hooks:
         async with codex(stage, cache, [Say("Ready.")], more=own) as agent:
             await agent.shows("1 hook is new or changed")
             assert "Trust all" in await agent.screen() and not hooks.said
-            await agent.keys("Down")
-            await agent.shows("› 2. Trust all")
+            await until_answer(lambda: moved_to(agent, "› 2. Trust all"), 15)
             await agent.keys("Enter")
             await hooks.until("Stop")
             await until((stage.folder / "own").exists, 15)
