@@ -129,6 +129,36 @@ run_pytest() {
     HOME=$work/home "$venv/bin/python" -m pytest "$@"
 }
 
+# The tests of the page measure delays and sound: they go first, and alone. The others mostly wait for programs to start and
+# end, so two lots of them share the machine.
+waiting_lot='runtimes faults models security service speech tmux wire'
+
+run_both_lots() {
+    named='' others='--ignore=tests/browser'
+    for folder in $waiting_lot; do
+        named="$named tests/$folder"
+        others="$others --ignore=tests/$folder"
+    done
+    # shellcheck disable=SC2086
+    run_pytest "$@" $named >"$work/lot" 2>&1 &
+    beside=$!
+    # shellcheck disable=SC2086
+    if run_pytest "$@" $others; then ends_well=yes; else ends_well=no; fi
+    if wait "$beside"; then beside_ends_well=yes; else beside_ends_well=no; fi
+    beside=''
+    cat "$work/lot"
+    [ "$ends_well$beside_ends_well" = yesyes ]
+}
+
+run_everything() {
+    check 'tests of the page' run_pytest tests/browser
+    check 'tests' run_both_lots
+}
+
+end_beside() {
+    [ -z "${beside:-}" ] || kill "$beside" 2>/dev/null || true
+}
+
 main() {
     root=$(cd "$(dirname "$0")/.." && pwd)
     cache=${CLAWMUX_TEST_CACHE:-$root/.venv-test}
@@ -137,7 +167,7 @@ main() {
     cd "$root"
     mkdir -p "$cache"
     work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
+    trap 'end_beside; rm -rf "$work"' EXIT
     trap 'exit 130' INT TERM
     mkdir "$work/home"
     need_programs
@@ -150,7 +180,7 @@ main() {
         check 'speech models' pull_models
     fi
     check_style
-    check 'tests' run_pytest "$@"
+    if [ $# = 0 ]; then run_everything; else check 'tests' run_pytest "$@"; fi
     say "run.sh:$summary"
     [ -z "$failed" ] || { say "run.sh: failed:$failed"; return 1; }
 }
