@@ -201,10 +201,15 @@ class Messages:
             effects += self._admit(answer)
         elif effects:
             # Printed by the command that waits, or on the page.
+            self._waiters.reply_comes(message_id)
             self.loops.taken(message.sender, self.loops.hops(by, self._hub.now), self._hub.now)
             self._news.said(by, "out", message.sender, text, message_id, message_id)
             self._news.said(message.sender, "in", by, text, message_id, message_id)
-        await self._perform([*effects, *self._unsaved(message_id)])
+        try:
+            await self._perform([*effects, *self._unsaved(message_id)])
+        except Exception:
+            self._waiters.reply_failed(message_id)
+            raise
         return answer.message.id if answer else ""
 
     async def cancel(self, message_id: str, by: str) -> None:

@@ -13,11 +13,14 @@ Wait = Literal["ack", "response"]
 _ENDED = frozenset({MessageState.FAILED, MessageState.UNDELIVERABLE, MessageState.CANCELLED, MessageState.RESPONDED})
 ENDS: dict[Wait, frozenset[MessageState]] = {"ack": _ENDED | {MessageState.ACKNOWLEDGED}, "response": _ENDED}
 """The states in which nobody waits any longer."""
+# More than a disk takes that is not broken.
+STORED_SECONDS = 10.0
 
 
 class Waiters:
     def __init__(self) -> None:
         self._waiting: dict[str, list[tuple[asyncio.Future[Delivery], Wait]]] = {}
+        self._coming: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -30,6 +33,8 @@ class Waiters:
         futures = {delivery.message.id: self._future(delivery, mode) for delivery in deliveries}
         try:
             await asyncio.wait(futures.values(), timeout=seconds)
+            if coming := [future for i, future in futures.items() if i in self._coming and not future.done()]:
+                await asyncio.wait(coming, timeout=STORED_SECONDS)
             return {message_id: future.result() for message_id, future in futures.items() if future.done()}
         finally:
             for message_id, future in futures.items():
@@ -37,6 +42,8 @@ class Waiters:
 
     def release(self, delivery: Delivery) -> None:
         """It has come so far, durably."""
+        if delivery.state in _ENDED:
+            self._coming.discard(delivery.message.id)
         for future, mode in self._waiting.get(delivery.message.id, []):
             if delivery.state in ENDS[mode] and not future.done():
                 future.set_result(delivery)
@@ -44,6 +51,14 @@ class Waiters:
     def is_reply_awaited(self, message_id: str) -> bool:
         """Whether a command stands there that prints the reply."""
         return any(mode == "response" and not future.done() for future, mode in self._waiting.get(message_id, []))
+
+    def reply_comes(self, message_id: str) -> None:
+        """A reply that is awaited is being stored. It goes nowhere else, so nobody's time is over until it is."""
+        self._coming.add(message_id)
+
+    def reply_failed(self, message_id: str) -> None:
+        """It could not be stored."""
+        self._coming.discard(message_id)
 
     def leave(self) -> None:
         """Let all of them go; they come back when there is a hub again."""
