@@ -291,10 +291,15 @@ async def opencode(stage: Stage, cache: Path) -> AsyncIterator[Live]:
         more = {"permission": {"bash": {"*": "allow", "touch *": "ask"}, "external_directory": "allow"}}
         await asyncio.to_thread(make_opencode_home, stage.home, api.url, cache, more)
         async with living(stage, "opencode", OPENCODE_MODEL, agent_environment(stage.home, program), lives) as live:
+            # What is typed at its terminal first takes it seconds, in which it does nothing that anybody could see.
+            await live.prompt("hello")
+            await live.asked()
+            await until(lambda: live.shown[-1].activity == "idle" and live.shown[-1].at >= live.dues[-1], FIRST_SECONDS)
             yield live
         await asyncio.to_thread(keep_opencode_extras, stage.home, cache)
 
 
+STOPPING: list[Scene] = [is_stopped_while_it_thinks, is_stopped_at_a_tool, is_interrupted_from_the_page]
 PROGRAMS: dict[str, tuple[Program, list[Scene], list[Scene]]] = {
     "claude": (
         claude,
@@ -329,6 +334,8 @@ async def play(name: str, live: Live, short: list[Scene], more: list[Scene]) -> 
 async def play_one(name: str, live: Live, scene: Scene) -> None:
     try:
         await scene(live)
+        if name == "opencode" and scene in STOPPING:
+            await answers_at_once(live)  # 1.18.33 does not always let a turn be stopped that follows a stopped one
     except (AssertionError, TimeoutError) as error:
         live.faults.append(f"{live.scene}: broken off: {error!r}; {list(map(str, live.shown[-5:]))}\n{live.screen()}")
     if live.faults:
