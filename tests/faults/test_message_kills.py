@@ -216,5 +216,6 @@ def check_answers(
             assert row["text"] == stored[row["re"]]["reply"]
             came[row["re"]] += 1
     assert set(taken) == answered == {i for i, row in stored.items() if row["expects_response"]}, "an answer was lost"
-    assert answered == set(came), "an answer did not come back"
+    missing = [(stored[i], printed.get(i), [row for row in stored.values() if row["re"] == i]) for i in answered - set(came)]
+    assert missing == [], f"an answer did not come back: {missing}"
     return came
