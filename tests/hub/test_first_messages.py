@@ -77,10 +77,11 @@ async def test_a_shell_rests_at_its_prompt_and_shows_what_it_runs(hub: LiveHub) 
     assert "running sleep" in shown.out and "known from: process" in shown.out
     stopped = await hub.run(OWNER, "interrupt", "sky")
     assert (stopped.code, stopped.out) == (0, "sky is idle\n")
-    # A script of the same shell is no prompt.
+    # A script of the same shell is no prompt. The pane's own $SHELL may be another: tmux asks the list of users for one.
+    shell = os.environ.get("SHELL") or "/bin/sh"
     (hub.home / "script").write_text("while true; do read -t 600 line; done < fifo\n")
-    await press(hub, sky, f"cd {hub.home}; mkfifo fifo; $SHELL script", "Enter")
-    await comes_to_do(hub, sky, "tool", Path(os.environ.get("SHELL") or "/bin/sh").name)
+    await press(hub, sky, f"cd {hub.home}; mkfifo fifo; {shell} script", "Enter")
+    await comes_to_do(hub, sky, "tool", Path(shell).name)
 
 
 async def test_a_message_to_a_shell_waits_in_its_inbox_and_the_sender_hears_so(hub: LiveHub) -> None:
