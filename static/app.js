@@ -1,16 +1,19 @@
 /** Boot: signs in, draws the page, and starts the loop. */
 import { signIn } from "./api.js";
 import { listenToKeys } from "./keys.js";
-import { closeMessages, closeSettings, follow, view } from "./route.js";
+import { closeSettings, follow, isPanel, view } from "./route.js";
 import * as store from "./store.js";
 import { events, isTest, sound, start } from "./talk.js";
-import { html, render, useEffect, useState } from "./vendor/ui.js";
+import { html, render, useEffect } from "./vendor/ui.js";
 import { Agents, CloseAgent, Logo } from "./views/agents.js";
 import { Banner, WhyInsecure } from "./views/banner.js";
-import { Conversation, Header, Standing } from "./views/conversation.js";
+import { Conversation, Standing } from "./views/conversation.js";
 import { Dock } from "./views/dock.js";
+import { Header } from "./views/header.js";
 import { Help } from "./views/help.js";
 import { NewAgent } from "./views/new-agent.js";
+import { Panel } from "./views/panel.js";
+import { Fetched, Ongoing } from "./views/parts.js";
 import { Blocked } from "./views/permission.js";
 import { nameOf } from "./words.js";
 
@@ -34,26 +37,19 @@ function App() {
 
 function InTalk() {
   return html`<a class="skip" href="#log">Skip to conversation</a><a class="skip" href="#talk">Skip to talk</a>
-    <div class=${view.value === "messages" ? "app withpanel" : "app"}>
+    <div class=${isPanel() ? "app withpanel" : "app"}>
       <${Agents} />
       <main id="main" class="main">
         <div><${Header} /><${Standing} /><${Banner} /></div>
         <${Conversation} />
-        <div><${Blocked} /></div>
+        <div><${Blocked} />${view.value === "terminal" && html`<${Fetched} load=${loadTerminal} what="The terminal" />`}</div>
         <${Dock} />
       </main>
-      ${view.value === "messages" && html`<${InMessages} />`}
+      ${isPanel() && html`<${Panel} />`}
     </div>`;
 }
 
-/** Beside the conversation where there is room; else over it. */
-function InMessages() {
-  return html`<aside class="panel" aria-label="Messages between agents">
-    <${Fetched} id="messages" load=${loadMessages} what="The messages" /><${Ongoing} back=${closeMessages} />
-  </aside>`;
-}
-
-const loadMessages = () => import("./views/messages.js").then(({ Messages }) => Messages);
+const loadTerminal = () => import("./views/terminal.js").then(({ Terminal }) => Terminal);
 const loadSettings = () => import("./views/settings.js").then(({ Settings }) => Settings);
 
 function InSettings() {
@@ -62,28 +58,6 @@ function InSettings() {
       <${Agents} />
       <main id="main" class="main"><${Banner} /><${Fetched} id="settings" load=${loadSettings} what="The settings" /><${Ongoing} back=${closeSettings} /></main>
     </div>`;
-}
-
-/** Most visits never open these: their modules are fetched when somebody does. @param {{id: string, load: () => Promise<any>, what: string}} props */
-function Fetched({ id, load, what }) {
-  const [state, setState] = useState({ View: null, fault: "" });
-  useEffect(() => {
-    load().then(
-      (View) => setState({ View, fault: "" }),
-      () => setState({ View: null, fault: `${what} could not be loaded: the hub does not answer.` }),
-    );
-  }, []);
-  return state.View ? html`<${state.View} />` : html`<div class="fetching" id=${id}><p class="hint">${state.fault}</p></div>`;
-}
-
-const ONGOING = { arming: "The microphone is opening.", listening: "The microphone is on.", sending: "Understanding…", speaking: "An agent is speaking." };
-
-/** A microphone that is open must be seen to be open, wherever the user is. @param {{back: () => void}} props */
-function Ongoing({ back }) {
-  const words = ONGOING[store.voice.value.mode];
-  return html`<div class="ongoing" data-mode=${store.voice.value.mode}>
-    ${words && html`<span>${words}</span><button class="btn" onClick=${back}>Back to the conversation</button>`}
-  </div>`;
 }
 
 function title() {

@@ -3,7 +3,7 @@
  * other control has the focus, so that Space still presses a button and letters still reach a text box.
  */
 import { freshId } from "./device.js";
-import { closeMessages, closeSettings, openSettings, view } from "./route.js";
+import { closePanel, closeSettings, isPanel, openSettings, view } from "./route.js";
 import * as store from "./store.js";
 import { dispatch, replay, select, toggleMessages } from "./talk.js";
 
@@ -16,7 +16,7 @@ const AT_REST = new Set(["idle", "locked", "muted", "blocked", "waiting"]);
 /** What the overlay shows. @type {[string[], string][]} */
 export const HELP = [
   [["Space"], "Hold: talk, let go to send. Tap: start, tap again to send, or interrupt"],
-  [["Esc"], "Discard the recording, or stop the speech, or close the messages"],
+  [["Esc"], "Discard the recording, or stop the speech, or close the panel"],
   [["M"], "Mute or unmute the microphone"],
   [["A"], "Listen by itself after an agent speaks, or not"],
   [["1", "…", "9"], "Go to an agent"],
@@ -52,7 +52,7 @@ const SETTINGS_KEYS = {
 
 /** The most fleeting thing first. */
 function escape() {
-  if (view.value === "messages" && AT_REST.has(store.voice.value.mode)) closeMessages();
+  if (isPanel() && AT_REST.has(store.voice.value.mode)) closePanel();
   else dispatch({ type: "escape" });
 }
 

@@ -11,7 +11,7 @@ import { Turns } from "./audio/turns.js";
 import { clientId, deviceName, freshId, keepForReload, loadSwitches, saveSwitches, unconfirmedTexts } from "./device.js";
 import { FLAG, KIND } from "./protocol.js";
 import * as store from "./store.js";
-import { closeMessages, openMessages, view } from "./route.js";
+import { closePanel, openMessages, view } from "./route.js";
 import { INITIAL, reduce } from "./voice.js";
 import { attentionWords, nameOf, turnWords } from "./words.js";
 import { Link } from "./ws.js";
@@ -264,7 +264,7 @@ async function loadStates(session_id) {
 }
 
 export function toggleMessages() {
-  if (view.value === "messages") closeMessages();
+  if (view.value === "messages") closePanel();
   else showMessages({});
 }
 

@@ -1,6 +1,6 @@
 /** The list of agents: a column on wide screens, a row of chips on phones; and what stands at its foot. */
 import * as store from "../store.js";
-import { closeSettings } from "../route.js";
+import { closeSettings, toggle } from "../route.js";
 import { ask, select } from "../talk.js";
 import { html } from "../vendor/ui.js";
 import { evidence, folderName, isBlocked, nameOf, speechWords, stateOf } from "../words.js";
@@ -97,6 +97,7 @@ function Foot() {
   const link = store.link.value;
   const speech = speechWords(store.speech.value);
   return html`<div class="foot">
+    <button class="ibtn" data-open="settings" aria-label="Settings" title="Settings (,)" onClick=${() => toggle("settings")}><${Icon} name="settings" /></button>
     <b>${speech.title}</b>
     ${speech.detail && html`<span class="detail">${speech.detail}</span>`}
     <span class="linkline"><${Dot} shape=${link === "online" ? "ready" : "starting"} />${LINK_WORDS[link] ?? "Not connected"}</span>

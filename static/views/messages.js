@@ -1,6 +1,5 @@
 /** The log of messages between agents, beside the conversation: search, how far each has come, and every step of one. */
 import { cancel, follow, hide, list, load, loadEarlier, open, search, show, wish } from "../messages.js";
-import { closeMessages } from "../route.js";
 import * as store from "../store.js";
 import { html, useEffect, useRef } from "../vendor/ui.js";
 import { clock, clockSeconds, isLiving, messageTag, nameOf, sideName, stepWords } from "../words.js";
@@ -10,28 +9,17 @@ import { Icon } from "./parts.js";
 const GLIMPSE_CHARACTERS = 240;
 
 export function Messages() {
-  const heading = useRef(null);
-  useEffect(() => heading.current.focus({ preventScroll: true }), []);
   useEffect(follow, []);
   const { id, with: side } = store.logAt.value;
   useEffect(() => {
     if (side !== undefined) search({ with: side, q: "" });
     if (id) show(id);
   }, [id, side, store.logAt.value]);
-  const onKeyDown = (event) => {
-    if (event.key !== "Escape" || event.target.value) return; // a search box that holds words is emptied first
-    event.stopPropagation();
-    closeMessages();
-  };
-  return html`<div class="mbox" id="messages" onKeyDown=${onKeyDown}>
-    <header class="mhead">
-      <h2 ref=${heading} tabindex="-1">Messages</h2>
-      <${Side} />
-      <button class="ibtn" aria-label="Close messages" title="Close messages" onClick=${closeMessages}><${Icon} name="x" /></button>
-    </header>
+  return html`<div class="mbox">
     <div class="filter">
       <${Icon} name="search" size="s" />
       <input type="search" aria-label="Search messages" placeholder="Search messages" value=${wish.value.q} onInput=${(event) => search({ q: event.target.value })} />
+      <${Side} />
     </div>
     <${List} />
   </div>`;

@@ -1,6 +1,6 @@
 /** Small pieces that several views share: icon, dot, avatar, modal dialog. */
 import * as store from "../store.js";
-import { html, useEffect, useRef } from "../vendor/ui.js";
+import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { duration, voiceName } from "../words.js";
 
 /** @param {{name: string, size?: ""|"s"|"l"}} props */
@@ -62,4 +62,26 @@ export function Modal({ label, onClose, children }) {
   return html`<dialog class="modal" ref=${ref} aria-label=${label} onClick=${onClick} onCancel=${onCancel}>
     <div class="modal-in">${children}</div>
   </dialog>`;
+}
+
+/** Most visits never open these: their modules are fetched when somebody does. @param {{id?: string, load: () => Promise<any>, what: string}} props */
+export function Fetched({ id, load, what }) {
+  const [state, setState] = useState({ View: null, fault: "" });
+  useEffect(() => {
+    load().then(
+      (View) => setState({ View, fault: "" }),
+      () => setState({ View: null, fault: `${what} could not be loaded: the hub does not answer.` }),
+    );
+  }, []);
+  return state.View ? html`<${state.View} />` : html`<div class="fetching" id=${id}><p class="hint">${state.fault}</p></div>`;
+}
+
+const ONGOING = { arming: "The microphone is opening.", listening: "The microphone is on.", sending: "Understanding…", speaking: "An agent is speaking." };
+
+/** A microphone that is open must be seen to be open, wherever the user is. @param {{back: () => void}} props */
+export function Ongoing({ back }) {
+  const words = ONGOING[store.voice.value.mode];
+  return html`<div class="ongoing" data-mode=${store.voice.value.mode}>
+    ${words && html`<span>${words}</span><button class="btn" onClick=${back}>Back to the conversation</button>`}
+  </div>`;
 }

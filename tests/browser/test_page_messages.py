@@ -223,7 +223,7 @@ async def test_keys_open_and_close_the_log_and_give_the_focus_back(hub: PageHub,
     page = await open_page()
     await page.locator(".log").focus()
     await page.keyboard.press("l")
-    heading = page.get_by_role("heading", name="Messages")
+    heading = page.get_by_role("tabpanel", name="Messages")
     await expect(heading).to_be_focused()
     await page.keyboard.press("l")
     await expect(heading).to_have_count(0)
