@@ -12,6 +12,8 @@ LIVING = (MessageState.QUEUED, MessageState.INJECTING, MessageState.PENDING)
 
 USER = "user"
 """The sender of what a person sends: from the page, or from a shell that belongs to no session."""
+EVERYBODY = "all"
+"""A recipient that stands for every living agent but the sender."""
 ANNOUNCED_BYTES = 2048
 """A text of more UTF-8 bytes is kept, and only announced in the recipient's input."""
 # A header is about 60 characters with names of eight; an announcement or a reminder some 140.

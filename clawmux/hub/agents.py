@@ -21,6 +21,7 @@ import clawmux
 from clawmux.adapters.runtimes import manifest
 from clawmux.adapters.runtimes.manifest import Runtime
 from clawmux.adapters.tmux import Pane, Tmux
+from clawmux.core.message import EVERYBODY, USER
 from clawmux.core.session import Session, idle_deadline
 from clawmux.hub.journal import Journal
 from clawmux.hub.roster import Roster
@@ -40,6 +41,8 @@ STARTING_SECONDS = 60.0
 # The wall clock may run ahead of the steady one by this much before we say that the machine slept or its clock was set.
 CLOCK_JUMP_SECONDS = 30.0
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+RESERVED_NAMES = {USER: "you, in every message", EVERYBODY: "every agent, where a message is sent to it"}
+"""Whoever had such a name would be taken for somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,8 @@ class Agents(Roster):
         living = self.living
         if order.name is not None and not _NAME.fullmatch(order.name):
             raise ClawMuxError("usage", f"field 'name' is {order.name!r}; expected up to 32 small letters, digits and hyphens.")
+        if order.name in RESERVED_NAMES:
+            raise ClawMuxError("usage", f"field 'name': {order.name!r} means {RESERVED_NAMES[order.name]}.", "Choose another name.")
         ids, names = {s.id for s in living} | held, {s.name for s in living}
         if order.name in names:
             raise ClawMuxError("conflict", f"field 'name': a session {order.name!r} lives already.", "Choose another name.")

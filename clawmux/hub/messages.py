@@ -15,7 +15,7 @@ from typing import Any
 from clawmux.adapters import headers
 from clawmux.core.broker import Broker
 from clawmux.core.loops import LoopError, Loops
-from clawmux.core.message import USER, Changed, Delivery, Effect, Message
+from clawmux.core.message import EVERYBODY, USER, Changed, Delivery, Effect, Message
 from clawmux.core.session import Session
 from clawmux.hub.joining import Joining
 from clawmux.hub.message_news import MessageNews
@@ -132,7 +132,7 @@ class Messages:
         living = self._hub.agents.living
         found: dict[str, Session] = {}
         for name in to:
-            if name == "all":
+            if name == EVERYBODY:
                 found.update({session.id: session for session in living if session.id != sender})
                 continue
             session = self._hub.agents.alive(name) or next((s for s in living if s.name == name), None)

@@ -17,6 +17,7 @@ from clawmux.hub.agents import Agents, Order
 from clawmux.hub.journal import Journal
 from clawmux.paths import locate, make_private
 from clawmux.settings import Settings
+from clawmux.wire.errors import ClawMuxError
 from tests.live_hub import QUIET
 from tests.waiting import until
 
@@ -66,6 +67,14 @@ async def agents(tmp_path: Path, tmux: ToldTmux, told: list[dict[str, Any]]) -> 
 
 async def start(agents: Agents, tmp_path: Path) -> str:
     return (await agents.spawn(Order(runtime="quiet", dir=str(tmp_path)))).id
+
+
+@pytest.mark.parametrize("name", ["user", "all"])
+async def test_no_agent_is_named_like_its_user_or_like_everybody(agents: Agents, tmp_path: Path, name: str) -> None:
+    """Its messages would come from:user."""
+    with pytest.raises(ClawMuxError, match="field 'name'") as caught:
+        await agents.spawn(Order(runtime="quiet", dir=str(tmp_path), name=name))
+    assert caught.value.code == "usage" and agents.living == []
 
 
 async def test_an_agent_ended_during_a_look_stays_dead(
