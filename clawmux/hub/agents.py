@@ -230,7 +230,8 @@ class Agents(Roster):
         if order.name is not None and not _NAME.fullmatch(order.name):
             raise ClawMuxError("usage", f"field 'name' is {order.name!r}; expected up to 32 small letters, digits and hyphens.")
         if order.name in RESERVED_NAMES:
-            raise ClawMuxError("usage", f"field 'name': {order.name!r} means {RESERVED_NAMES[order.name]}.", "Choose another name.")
+            meant = RESERVED_NAMES[order.name]
+            raise ClawMuxError("usage", f"field 'name': {order.name!r} means {meant}.", "Choose another name.")
         ids, names = {s.id for s in living} | held, {s.name for s in living}
         if order.name in names:
             raise ClawMuxError("conflict", f"field 'name': a session {order.name!r} lives already.", "Choose another name.")
