@@ -1,83 +1,145 @@
 /**
- * Markdown as agents write it, to a tree of plain objects: no HTML is ever made, so an agent's text cannot become markup.
- * Knows paragraphs, headings, lists, fenced code, `code`, **bold**; everything else stays as written.
+ * Markdown as agents write it, to nodes of the page. What an agent writes is not to be trusted: marked makes HTML of it, DOMPurify
+ * lets through what is on the lists below and nothing else. HTML in the text stays as written, a picture becomes a link, a link
+ * leads to http, https or mailto only, and characters that turn the order of others round are made visible.
  */
+import { DOMPurify, Marked } from "./vendor/markdown.js";
+import { shown, undisguised } from "./words.js";
 
-/**
- * @typedef {{kind: "p"|"h", spans: Span[]} | {kind: "list", ordered: boolean, start: number, items: Span[][]} | {kind: "code", info: string, text: string}} Block
- * @typedef {{kind: "text"|"code"|"bold", text: string}} Span
- */
+const TAGS = "p br hr em strong del code pre blockquote ul ol li h1 h2 h3 h4 h5 h6 table thead tbody tr th td a".split(" ");
+const ATTRIBUTES = ["href", "start", "align", "data-info"];
+const SAFE = {
+  RETURN_DOM_FRAGMENT: true,
+  ALLOWED_TAGS: TAGS,
+  ALLOWED_ATTR: ATTRIBUTES,
+  ADD_URI_SAFE_ATTR: ["start", "align", "data-info"],
+  ALLOWED_URI_REGEXP: /^(?:https?:\/\/|mailto:)/i,
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+};
 
-const FENCE = /^ {0,3}(`{3,}|~{3,})\s*(.*)$/;
-const HEADING = /^#{1,6}\s+(.*)$/;
-const BULLET = /^\s{0,3}[-*+]\s+(.*)$/;
-const NUMBER = /^\s{0,3}(\d{1,9})[.)]\s+(.*)$/;
+const marked = new Marked({
+  gfm: true,
+  breaks: true,
+  renderer: {
+    html: ({ text, block }) => (block ? `<p>${escaped(text)}</p>` : escaped(text)),
+    image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)}</a>`,
+    code: ({ text, lang }) => `<pre data-info="${escaped(lang ?? "")}"><code>${escaped(text)}</code></pre>`,
+    checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
+    // A line's end is a blank to whoever reads the text of the nodes.
+    br: () => "<br>\n",
+  },
+});
 
-/** @param {string} text @returns {Block[]} */
-export function parse(text) {
-  const lines = text.replace(/\r\n?/g, "\n").split("\n");
-  /** @type {Block[]} */
-  const blocks = [];
-  let at = 0;
-  while (at < lines.length) {
-    const read = [readFence, readHeading, readList, readParagraph].find((reader) => reader.matches(lines[at]));
-    if (!read) at += 1;
-    else at = read(lines, at, blocks);
+/** @param {string} text @returns {DocumentFragment} */
+export function written(text) {
+  const html = /** @type {string} */ (marked.parse(shown(text)));
+  const fragment = /** @type {any} */ (DOMPurify.sanitize(html, SAFE));
+  for (const [selector, decorate] of DECORATIONS) fragment.querySelectorAll(selector).forEach(decorate);
+  return fragment;
+}
+
+/** @param {string} name @param {Record<string, string>} attributes @param {(string|Node)[]} children */
+function element(name, attributes, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+/** @param {string} text */
+function escaped(text) {
+  return text.replace(/[&<>"']/g, (character) => ESCAPES[character]);
+}
+
+/** What is done to each node of a sort, once all of it is clean. @type {[string, (node: any) => void][]} */
+const DECORATIONS = [
+  ["a", decorateLink],
+  ["h1, h2, h3, h4, h5, h6", decorateHeading],
+  ["table", decorateTable],
+  ["code", (node) => (node.textContent = undisguised(node.textContent))],
+  ["pre", decorateCode],
+];
+
+/** Where a link leads is to be seen; one that leads nowhere is text. @param {HTMLAnchorElement} link */
+function decorateLink(link) {
+  const href = link.getAttribute("href");
+  if (href === null) link.replaceWith(...link.childNodes);
+  else Object.assign(link, { rel: "noopener noreferrer nofollow", target: "_blank", title: href });
+}
+
+/** The page has headings of its own, which an agent's must not come between. @param {HTMLElement} heading */
+function decorateHeading(heading) {
+  const line = element("p", { class: `heading ${heading.localName}` });
+  line.append(...heading.childNodes);
+  heading.replaceWith(line);
+}
+
+/** A wide table scrolls by itself. @param {HTMLElement} table */
+function decorateTable(table) {
+  const frame = element("div", { class: "tableframe", tabindex: "0", role: "group", "aria-label": "Table" });
+  table.replaceWith(frame);
+  frame.append(table);
+}
+
+/** @param {HTMLPreElement} pre */
+function decorateCode(pre) {
+  const info = pre.getAttribute("data-info") ?? "";
+  pre.removeAttribute("data-info");
+  const label = labelOf(info);
+  for (const [name, value] of Object.entries({ tabindex: "0", role: "group", "aria-label": `Code: ${label}` })) pre.setAttribute(name, value);
+  if (/\b(?:diff|patch)\b/.test(info)) colourChanges(pre.firstElementChild ?? pre);
+  const head = element("div", { class: "codehd" }, element("span", { dir: "auto" }, label));
+  if (navigator.clipboard) head.append(copyButton(label));
+  pre.before(head);
+}
+
+/** "diff billing/tax.py", "py title=a.py", "python:a.py": the file's name where there is one, else the language. @param {string} info */
+function labelOf(info) {
+  const words = undisguised(info).split(/\s+|(?<=^[a-z+#]+):/).map((word) => word.replace(/^(?:title|file|filename|path)=|["'{}]/g, ""));
+  return words.find((word) => /[./\\]/.test(word)) ?? (words[0] || "code");
+}
+
+/** @param {string} label */
+function copyButton(label) {
+  const button = element("button", { class: "btn small", "data-copy": "", "aria-label": `Copy ${label}` });
+  const icon = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  icon.setAttribute("class", "ic s");
+  icon.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", "/static/icons.svg#copy");
+  icon.append(use);
+  button.append(icon, element("span", {}, "Copy"));
+  return button;
+}
+
+const CHANGES = { "+": "add", "-": "del", "@": "hunk" };
+
+/** @param {Element} code */
+function colourChanges(code) {
+  const lines = (code.textContent ?? "").split("\n");
+  const coloured = lines.flatMap((line, i) => {
+    const end = i < lines.length - 1 ? "\n" : "";
+    const change = CHANGES[line[0]];
+    return change ? [element("span", { class: change }, line), end] : [line + end];
+  });
+  code.replaceChildren(...coloured);
+}
+
+const COPIED_MS = 2000;
+
+/** For a click anywhere in what was written: copies the code under the head whose button it was. @param {MouseEvent} event */
+export async function copyCode(event) {
+  const button = event.target instanceof Element && event.target.closest("[data-copy]");
+  if (!button) return;
+  const words = /** @type {HTMLElement} */ (button.querySelector("span"));
+  try {
+    await navigator.clipboard.writeText(button.parentElement?.nextElementSibling?.textContent ?? "");
+    words.textContent = "Copied";
+  } catch {
+    words.textContent = "Not copied"; // the browser was told to keep the clipboard closed
   }
-  return blocks;
-}
-
-/** An unclosed fence runs to the end. */
-function readFence(lines, at, blocks) {
-  const [, mark, info] = FENCE.exec(lines[at]);
-  let end = at + 1;
-  while (end < lines.length && !(lines[end].trim().startsWith(mark) && !lines[end].trim().replaceAll(mark[0], ""))) end += 1;
-  blocks.push({ kind: "code", info: info.trim(), text: lines.slice(at + 1, end).join("\n") });
-  return end + 1;
-}
-readFence.matches = (line) => FENCE.test(line);
-
-function readHeading(lines, at, blocks) {
-  blocks.push({ kind: "h", spans: spans(HEADING.exec(lines[at])[1]) });
-  return at + 1;
-}
-readHeading.matches = (line) => HEADING.test(line);
-
-function readList(lines, at, blocks) {
-  const ordered = !BULLET.test(lines[at]);
-  const pattern = ordered ? NUMBER : BULLET;
-  const start = ordered ? Number(NUMBER.exec(lines[at])[1]) : 1;
-  const items = [];
-  let end = at;
-  for (; end < lines.length; end += 1) {
-    const match = pattern.exec(lines[end]);
-    if (match) items.push(match.at(-1));
-    else if (lines[end].trim() && /^\s{2,}/.test(lines[end])) items[items.length - 1] += ` ${lines[end].trim()}`;
-    else break;
-  }
-  blocks.push({ kind: "list", ordered, start, items: items.map(spans) });
-  return end;
-}
-readList.matches = (line) => BULLET.test(line) || NUMBER.test(line);
-
-function readParagraph(lines, at, blocks) {
-  let end = at + 1;
-  const isPlain = (line) => line.trim() && ![readFence, readHeading, readList].some((reader) => reader.matches(line));
-  while (end < lines.length && isPlain(lines[end])) end += 1;
-  blocks.push({ kind: "p", spans: spans(lines.slice(at, end).join("\n")) });
-  return end;
-}
-readParagraph.matches = (line) => line.trim() !== "";
-
-/** @param {string} text @returns {Span[]} */
-function spans(text) {
-  const found = [];
-  let rest = 0;
-  for (const match of text.matchAll(/`([^`\n]+)`|\*\*([^*\n]+)\*\*/g)) {
-    if (match.index > rest) found.push({ kind: "text", text: text.slice(rest, match.index) });
-    found.push(match[1] === undefined ? { kind: "bold", text: match[2] } : { kind: "code", text: match[1] });
-    rest = match.index + match[0].length;
-  }
-  if (rest < text.length) found.push({ kind: "text", text: text.slice(rest) });
-  return found;
+  setTimeout(() => (words.textContent = "Copy"), COPIED_MS);
 }

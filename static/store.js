@@ -54,6 +54,9 @@ export const runtimes = signal([]);
 export const levels = signal([]);
 
 export const current = computed(() => sessions.value.find(({ id }) => id === currentId.value) ?? null);
+export const currentName = computed(() => nameOf(current.value));
+/** The entry that is being spoken, while it sounds. */
+export const sounding = computed(() => (voice.value.mode === "speaking" ? speakingMsg.value : null));
 /** Other agents that need the user and were not put off. */
 export const waitingAgents = computed(() =>
   sessions.value.filter((session) => isBlocked(session) && session.id !== currentId.value && !later.value[session.id]),

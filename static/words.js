@@ -95,9 +95,22 @@ export function terminalQuestion({ doing, permission }) {
 /** Characters that are not seen, or that turn the order of others round: controls, zero widths, bidirectional marks. */
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
 
+/** Of these, those that some scripts and emoji need are left alone in prose. */
+const UNRULY = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/gu;
+
+/** A text for reading: no terminal escape, and nothing that turns the order of the words round. @param {string} text */
+export function shown(text) {
+  return text.replace(/\r\n?/g, "\n").replace(UNRULY, named);
+}
+
 /** What somebody decides about must read as it will be done. @param {string} text */
 export function undisguised(text) {
-  return text.replace(UNSEEN, (character) => `‹U+${/** @type {number} */ (character.codePointAt(0)).toString(16).toUpperCase().padStart(4, "0")}›`);
+  return text.replace(UNSEEN, named);
+}
+
+/** @param {string} character */
+function named(character) {
+  return `‹U+${/** @type {number} */ (character.codePointAt(0)).toString(16).toUpperCase().padStart(4, "0")}›`;
 }
 
 /** An agent calls for the user. @param {string} name @param {string} kind */

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Page
 
 from tests.browser.page_fixtures import (  # noqa: F401
     OpenPage,
@@ -248,32 +247,3 @@ async def test_older_entries_are_loaded_above_without_moving_the_reader(hub: Pag
     await page.get_by_text("Newest").wait_for(state="attached")
     assert await log.evaluate("n => n.scrollHeight - n.scrollTop - n.clientHeight") > 500
     assert await page.locator(".msg.bot").count() == 101
-
-
-MARKDOWN: dict[str, Any] = {
-    "plain": [{"kind": "p", "spans": [{"kind": "text", "text": "plain"}]}],
-    "a\n\nb": [{"kind": "p", "spans": [{"kind": "text", "text": "a"}]}, {"kind": "p", "spans": [{"kind": "text", "text": "b"}]}],
-    "# T": [{"kind": "h", "spans": [{"kind": "text", "text": "T"}]}],
-    "- a\n- b": [{
-        "kind": "list", "ordered": False, "start": 1,
-        "items": [[{"kind": "text", "text": "a"}], [{"kind": "text", "text": "b"}]],
-    }],
-    "3. a\n   more": [{"kind": "list", "ordered": True, "start": 3, "items": [[{"kind": "text", "text": "a more"}]]}],
-    "```py\nx\n\ny\n```\nz": [
-        {"kind": "code", "info": "py", "text": "x\n\ny"}, {"kind": "p", "spans": [{"kind": "text", "text": "z"}]},
-    ],
-    "```\nnever closed": [{"kind": "code", "info": "", "text": "never closed"}],
-    "a `b` **c**": [
-        {"kind": "p", "spans": [
-            {"kind": "text", "text": "a "}, {"kind": "code", "text": "b"},
-            {"kind": "text", "text": " "}, {"kind": "bold", "text": "c"},
-        ]}
-    ],
-    "": [],
-}  # fmt: skip
-
-
-async def test_markdown_becomes_a_tree(browser: Browser, hub: PageHub) -> None:
-    page = await blank_page(browser, hub)
-    got = await page.evaluate("(texts) => import('/static/md.js').then(({ parse }) => texts.map(parse))", list(MARKDOWN))
-    assert json.loads(json.dumps(got)) == list(MARKDOWN.values())
