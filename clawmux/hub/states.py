@@ -207,7 +207,7 @@ class States:
         watched = [w for session in self._hub.agents.living if session.pane_id and (w := self._of(session.id))]
         readers = [(w, w.records) for w in watched if w.records is not None]
         if readers:
-            seen = await asyncio.to_thread(_look_all, [records for _, records in readers])
+            seen = await asyncio.to_thread(look_all, [records for _, records in readers])
             for (one, _), observed in zip(readers, seen, strict=True):
                 self._take(one, observed)
         if not self._silence:
@@ -314,5 +314,14 @@ def _foreground(pane: Pane) -> Sign:
     return Sign(Source.PROCESS, Activity.TOOL, detail=pane.command)
 
 
-def _look_all(records: list[Records]) -> list[list[Observation]]:
-    return [one.look() for one in records]
+def look_all(records: list[Records]) -> list[list[Observation]]:
+    return [_look(one) for one in records]
+
+
+def _look(records: Records) -> list[Observation]:
+    try:
+        return records.look()
+    except Exception:
+        # What one program has written must not keep the hub from looking at the others.
+        log.exception("the records of an agent cannot be read")
+        return []

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from clawmux.hub import states
+from clawmux.wire.signs import Observation, Place, Sign
+from clawmux.wire.words import Activity, Source
 from tests.hub.showing import KNOWN_SECONDS, Agent, hook_body, resting_agent, showing_hub
 from tests.live_hub import LiveHub, Said, said
 from tests.waiting import until_answer
@@ -72,6 +75,22 @@ async def test_what_cannot_be_read_and_what_is_huge_disturbs_nobody(agent: Agent
     huge = hook_body("PostToolUse", tool_name="Read", tool_use_id="t", tool_response="x" * 3_000_000)
     assert await agent.hub.run(agent.id, "hook", stdin=huge) == Said(0, "", "")
     assert (await agent.view())["doing"]["activity"] == "thinking"
+
+
+async def test_records_that_break_their_reader_are_the_affair_of_one_agent() -> None:
+    class Broken:
+        def look(self) -> list[Observation]:
+            raise ValueError("embedded null byte")
+
+        def placed(self, place: Place) -> None: ...
+
+        def close(self) -> None: ...
+
+    class Sound(Broken):
+        def look(self) -> list[Observation]:
+            return [Sign(Source.RECORD, Activity.IDLE)]
+
+    assert states.look_all([Broken(), Sound()]) == [[], [Sign(Source.RECORD, Activity.IDLE)]]
 
 
 async def test_a_report_is_kept(agent: Agent) -> None:

@@ -218,6 +218,23 @@ def test_a_file_that_is_cut_or_replaced_is_read_anew(tmp_path: Path) -> None:
     assert tail.lines() == [b"three", b"four", b"five"]
 
 
+@pytest.mark.parametrize("sort", ["a pipe", "a folder", "a terminal", "no name of a file", "too long a name", "without an end"])
+def test_what_is_no_file_has_no_lines_and_is_not_waited_for(tmp_path: Path, sort: str) -> None:
+    """A hook names the file, and anybody in the session can run that."""
+    place = tmp_path / "place"
+    if sort == "a pipe":
+        os.mkfifo(place)
+    elif sort == "a folder":
+        place.mkdir()
+    others = {
+        "a terminal": Path("/dev/tty"),
+        "no name of a file": Path("/x\0y"),
+        "too long a name": tmp_path / ("x" * 5000),
+        "without an end": Path("/dev/zero"),
+    }
+    assert Tail(others.get(sort, place)).lines() == []
+
+
 def test_a_look_reads_no_more_than_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claude_records, "LOOK_BYTES", 64)
     tail = Tail(tmp_path / "t")
