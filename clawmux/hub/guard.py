@@ -3,6 +3,7 @@
     protect(app, auth)        first thing of build_app: installs the middleware and the header signal
     request[CALLER]           clawmux.hub.auth.Caller, for every handler
     app[AUTH], app[ADDRESSES] the Auth, and the names we answer to (``Doors`` sets it once the port is known)
+    app[CONNECTED].logins()   ids of the logins that have a socket open
     ACCESS                    "METHOD /path/as/registered" -> who may call; a route without a row answers 403
     unlisted(app)             routes without a row; a test keeps it empty
     error_response(error)     ClawMuxError -> its JSON object and status
@@ -21,6 +22,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from http import HTTPStatus
+from ipaddress import ip_address
 
 from aiohttp import hdrs, web
 
@@ -49,6 +51,8 @@ ACCESS: dict[str, Access] = {
     "POST /api/login": ANYBODY,
     "GET /api/session": PAGE,
     "POST /api/logout": PAGE,
+    "GET /api/devices": OWNER,
+    "DELETE /api/devices/{id}": OWNER,
     "POST /api/open": SOCKET_OWNER,
     "POST /api/stop": SOCKET_OWNER,
     "GET /api/health": OWNER | SOCKET,
@@ -80,7 +84,7 @@ ACCESS: dict[str, Access] = {
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self'; manifest-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+    "form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types dompurify",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -121,13 +125,16 @@ class BodyStalled(TimeoutError):
 def protect(app: web.Application, auth: Auth, access: Mapping[str, Access] = ACCESS) -> None:
     """Guard every route of ``app``. Call before anything else is added, so that nothing stands outside."""
     app[AUTH] = auth
-    sockets = _OpenSockets()
+    sockets = OpenSockets()
     auth.logins.on_ended = sockets.cut
+    app[CONNECTED] = sockets
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             request[CALLER] = caller = admit(request, auth, access)
+            if caller.via is Via.COOKIE:
+                auth.logins.saw(caller.login, auth.clock(), address_of(request))
             with sockets.watch(request, caller):
                 return await handler(request)
         except (ConnectionError, web.HTTPRedirection):
@@ -157,7 +164,7 @@ async def _watch_token(app: web.Application) -> AsyncIterator[None]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-class _OpenSockets:
+class OpenSockets:
     """WebSockets outlive the request that was judged; when what let them in ends, they end too."""
 
     def __init__(self) -> None:
@@ -175,9 +182,15 @@ class _OpenSockets:
         finally:
             self._open.pop(transport, None)
 
+    def logins(self) -> frozenset[str]:
+        return frozenset(self._open.values())
+
     def cut(self, ended: frozenset[str]) -> None:
         for transport in [transport for transport, login in self._open.items() if login in ended]:
             transport.abort()
+
+
+CONNECTED = web.AppKey("clawmux_connected", OpenSockets)
 
 
 def unlisted(app: web.Application, access: Mapping[str, Access] = ACCESS) -> list[str]:
@@ -251,6 +264,17 @@ def _credential(request: web.Request, auth: Auth, row: Access) -> Caller:
         if (STRANGER.role, STRANGER.via) not in row and not auth.logins.fits(caller.login, shown_csrf(request)):
             raise ClawMuxError("forbidden", "the X-CSRF-Token header is missing or wrong.", "Run `clawmux open`.")
     return caller
+
+
+def address_of(request: web.Request) -> str:
+    """Where a caller over TCP is, behind a proxy of this machine as that tells it. For people to read: decides nothing."""
+    peer = request.get_extra_info("peername")
+    here = str(peer[0]) if isinstance(peer, tuple) else ""
+    told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        return str(ip_address(told)) if told and ip_address(here).is_loopback else here
+    except ValueError:
+        return here
 
 
 def _by_cookie(request: web.Request, auth: Auth) -> Caller:
