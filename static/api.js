@@ -3,6 +3,7 @@
  * A cookie goes to every port of its host name, so it opens nothing alone; the CSRF value is kept where only this origin,
  * with its port, can read it.
  */
+import { deviceName } from "./device.js";
 
 const KEPT_AS = "clawmux.csrf";
 /** For browsers that keep nothing. */
@@ -71,7 +72,7 @@ export async function signIn() {
   const key = new URLSearchParams(location.hash.slice(1)).get("k");
   if (key !== null) history.replaceState(null, "", location.pathname + location.search);
   try {
-    if (key && (await tries(() => request("POST", "/api/login", { key })))) return "in";
+    if (key && (await tries(() => request("POST", "/api/login", { key, device: deviceName() })))) return "in";
     return (await tries(() => request("GET", "/api/session"))) ? "in" : "out";
   } catch {
     return "unreachable";

@@ -90,6 +90,7 @@ export const FROM_HUB = Object.freeze({
   notice: ["n", "level", "text"],
   not_spoken: ["n", "session_id", "msg_id"],
   audio_owner: ["client"],
+  devices: [],
   speech_state: ["state"],
   attention: ["session_id", "text"],
   attention_clear: ["session_id"],

@@ -16,6 +16,8 @@ export const speech = signal({ state: "starting", reason: "", progress: null });
 export const settings = signal({});
 export const owner = signal({ client: null, device: null });
 export const me = signal("");
+/** Counts how often the list of devices has changed. */
+export const devicesTold = signal(0);
 /** Words of the open turn so far. */
 export const partial = signal({ turn: null, text: "" });
 /** One line about each agent, in the hub's words. */
@@ -207,6 +209,7 @@ const APPLY = {
     putMessage(m.message);
     heardOf.value = m.message;
   },
+  devices: () => (devicesTold.value += 1),
   audio_owner: (m) => (owner.value = { client: m.client, device: m.device }),
   speech_state: (m) => {
     const { state, reason = "", progress = null, serving, wanted } = m;

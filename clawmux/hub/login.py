@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from clawmux.hub.auth import LOGIN_SECONDS
+from clawmux.hub.auth import Via
 from clawmux.hub.body import read_json
-from clawmux.hub.guard import ADDRESSES, AUTH, CALLER, shown_csrf
+from clawmux.hub.guard import ADDRESSES, AUTH, CALLER, address_of, shown_csrf
+from clawmux.hub.logins import LOGIN_SECONDS
 from clawmux.wire.errors import ClawMuxError
 
 # A key is 43 letters; more is nobody's honest try.
@@ -28,11 +29,15 @@ async def _open(request: web.Request) -> web.Response:
 
 
 async def _login(request: web.Request) -> web.Response:
-    key = (await read_json(request, LOGIN_BYTES)).get("key")
-    if not isinstance(key, str):
-        raise ClawMuxError("usage", "key: a text was expected.", "Run `clawmux open` and follow its link.")
+    body = await read_json(request, LOGIN_BYTES)
+    key, device = body.get("key"), body.get("device", "")
+    if not isinstance(key, str) or not isinstance(device, str):
+        raise ClawMuxError("usage", "key, device: texts were expected.", "Run `clawmux open` and follow its link.")
     auth = request.app[AUTH]
-    cookie, csrf = auth.logins.redeem(key, auth.clock())
+    cookie, csrf = auth.logins.redeem(key, auth.clock(), device, address_of(request))
+    if request[CALLER].via is Via.COOKIE:
+        # The same browser once more: its cookie is replaced, so what that opened is nobody's now.
+        auth.logins.end(request[CALLER].login)
     response = web.json_response({"csrf": csrf})
     name, secure = request.app[ADDRESSES].cookie(request.headers[hdrs.HOST])
     response.set_cookie(name, cookie, path="/", httponly=True, samesite="Strict", secure=secure, max_age=int(LOGIN_SECONDS))

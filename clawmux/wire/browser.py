@@ -168,6 +168,7 @@ MOMENTARY_TO_PAGE: dict[str, str] = {
     "session_list": "All sessions.",
     "session_status": "One session changed.",
     "audio_owner": "Which page plays and records.",
+    "devices": "A device was paired, or one is out: GET /api/devices lists them anew.",
     "speech_state": "State of the speech service: the tier that serves, the one wanted, download progress.",
     "attention": "A session needs the user.",
     "attention_clear": "It no longer does.",

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clawmux.hub.auth import KEY_SECONDS, LOGIN_SECONDS, LOGINS_KEPT, SECONDS_PER_TRY, TRIES, Auth, Bucket, Logins, Token
+from clawmux.hub.auth import Auth, Token
+from clawmux.hub.logins import KEY_SECONDS, LOGIN_SECONDS, LOGINS_KEPT, SECONDS_PER_TRY, TRIES, Bucket, Logins
 from clawmux.wire.errors import ClawMuxError
 
 NOW = 1_700_000_000.0
