@@ -11,6 +11,7 @@ from clawmux.hub.permissions import Decision, check_seen
 from clawmux.hub.runtime import Runtime
 from clawmux.wire import cli
 from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.text import undisguised
 
 
 async def report(door: Door, said: cli.Report) -> Said:
@@ -21,7 +22,7 @@ async def report(door: Door, said: cli.Report) -> Said:
 async def decide(door: Door, said: cli.Decide) -> Said:
     _owner_only(door)
     asked = await decide_on(door.runtime, said.name, said.request, Decision(said.allow, said.text))
-    return Said(f"{'approved' if said.allow else 'denied'}: {asked}\n")
+    return Said(f"{'approved' if said.allow else 'denied'}: {undisguised(asked)}\n")
 
 
 async def decide_on(runtime: Runtime, name: str, request: str, wish: Decision) -> str:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from clawmux.wire.text import cut, shown, undisguised
+
 # How many characters of a message a list shows.
 GLIMPSE_CHARACTERS = 60
 _ACTIVITIES = {"tool": "running", "waiting": "waiting to speak", "needs_you": "needs you"}
@@ -43,10 +45,10 @@ def activity(session: View) -> str:
     words = _ACTIVITIES.get(doing["activity"], str(doing["activity"]))
     kind, detail = str(doing.get("kind") or "").replace("_", " "), doing.get("detail") or ""
     if doing["activity"] == "tool":
-        return f"running {detail or 'a tool'}"
+        return f"running {undisguised(detail) or 'a tool'}"
     if session.get("needs_you") and doing["activity"] != "needs_you":
         words = _ACTIVITIES["needs_you"]
-    return words + (f" ({kind})" if kind else "") + (f": {glimpse(detail)}" if detail else "")
+    return words + (f" ({kind})" if kind else "") + (f": {glimpse(undisguised(detail))}" if detail else "")
 
 
 def evidence(session: View, now: float) -> str:
@@ -76,11 +78,11 @@ def session_lines(session: View, now: float) -> list[str]:
     if (told := evidence(session, now)) != "-" and session["state"] != "dead":
         lines.append(f"known from: {told}")
     if session.get("reason"):
-        lines.append(f"reason: {session['reason']}")
+        lines.append(f"reason: {shown(session['reason'])}")
     if report := session.get("report"):
-        lines.append(f"works on: {report['text']} (said {age(now - report['at'])} ago)")
+        lines.append(f"works on: {shown(report['text'])} (said {age(now - report['at'])} ago)")
     if question := session.get("question"):
-        lines.append(f"asks the user: {question['text']} ({question['stage']})")
+        lines.append(f"asks the user: {shown(question['text'])} ({question['stage']})")
     if permission := session.get("permission"):
         lines += _permission(session, permission)
     messages = session.get("messages") or {}
@@ -102,7 +104,7 @@ def _permission(session: View, permission: View) -> list[str]:
     decidable = permission.get("decidable")
     way = f"approve {session['name']} --request {permission['request']}" if decidable else f"attach {session['name']}"
     return [
-        f"asks permission: {permission['tool']}: {permission['text']}",
+        f"asks permission: {undisguised(permission['tool'])}: {undisguised(permission['text'])}",
         f"answer it: clawmux {way}" + (" (or deny)" if decidable else ""),
     ]
 
@@ -148,12 +150,12 @@ def message_lines(message: View) -> list[str]:
     expects = " · expects a response" if message.get("expects_response") else ""
     lines = [
         f"{message['id']} · from {message['from_name']} to {message['to_name']} · {message_state(message)}{expects}{about}",
-        message["text"],
+        shown(message["text"]),
     ]
     if message.get("reply"):
-        lines.append(f"reply: {message['reply']}")
+        lines.append(f"reply: {shown(message['reply'])}")
     if message.get("reason"):
-        lines.append(f"reason: {message['reason']}")
+        lines.append(f"reason: {shown(message['reason'])}")
     return lines
 
 
@@ -172,5 +174,4 @@ def step_line(step: View) -> str:
 
 def glimpse(text: str) -> str:
     """The beginning of a text, in one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= GLIMPSE_CHARACTERS else line[: GLIMPSE_CHARACTERS - 1] + "…"
+    return cut(shown(" ".join(text.split())), GLIMPSE_CHARACTERS)

@@ -22,6 +22,40 @@ def clean(text: str) -> str:
     return _CONTROLS.sub("", text).strip()
 
 
+# Characters that are not seen, or that turn the order of others round: controls, zero widths, bidirectional marks. The page has
+# the same two sets (static/words.js).
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
+# Of these, those that some scripts and emoji need are left alone in prose.
+_UNRULY = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+
+
+def undisguised(text: str) -> str:
+    """What somebody decides about has to read as it will be done: a character that hides or reorders others is named."""
+    return _UNSEEN.sub(_named, text)
+
+
+def shown(text: str) -> str:
+    """A text for reading: no terminal escape, and nothing that turns the order of the words round."""
+    return _UNRULY.sub(_named, text)
+
+
+def _named(found: re.Match[str]) -> str:
+    return f"‹U+{ord(found[0]):04X}›"
+
+
+def cut(text: str, limit: int) -> str:
+    """At most ``limit`` characters; one that is longer ends in an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def in_one_line(text: str) -> str:
+    """With its line breaks marked: to a shell they are no blanks, and what follows one is not part of the comment before it."""
+    lines = (" ".join(line.split()) for line in re.split("\r\n|\r|\n", text))
+    return " ⏎ ".join(filter(None, lines))
+
+
 def check_text(where: str, text: str, limit: int = TEXT_LIMIT_BYTES) -> str:
     """The cleaned text, 1 to ``limit`` bytes of it."""
     cleaned = clean(text)

@@ -116,8 +116,17 @@ def test_the_end_of_a_tool_is_known_also_when_its_id_is_cut_off() -> None:
 
 def test_a_detail_is_one_short_line() -> None:
     [asked] = told(body("PermissionRequest", tool_name="Bash", tool_input={"command": "a\nb " * 1000}))
-    assert isinstance(asked, Sign) and asked.detail.startswith("Bash: a b a b")
+    assert isinstance(asked, Sign) and asked.detail.startswith("Bash: a ⏎ b a ⏎ b")
     assert DETAIL_CHARS - 2 < len(asked.detail) <= DETAIL_CHARS
+
+
+def test_whoever_allows_a_command_sees_its_lines_and_that_it_goes_on() -> None:
+    """In one line and without a mark a comment would swallow the rest, and what was cut off nobody would miss."""
+    command = "make  test # quick\r\n\n\trm -rf ~"
+    [asked] = told(body("PermissionRequest", tool_name="Bash", tool_input={"command": command}))
+    assert isinstance(asked, Sign) and asked.detail == "Bash: make test # quick ⏎ rm -rf ~"
+    [long] = told(body("PermissionRequest", tool_name="Bash", tool_input={"command": "true; " * 99 + "rm -rf ~"}))
+    assert isinstance(long, Sign) and len(long.detail) == DETAIL_CHARS and long.detail.endswith("…")
 
 
 @given(st.integers(0, 400))
@@ -132,7 +141,7 @@ def test_of_a_cut_body_the_fields_before_the_cut_count(length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["", "[]", "null", '"x"', "{", "{]", '{"a"', '{"a":', '{"a":tru', '{"\\u12', "[" * 99999, '{"a":' * 9999]
+    "said", ["", "[]", "null", '"x"', "{", "{]", '{"a"', '{"a":', '{"a":tru', '{"\\u12', "[" * 99999, '{"a":' * 9999, "{[1]:2"]
 )
 def test_nonsense_says_nothing(said: str) -> None:
     assert Hooks().read(said) == []

@@ -57,7 +57,7 @@ def asked(request: str = "per_1", session: str = OURS) -> dict[str, Any]:
 
 
 BUSY, REST = status("busy"), status("idle")
-PERMISSION = sign(Activity.NEEDS_YOU, Kind.PERMISSION, "bash: touch x --all", "per_1")
+PERMISSION = sign(Activity.NEEDS_YOU, Kind.PERMISSION, "bash: touch x ⏎ --all", "per_1")
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,32 @@ def test_one_agent_in_lines() -> None:
     assert "answer it: clawmux attach sky" in in_words.session_lines(undecidable, NOW)
 
 
+def test_what_an_agent_says_hides_nothing_and_moves_no_terminal() -> None:
+    """A command that is to be allowed may be written so that a terminal shows another one."""
+    hostile = "rm \u202ehs.tset\u202c #\u200b\x1b[2K\x9b2J\x07"
+    named = "rm ‹U+202E›hs.tset‹U+202C› #‹U+200B›‹U+001B›[2K‹U+009B›2J‹U+0007›"
+    asking = SKY | doing("needs_you", kind="permission", detail=f"Bash: {hostile}")
+    asking |= {"permission": {"request": "p-1", "tool": "Bash", "text": hostile, "decidable": True}}
+    assert f"asks permission: Bash: {named}" in in_words.session_lines(asking, NOW)
+    unruly = {
+        "report": {"text": "\u202eon\x1b[2J", "at": NOW},
+        "question": {"text": "\u2066?", "stage": "waiting"},
+        "reason": "\x1b]0;x\x07",
+    }
+    message = MESSAGE | {"text": "\u202eyes", "reply": "\u2067no", "reason": "\x1b["}
+    lines = [
+        *in_words.session_lines(asking | unruly, NOW),
+        in_words.session_line(SKY | doing("tool", detail=hostile) | unruly, NOW),
+        in_words.message_line(message),
+        *in_words.message_lines(message),
+        in_words.step_line({"ts": NOW, "step": "responded", "detail": "\u202eno"}),
+    ]
+    assert [line for line in lines if any(c in line for c in "\u202e\u2066\u2067\x1b\x9b\x07")] == []
+    assert in_words.message_text(MESSAGE | {"text": "👩\u200d💻 می\u200cخواهم"}) == "👩\u200d💻 می\u200cخواهم", (
+        "joiners belong to the words"
+    )
+
+
 def test_one_agent_in_a_line() -> None:
     assert in_words.session_line(SKY, NOW) == "sky: unknown"
     busy = SKY | doing("tool", detail="Bash", since=NOW - 70) | {"report": {"text": "the\nparser", "at": NOW}}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from clawmux.wire.signs import Observation, Place, Sign, Taken
+from clawmux.wire.text import cut, in_one_line
 from clawmux.wire.words import Activity, Kind, Source
 
 PERMISSION_EVENT = "PermissionRequest"
@@ -173,7 +174,7 @@ _OF_TOOLS: dict[str, Callable[[Hooks, Mapping[str, Any]], None]] = {
 
 def what_for(tool: str, given: Any) -> str:
     """``Tool: what it is to do``, in the one field of its input that tells it best."""
-    return f"{tool}: {' '.join(_telling(given).split())}"[:DETAIL_CHARS].removesuffix(": ")
+    return cut(f"{tool}: {in_one_line(_telling(given))}".removesuffix(": "), DETAIL_CHARS)
 
 
 def decision(allow: bool, text: str = "") -> str:
@@ -212,7 +213,7 @@ def _cut_object(text: str, at: int, depth: int = 0) -> dict[str, Any]:
                     found[name] = _cut_object(text, start, depth + 1)
                 break
             at = _after_blanks(text, at)
-    except (ValueError, IndexError, RecursionError):
+    except (ValueError, IndexError, RecursionError, TypeError):  # the last: a name that is a list or an object
         pass
     return found
 
@@ -234,7 +235,7 @@ def _after_blanks(text: str, at: int) -> int:
 
 
 def _sign(activity: Activity, kind: Kind = Kind.NONE, detail: str = "", request: str = "") -> Sign:
-    return Sign(Source.HOOK, activity, kind, " ".join(detail.split())[:DETAIL_CHARS], request)
+    return Sign(Source.HOOK, activity, kind, cut(" ".join(detail.split()), DETAIL_CHARS), request)
 
 
 def _text(said: Mapping[str, Any], field: str) -> str:

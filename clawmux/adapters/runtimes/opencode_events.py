@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from clawmux.wire.signs import Observation, Place, Sign, Taken
+from clawmux.wire.text import cut, in_one_line
 from clawmux.wire.words import Activity, Kind, Source
 
 DETAIL_CHARS = 300
@@ -154,7 +155,7 @@ class OpenCodeEvents:
         if not what and isinstance(patterns, list):
             what = ", ".join(str(pattern) for pattern in patterns)
         if request:
-            text = f"{said.get('permission', 'permission')}: {what}".removesuffix(": ")
+            text = f"{said.get('permission', 'permission')}: {in_one_line(what)}".removesuffix(": ")
             self._asks[request] = _sign(Activity.NEEDS_YOU, Kind.PERMISSION, text, request)
         return []
 
@@ -201,7 +202,7 @@ def read_error(error: Mapping[str, Any]) -> Sign:
 
 
 def _sign(activity: Activity, kind: Kind = Kind.NONE, detail: str = "", request: str = "") -> Sign:
-    return Sign(Source.RECORD, activity, kind, " ".join(detail.split())[:DETAIL_CHARS], request)
+    return Sign(Source.RECORD, activity, kind, cut(" ".join(detail.split()), DETAIL_CHARS), request)
 
 
 def _inner(said: Mapping[str, Any], field: str) -> Mapping[str, Any]:

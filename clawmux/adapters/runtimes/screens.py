@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clawmux.wire.signs import Sign
+from clawmux.wire.text import cut
 from clawmux.wire.words import Activity, Kind, Source
 
 # A detail is one line on a page and in a table.
@@ -39,4 +40,4 @@ def read_sign(rules: Iterable[ScreenRule], screen: str) -> Sign | None:
 def _detail(found: re.Match[str]) -> str:
     """The group's words on one line, without the frames that TUIs draw around them."""
     words = found.groupdict().get("detail") or ""
-    return " ".join(re.sub("[\u2500-\u257f]", " ", words).split())[:DETAIL_CHARS]
+    return cut(" ".join(re.sub("[\u2500-\u257f]", " ", words).split()), DETAIL_CHARS)
