@@ -106,6 +106,10 @@ export const FROM_HUB = Object.freeze({
   turn_end: ["turn"],
   turn_done: ["turn"],
 });
+  term_opened: ["session_id", "slot"],
+  term_size: ["slot", "cols", "rows"],
+  term_keyboard: ["session_id", "client"],
+  term_closed: ["slot", "session_id", "why"],
 
 /** What the page says. */
 export const FROM_PAGE = Object.freeze({
@@ -125,6 +129,11 @@ export const FROM_PAGE = Object.freeze({
   playback_done: ["session_id", "stream", "ms", "why"],
 });
 
+  term_open: ["session_id"],
+  term_close: ["slot"],
+  term_take: ["slot", "on"],
+  term_paste: ["slot", "text"],
+  term_seen: ["slot", "seq"],
 /** @param {Record<string, any> & {type: string}} message */
 export function encodeMessage(message) {
   checkFields(message, FROM_PAGE);

@@ -25,8 +25,9 @@ from typing import Self
 from clawmux.adapters import processes
 from clawmux.adapters.control import ControlClient, Ended, Refused, not_answering, quote
 from clawmux.adapters.injection import Found, Keyboard, inject, look_for
-from clawmux.adapters.keys import press
+from clawmux.adapters.keys import paste, press, type_keys
 from clawmux.adapters.screen import InputRules
+from clawmux.adapters.terminal import Viewer, Window, window_of
 from clawmux.adapters.tmux_server import KEEPER, OPTIONS, find_tmux, own_scope, server_environment
 from clawmux.wire.errors import ClawMuxError
 
@@ -172,6 +173,29 @@ class Tmux:
         async with keyboard.lock:
             with _named(pane_id):
                 await press(self, pane_id, keys, presses)
+
+    async def type_keys(self, pane_id: str, keys: str) -> None:
+        """What somebody types at a terminal; never into the middle of a text of ours."""
+        keyboard = self._keyboards.setdefault(_checked(pane_id), Keyboard())
+        async with keyboard.lock:
+            with _named(pane_id):
+                await type_keys(self, pane_id, keys)
+
+    async def paste(self, pane_id: str, text: str) -> None:
+        """The same of a text that somebody pastes."""
+        keyboard = self._keyboards.setdefault(_checked(pane_id), Keyboard())
+        async with keyboard.lock:
+            with _named(pane_id):
+                await paste(self, pane_id, text)
+
+    async def window(self, pane_id: str) -> Window:
+        """The window that the pane's session shows, as large as it is now."""
+        with _named(_checked(pane_id)):
+            return await window_of(self, pane_id)
+
+    def viewer(self, on_output: Callable[[bytes], None], on_end: Callable[[], None]) -> Viewer:
+        """Somebody who looks at a window and changes nothing; not opened yet."""
+        return Viewer(self._base(), self._environ, on_output, on_end)
 
     async def inject(self, pane_id: str, text: str, rules: InputRules, over_scrolling: bool = False) -> frozenset[str]:
         """Type a message or a batch into the agent's input box, one at a time a pane; ``injection.Held`` says why not now.

@@ -83,6 +83,11 @@ class PageSession:
             wire.PlaybackStarted: lambda m: self._runtime.speaker.playback_started(m.stream),
             wire.PlaybackProgress: lambda m: self._runtime.speaker.playback_progress(m.stream, m.ms),
             wire.PlaybackDone: self._playback_done,
+            wire.TermOpen: lambda m: self._runtime.terminals.open(self._page, m),
+            wire.TermClose: lambda m: self._runtime.terminals.close(self._page, m),
+            wire.TermTake: lambda m: self._runtime.terminals.take(self._page, m),
+            wire.TermPaste: lambda m: self._runtime.terminals.paste(self._page, m),
+            wire.TermSeen: lambda m: self._runtime.terminals.seen(self._page, m),
             wire.Ping: lambda m: self._page.send({"type": "pong"}),
         }
 
@@ -100,6 +105,7 @@ class PageSession:
         finally:
             self._runtime.pages.leave(self._page)
             self._runtime.listener.page_changed(self._page, None)
+            self._runtime.terminals.page_left(self._page)
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
 
@@ -187,9 +193,13 @@ class PageSession:
         if self._page.classic:
             raise ClawMuxError("usage", "binary frames are of those who said 'hello'; expected JSON.")
         frame = decode_frame(data)
-        if frame.kind != MICROPHONE:
-            raise ClawMuxError("usage", f"binary frame kind {frame.kind} does not come from a page; expected {MICROPHONE}.")
-        self._runtime.listener.feed(self._page, frame)
+        if frame.kind == MICROPHONE:
+            self._runtime.listener.feed(self._page, frame)
+        elif frame.kind == TERMINAL_IN:
+            self._runtime.terminals.keys(self._page, frame)
+        else:
+            kinds = f"{MICROPHONE} or {TERMINAL_IN}"
+            raise ClawMuxError("usage", f"binary frame kind {frame.kind} does not come from a page; expected {kinds}.")
 
     def _refuse_second_hello(self, _: wire.Hello) -> None:
         raise ClawMuxError("conflict", "this connection has said hello already.")

@@ -43,6 +43,13 @@ class Page:
         self._outbox: asyncio.Queue[str | bytes | None] = asyncio.Queue(OUTBOX_MESSAGES)
 
     def send(self, message: dict[str, Any]) -> None:
+        self._enqueue(json.dumps(message, ensure_ascii=False))
+
+    def send_frame(self, frame: bytes) -> None:
+        """One that cannot wait; the sender sees to it that only a few are on their way."""
+        self._enqueue(frame)
+
+    def _enqueue(self, item: str | bytes) -> None:
         try:
             self._outbox.put_nowait(json.dumps(message, ensure_ascii=False))
         except asyncio.QueueFull:

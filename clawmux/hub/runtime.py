@@ -32,6 +32,7 @@ from clawmux.hub.roster import describe
 from clawmux.hub.speaker import Speaker, Utterance
 from clawmux.hub.speech import Speech
 from clawmux.hub.states import States
+from clawmux.hub.terminals import Terminals
 from clawmux.hub.typist import Typist
 from clawmux.hub.user_words import UserWords
 from clawmux.paths import Paths
@@ -56,7 +57,8 @@ class Runtime:
         self.agents = Agents(paths, lambda: self.settings, self.journal, tmux)
         self.projects = Projects(lambda: self.settings, self.agents, self.notice)
         self.tmux = tmux
-        self.typist = Typist(self.agents, tmux, paths)
+        self.terminals = Terminals(self.agents, tmux, lambda: self.now)
+        self.typist = Typist(self.agents, tmux, paths, self.terminals.is_taken)
         self.messages = Messages(self, self.typist, self.stage_of)
         self.user_words = UserWords(self, self.typist, self.messages.loops.person_spoke)
         self.states = States(self, tmux, paths)
@@ -170,6 +172,7 @@ class Runtime:
         if self._timer is not None:
             self._timer.cancel()
         await self.listener.stop()
+        await self.terminals.stop()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

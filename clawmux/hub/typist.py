@@ -6,7 +6,7 @@ Knows how to type; what is typed and when is decided elsewhere.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from clawmux.adapters import headers
 from clawmux.adapters.injection import Found
@@ -22,7 +22,9 @@ from clawmux.wire.errors import ClawMuxError
 
 
 class Typist:
-    def __init__(self, agents: Agents, tmux: Tmux, paths: Paths) -> None:
+    def __init__(self, agents: Agents, tmux: Tmux, paths: Paths, is_taken: Callable[[str], bool] = lambda _: False) -> None:
+        """``is_taken``: whether somebody has an agent's keyboard in a page."""
+        self._is_taken = is_taken
         self._agents = agents
         self._tmux = tmux
         self._paths = paths
@@ -48,13 +50,15 @@ class Typist:
 
     async def type(self, session_id: str, text: str, over_scrolling: bool = False) -> frozenset[str]:
         """Hand the text to the agent as one prompt, or as few as it takes well; ``over_scrolling``: also while somebody scrolls
-        in its terminal.
+        or types in its terminal.
 
         Answers the ids of the messages in it that its program is known to have. Raises ``Held`` with the reason, and with the
         same of what was handed over before, ``conflict`` when it takes no text, ``not_found`` when it has ended.
         """
         session, runtime = self._reader(session_id)
         async with self._locks.setdefault(session_id, asyncio.Lock()):
+            if self._is_taken(session_id) and not over_scrolling:
+                raise Held("somebody types in its terminal from a page")
             if runtime.channel is not None and runtime.channel.first:
                 return await self._by_channel_or_box(session, runtime, text, over_scrolling)
             return await self._by_box_or_channel(session, runtime, text, over_scrolling)

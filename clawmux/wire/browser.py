@@ -149,10 +149,54 @@ class Ping:
 
 TO_HUB = table(
     Hello, Prefs, Text, Interrupt, Cancel, Replay, AudioOwnerClaim, Seen,
-    MicOpen, MicClose, PlaybackStarted, PlaybackProgress, PlaybackDone, Ping,
+    MicOpen, MicClose, PlaybackStarted, PlaybackProgress, PlaybackDone,
+    TermOpen, TermClose, TermTake, TermPaste, TermSeen, Ping,
 )  # fmt: skip
 
 DURABLE_TO_PAGE: dict[str, str] = {
+@dataclass(frozen=True, slots=True)
+class TermOpen:
+    """Show this agent's terminal, as large as it is; one at a time for each page. Answered with ``term_opened``."""
+
+    TYPE: ClassVar[str] = "term_open"
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TermClose:
+    """Show it no more; the keyboard goes back with it."""
+
+    TYPE: ClassVar[str] = "term_close"
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class TermTake:
+    """Take the agent's keyboard, or give it back. Without it frames of kind 4 are refused."""
+
+    TYPE: ClassVar[str] = "term_take"
+    slot: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TermPaste:
+    """A text that the user pastes into the terminal."""
+
+    TYPE: ClassVar[str] = "term_paste"
+    slot: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TermSeen:
+    """The frame ``seq`` of a terminal, and all before it, are drawn: more may come."""
+
+    TYPE: ClassVar[str] = "term_seen"
+    slot: int
+    seq: int
+
+
     "assistant_text": "An agent said this; `question` tells whether it waits for an answer.",
     "user_text": "The user's words, `via` voice or typed.",
     "notice": "Something the user should know: `level`, `text`, `remedy`.",
@@ -183,6 +227,10 @@ MOMENTARY_TO_PAGE: dict[str, str] = {
     "partial_text": "What a turn's words are so far.",
     "turn_end": "The turn is over: stop sending, keep the recording.",
     "turn_done": "The turn's words are settled: drop the recording.",
+    "term_opened": "The terminal of `session_id` comes in frames of kind 3 with this `slot`: the first draws it whole.",
+    "term_size": "How large it is: `cols`, `rows`, and the lines of tmux's bar `above` and `below` them, which come as well.",
+    "term_keyboard": "Which page has its keyboard: `client` and `device`, null for none, and `why` when it changed by itself.",
+    "term_closed": "It is shown no more: `why` is ended, closed or failed, and `text` says it in words.",
     "pong": "Answer to ping.",
     "error": "The last message was refused: code, text, remedy.",
 }

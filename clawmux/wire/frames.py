@@ -1,4 +1,4 @@
-"""Binary audio frames on the browser socket: 16 bytes of header, little endian, then the payload.
+"""Binary frames on the browser socket, of sound and of terminals: 16 bytes of header, little endian, then the payload.
 
     0      u8   kind: 1 microphone, 2 speech, 3 terminal out, 4 terminal in
     1      u8   flags: 1 first, 2 last, 4 discontinuity
@@ -7,6 +7,7 @@
     8-15   f64  sender's clock, milliseconds
 
 Audio payload is PCM16 little endian mono: 16 kHz from the microphone, 24 kHz to the speaker.
+Terminal payload is what tmux draws, or UTF-8 of what is typed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from clawmux.wire.errors import ClawMuxError
 
 MICROPHONE: Final = 1
 SPEECH: Final = 2
+TERMINAL_OUT: Final = 3
+TERMINAL_IN: Final = 4
 FIRST: Final = 1
 LAST: Final = 2
 DISCONTINUITY: Final = 4
