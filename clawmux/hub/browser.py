@@ -28,7 +28,7 @@ from clawmux.wire import browser as wire
 from clawmux.wire.cli import TEXT_LIMIT_BYTES, clean
 from clawmux.wire.codec import decode, load_object
 from clawmux.wire.errors import ClawMuxError
-from clawmux.wire.frames import MICROPHONE, decode_frame
+from clawmux.wire.frames import MICROPHONE, TERMINAL_IN, decode_frame
 
 log = logging.getLogger(__name__)
 

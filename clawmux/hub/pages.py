@@ -51,7 +51,7 @@ class Page:
 
     def _enqueue(self, item: str | bytes) -> None:
         try:
-            self._outbox.put_nowait(json.dumps(message, ensure_ascii=False))
+            self._outbox.put_nowait(item)
         except asyncio.QueueFull:
             log.warning("page %s does not read; closing it", self.client)
             self.close()
