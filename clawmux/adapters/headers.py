@@ -9,6 +9,7 @@ takes well, its line only says where to read it.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 # Above some 2 KB or a few dozen lines input boxes get slow and outgrow the screen, on which we have to find them again.
@@ -106,8 +107,17 @@ _UNSEEN = re.compile(
 )
 
 # What agents are taught to read as ours, at the start of any line; spelled in any case, whatever signs stand before it.
-_HEADER_LOOK_ALIKE = re.compile(r"^([^\w\n]*)\[(?=\s*(?:MSG|VOICE|SYSTEM)\b)", re.IGNORECASE | re.MULTILINE)
-_MARKED = r"\1(quoted) ["
+_HEADER_LOOK_ALIKE = re.compile(r"^([^\w\n]*)\[(?=\s*(?:MSG|VOICE|SYSTEM)\b)", re.IGNORECASE)
+_MARK = "(quoted) "
+# What looks like these brackets and letters without being their Unicode variant: other brackets, small capitals, Cyrillic, Greek.
+_TWINS = str.maketrans(
+    "【〔〖〘〚⟦⟬⦋⦗❲⁅「『⌈⌊" + "ᴍꜱɢᴠᴏɪᴄᴇʏᴛ" + "МЅԌѴОІСЕУТ" + "мѕԍѵоісеут" + "ΜΟΙΕΥΤνο",
+    "[[[[[[[[[[[[[[[" + "MSGVOICEYT" + "MSGVOICEYT" + "MSGVOICEYT" + "MOIEYTVO",
+)  # fmt: skip
+# Letters that no terminal shows.
+_FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u17b4\u17b5")
+# Longer than any header, with a few marks and fillers at each letter.
+_HEAD_CHARACTERS = 200
 
 
 def sanitise(text: str) -> str:
@@ -118,4 +128,16 @@ def sanitise(text: str) -> str:
 
 def with_header(header: str, text: str) -> str:
     """``[VOICE id:… from:user] text``. A line that looks like such a header itself is marked, so that it cannot be one."""
-    return f"[{header}] {_HEADER_LOOK_ALIKE.sub(_MARKED, sanitise(text))}"
+    return f"[{header}] " + "\n".join(map(_marked, sanitise(text).split("\n")))
+
+
+def _marked(line: str) -> str:
+    if found := _HEADER_LOOK_ALIKE.match(line):
+        return f"{found[1]}{_MARK}{line[found.end(1) :]}"
+    return _MARK + line if not line.isascii() and _HEADER_LOOK_ALIKE.match(_plain(line[:_HEAD_CHARACTERS])) else line
+
+
+def _plain(text: str) -> str:
+    """As a reader takes it: letters without their marks, what is not seen left out, a twin as the letter that it looks like."""
+    seen = (c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in ("Mn", "Me", "Cf"))
+    return "".join(c for c in seen if c not in _FILLERS).translate(_TWINS)
