@@ -38,6 +38,13 @@ def new_id() -> str:
     return "msg-" + "".join(secrets.choice(_ID_CHARACTERS) for _ in range(12))
 
 
+def _check_same(sent: Sequence[Kept], to: Sequence[str], text: str) -> None:
+    """Whoever uses the id of a request again for something else must not be told that this was sent."""
+    known = {EVERYBODY, *(kept.recipient_name for kept in sent), *(kept.message.recipient for kept in sent)}
+    if not known.issuperset(to) or any(kept.message.text != text for kept in sent):
+        raise ClawMuxError("conflict", "another message was sent with this request id.", "Choose a new one for each message.")
+
+
 class Messages:
     def __init__(self, hub: Joining, typist: Typist, stage_of: Callable[[str], Stage | None]) -> None:
         """``stage_of``: where the open question of a session stands."""
@@ -95,8 +102,10 @@ class Messages:
     # -- sending --
 
     async def send(self, sender: str, to: Sequence[str], text: str, *, expects: bool = False, request: str = "") -> list[Kept]:
-        """One message to each recipient, durable when this returns. The same request again gives the same messages."""
+        """One message to each recipient, durable when this returns. The same request again gives the same messages, and only
+        when it says the same."""
         if before := self._sent_with(sender, request):
+            _check_same(before, to, text)
             await self._durable()
             return before
         recipients = self._resolved(sender, to)

@@ -132,6 +132,16 @@ async def test_the_same_request_sends_once(hub: LiveHub) -> None:
     assert len(read_ids(hub, adam)) == 1
 
 
+@pytest.mark.parametrize("words", [("adam", "Twice."), ("eve", "Once."), ("adam,eve", "Once."), ("nobody", "Once.")])
+async def test_a_request_that_says_something_else_is_not_called_sent(hub: LiveHub, words: tuple[str, str]) -> None:
+    for name in ("adam", "eve"):
+        await spawn(hub, "nothing", name=name)
+    sent = await post_cli(hub, "request-0002", "send", "--to", "adam", "Once.")
+    assert await post_cli(hub, "request-0002", "send", "--to", *words) == "", "no id: nothing was sent"
+    assert await post_cli(hub, "request-0002", "send", "--to", "adam", "Once.") == sent
+    assert len((await hub.call("GET", "/api/messages"))["messages"]) == 1
+
+
 async def post_cli(hub: LiveHub, request: str, *words: str, session: str = "-") -> str:
     """What the command prints; as the owner."""
     connector = aiohttp.UnixConnector(str(hub.paths.hub_socket))
