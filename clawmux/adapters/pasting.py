@@ -119,7 +119,8 @@ class Pasting:
             raise Held("its program has ended")
         if seen.in_mode and not self._over_scrolling:
             raise Held("somebody scrolls in its terminal")
-        if time.time() - seen.touched < TYPING_SECONDS and not self._over_scrolling:
+        # A key of a time that is still to come was pressed before the clock was set back.
+        if abs(time.time() - seen.touched) < TYPING_SECONDS and not self._over_scrolling:
             raise Held("somebody is typing in its terminal")
         if seen.screen.box in (Box.DIALOG, Box.CLOSED):
             raise Held(REFUSALS[seen.screen.box])

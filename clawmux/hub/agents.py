@@ -281,7 +281,7 @@ class Agents(Roster):
     async def _come_up(self, session: Session, now: float) -> None:
         runtime = self.runtime_of(session)
         if runtime is None or runtime.ready == manifest.FIRST_CONTACT:
-            if now - session.created > STARTING_SECONDS:
+            if not 0 <= now - session.created <= STARTING_SECONDS:  # below: the clock was set back
                 self._put(self._sessions[session.id].moved(SessionState.READY))
             return
         screen = await self._tmux.capture(session.pane_id)

@@ -178,7 +178,9 @@ class Messages:
         self, sender: str, to: Session, text: str, *, expects: bool = False, re: str = "", request: str = "", hops: int = 0
     ) -> Kept:
         message = Message(new_id(), sender, to.id, text, expects, re, hops)
-        now = time.time()
+        own = self._hub.agents.alive(sender)
+        # After a clock was set back, too: what is older than one of its sides was said to another of the same id.
+        now = max(time.time(), to.created, own.created if own else 0.0)
         return Kept(Delivery(message), self._news.name_of(sender), to.name, now, now, request)
 
     def _admit(self, kept: Kept) -> list[Effect]:

@@ -216,8 +216,8 @@ class States:
             self._after(one, one.state.tick(self._hub.now))
 
     async def _look_at_screens(self, watched: list[Watched]) -> None:
-        written = [w for w in watched if not w.captured or w.last_output >= w.captured - OUTPUT_SECONDS]
         now = time.time()
+        written = [w for w in watched if may_be_new(w.captured, w.last_output, now)]
         screens = await self._tmux.captures([w.pane_id for w in written]) if written else {}
         for one in written:
             text = screens.get(one.pane_id)
@@ -305,6 +305,11 @@ class States:
         if manifest is None or not manifest.records or not session.pid:
             return None
         return open_records(manifest.records, program_of(session, self._paths))
+
+
+def may_be_new(captured: float, last_output: float, now: float) -> bool:
+    """Whether a screen may have changed since it was fetched; a clock that was set back since says nothing about that."""
+    return not 0 < captured <= now or last_output >= captured - OUTPUT_SECONDS
 
 
 def _foreground(pane: Pane) -> Sign:

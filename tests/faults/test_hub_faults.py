@@ -322,6 +322,21 @@ async def test_a_clock_that_jumps_fails_no_message_and_keeps_their_order() -> No
         assert len(await hub.call("GET", "/api/sessions")) == 2 and len(inputs(hub, adam)) == 5
 
 
+async def test_what_is_said_after_the_clock_was_set_back_is_still_between_the_same_two() -> None:
+    """Both are younger than the message then, and an id that was given again opens nothing that is older than its session."""
+    async with JumpingHub("none") as hub:
+        add_messengers(hub)
+        hub.jump(3600)
+        sky, adam = await spawn(hub, "nothing"), await spawn(hub, "nothing", name="adam")
+        hub.jump(0)
+        asked = (await hub.run(sky, "send", "--to", "adam", "What time is it?")).out.strip()
+        await has_read(hub, adam, asked)
+        assert [(await hub.run(adam, *words)).code for words in (("ack", asked), ("inbox", "show", asked))] == [0, 0]
+        assert (await hub.run(adam, "reply", asked, "An hour ago.")).code == 0
+        [answer] = await until(lambda: read_ids(hub, sky), 10)
+        assert asked in (await hub.run(sky, "messages")).out and (await hub.run(sky, "ack", answer)).code == 0
+
+
 # -- F27: a crowd --
 
 

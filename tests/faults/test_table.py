@@ -153,7 +153,10 @@ FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
         "clock jumps, machine sleeps",
         (
             "faults/test_hub_faults.py::test_a_clock_that_jumps_fails_no_message_and_keeps_their_order",
+            "faults/test_hub_faults.py::test_what_is_said_after_the_clock_was_set_back_is_still_between_the_same_two",
             "hub/test_agents.py::test_a_clock_that_jumps_ends_no_agent",
+            "hub/test_agents.py::test_an_agent_is_up_in_time_also_when_the_clock_is_set_back",
+            "tmux/test_injection.py::test_after_a_clock_was_set_back_nobody_is_taken_to_be_typing",
         ),
     ),
     "F23": (

@@ -18,6 +18,7 @@ from clawmux.hub.journal import Journal
 from clawmux.paths import locate, make_private
 from clawmux.settings import Settings
 from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.words import SessionState
 from tests.live_hub import QUIET
 from tests.waiting import until
 
@@ -61,12 +62,13 @@ async def agents(tmp_path: Path, tmux: ToldTmux, told: list[dict[str, Any]]) -> 
     for folder in (paths.config, paths.data, paths.user_runtimes):
         make_private(folder)
     (paths.user_runtimes / "quiet.toml").write_text(QUIET)
+    (paths.user_runtimes / "shy.toml").write_text(QUIET.replace('".*"', '"first_contact"'))
     async with Store(tmp_path / "store.db") as store:
         yield Agents(paths, Settings, Journal(store, told.append), cast(Tmux, tmux))
 
 
-async def start(agents: Agents, tmp_path: Path) -> str:
-    return (await agents.spawn(Order(runtime="quiet", dir=str(tmp_path)))).id
+async def start(agents: Agents, tmp_path: Path, runtime: str = "quiet") -> str:
+    return (await agents.spawn(Order(runtime=runtime, dir=str(tmp_path)))).id
 
 
 @pytest.mark.parametrize("name", ["user", "all"])
@@ -126,6 +128,19 @@ async def test_a_clock_that_jumps_ends_no_agent(
     await agents.look()
     await agents.look()
     assert [session.id for session in agents.living] == [only]
+
+
+async def test_an_agent_is_up_in_time_also_when_the_clock_is_set_back(
+    agents: Agents, tmux: ToldTmux, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It makes no call and shows no prompt, and what is for it waits as long as it is starting."""
+    wall = time.time
+    only = await start(agents, tmp_path, "shy")
+    await agents.look()
+    assert agents.get(only).state is SessionState.STARTING
+    monkeypatch.setattr(time, "time", lambda: wall() - 7200)
+    await agents.look()
+    assert agents.get(only).state is SessionState.READY
 
 
 async def test_a_pane_that_could_not_be_ended_is_ended_at_the_next_look(agents: Agents, tmux: ToldTmux, tmp_path: Path) -> None:

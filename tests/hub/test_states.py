@@ -77,6 +77,19 @@ async def test_what_cannot_be_read_and_what_is_huge_disturbs_nobody(agent: Agent
     assert (await agent.view())["doing"]["activity"] == "thinking"
 
 
+@pytest.mark.parametrize(
+    ("captured", "last_output", "is_looked_at"),
+    [
+        (0.0, 10.0, True),
+        (100.0, 90.0, False),
+        (100.0, 100.0, True),
+        (3700.0, 90.0, True),  # fetched before the clock was set back
+    ],
+)
+def test_a_screen_is_fetched_when_it_may_be_new(captured: float, last_output: float, is_looked_at: bool) -> None:
+    assert states.may_be_new(captured, last_output, now=110.0) is is_looked_at
+
+
 async def test_records_that_break_their_reader_are_the_affair_of_one_agent() -> None:
     class Broken:
         def look(self) -> list[Observation]:

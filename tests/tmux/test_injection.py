@@ -320,6 +320,16 @@ async def lossy_with_person(tmux: Tmux, tmp_path: Path) -> AsyncIterator[tuple[L
     person.leave()
 
 
+async def test_after_a_clock_was_set_back_nobody_is_taken_to_be_typing(
+    tmux: Tmux, lossy_with_person: tuple[Lossy, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their last key was pressed in two hours, then."""
+    lossy, _ = lossy_with_person
+    wall = time.time
+    monkeypatch.setattr(time, "time", lambda: wall() - 7200)
+    assert await tmux.inject(lossy.pane_id, LINE, RULES) == {ID}
+
+
 async def test_nothing_is_typed_between_somebodys_keys(tmux: Tmux, lossy_with_person: tuple[Lossy, Person]) -> None:
     lossy, person = lossy_with_person
     await person.type("I ")
