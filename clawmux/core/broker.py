@@ -93,8 +93,8 @@ class Broker:
         return self._settle(replace(delivery, state=MessageState.CANCELLED))
 
     def owed(self, sender: str) -> list[Delivery]:
-        """What the sender should be told with the next answer they get."""
-        return self._settled.owed(sender)
+        """What the sender should be told with the next answer they get. A reply is not told so, but printed or sent."""
+        return [d for d in self._settled.owed(sender) if d.state is not MessageState.RESPONDED]
 
     def told(self, sender: str, ids: Iterable[str]) -> list[Effect]:
         """They were told of these."""
@@ -114,15 +114,24 @@ class Broker:
         done = replace(delivery, state=MessageState.ACKNOWLEDGED, is_taken=True, reason="", owed=is_news)
         return [*self._settle(done), *self._look_again(by, now)]
 
-    def reply(self, message_id: str, by: str, text: str, now: float) -> list[Effect]:
-        """The recipient's answer, which acknowledges too. The same answer twice changes nothing; another one is refused."""
+    def reply(self, message_id: str, by: str, text: str, now: float, *, is_awaited: bool = False) -> list[Effect]:
+        """The recipient's answer, which acknowledges too. The same answer twice changes nothing; another one is refused.
+
+        ``is_awaited``: a command stands there to print it, and it is owed to the sender until that is ``told``."""
         delivery = self._of_recipient(message_id, by)
         if delivery.state is MessageState.RESPONDED:
             if text != delivery.reply:
                 raise ClawMuxError("conflict", f"message {message_id} has its reply already.", "Send a message of your own.")
             return []
-        done = replace(delivery, state=MessageState.RESPONDED, is_taken=True, reason="", reply=text, owed=False)
+        done = replace(delivery, state=MessageState.RESPONDED, is_taken=True, reason="", reply=text, owed=is_awaited)
         return [*self._settle(done), *self._look_again(by, now)]
+
+    def awaited_again(self, message_id: str) -> list[Effect]:
+        """A command is back that prints the reply, which was to reach its sender in another way."""
+        delivery = self.get(message_id)
+        if delivery.state is not MessageState.RESPONDED or delivery.owed:
+            return []
+        return self._settle(replace(delivery, owed=True))
 
     def delivered(self, message_id: str, now: float) -> list[Effect]:
         """The recipient's program has taken it: it shows in its own records or on its screen."""
@@ -159,7 +168,7 @@ class Broker:
             ids = sorted({*lane.queued, *lane.pending}, key=lambda i: self._living[i].order)
             for delivery in [self._living[i] for i in ids]:
                 effects += self._give_up(delivery, MessageState.UNDELIVERABLE, _ENDED)
-        return [*effects, *self.told(session, [d.message.id for d in self.owed(session)])]
+        return [*effects, *self.told(session, [d.message.id for d in self._settled.owed(session)])]
 
     # -- what the typing comes to --
 

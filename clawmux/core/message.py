@@ -61,7 +61,7 @@ class Delivery:
     reason: str = ""
     """Why it came to nothing."""
     owed: bool = False
-    """The sender has not been told yet of what became of it."""
+    """The sender has not been told yet of what became of it: no command has printed its reply, say."""
 
     @property
     def is_living(self) -> bool:

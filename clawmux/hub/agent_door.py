@@ -8,6 +8,7 @@ one message of a WebSocket; ``/mcp`` is a WebSocket that takes one call after an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -49,8 +50,24 @@ async def post_cli(request: web.Request) -> web.Response:
         failure = ClawMuxError("internal", "the hub could not carry out this command.", "See `clawmux logs`.")
         return _argv_response(failure.exit_code, cli.error_text(failure), "")
     if said.error is not None:
-        return _argv_response(said.error.exit_code, cli.error_text(said.error) + said.note, said.out)
-    return _argv_response(0, said.note, said.out)
+        response = _argv_response(said.error.exit_code, cli.error_text(said.error) + said.note, said.out)
+    else:
+        response = _argv_response(0, said.note, said.out)
+    if said.handed_over is not None:
+        await _hand_over(request, response, said.handed_over)
+    return response
+
+
+async def _hand_over(request: web.Request, response: web.Response, then: Callable[[bool], None]) -> None:
+    """What has left the connection lies with the caller's kernel, whether or not this hub lives on."""
+    is_there = False
+    try:
+        with contextlib.suppress(ConnectionError):  # aiohttp meets it once more, and knows what to do
+            await response.prepare(request)
+            await response.write_eof()
+            is_there = request.transport is not None and not request.transport.is_closing()
+    finally:
+        then(is_there)
 
 
 def _argv_response(exit_code: int, stderr: str, stdout: str) -> web.Response:

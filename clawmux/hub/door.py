@@ -24,6 +24,8 @@ class Said:
     error: ClawMuxError | None = None
     note: str = ""
     """For stderr, besides the error if there is one."""
+    handed_over: Callable[[bool], None] | None = None
+    """To be called once, with whether the caller has got it."""
 
 
 @dataclass(frozen=True, slots=True)

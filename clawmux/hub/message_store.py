@@ -170,7 +170,7 @@ class MessageStore:
         return [{"ts": ts, "step": step, "detail": detail} for ts, step, detail in rows]
 
     def failed_count(self) -> int:
-        return int(self._store.rows("SELECT count(*) FROM messages WHERE owed")[0][0])
+        return int(self._store.rows("SELECT count(*) FROM messages WHERE owed AND state <> 'responded'")[0][0])
 
     def _read(self, rest: str, *values: Any) -> list[Kept]:
         return [kept_of(row) for row in self._store.rows(f"{_SELECT} {rest}", values)]

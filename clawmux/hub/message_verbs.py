@@ -42,9 +42,15 @@ async def send(door: Door, said: cli.Send) -> Said:
         notes = filter(None, (in_words.waiting_note(kept.view()) for kept in sent))
         return Said(ids, note="".join(f"clawmux: {note}\n" for note in notes))
     seconds = _limited(door, said.timeout_seconds or DEFAULT_SECONDS[said.wait])
-    done = await messages.wait([kept.message.id for kept in sent], said.wait, seconds)
+    sent_ids = [kept.message.id for kept in sent]
+    done = await messages.wait(sent_ids, said.wait, seconds)
     answers = "".join(_answer(kept, done.get(kept.message.id), len(sent) > 1) for kept in sent)
-    return Said(ids + answers, _what_went_wrong(door.sender, sent, done, said.wait, seconds))
+    error = _what_went_wrong(door.sender, sent, done, said.wait, seconds)
+
+    def handed_over(is_there: bool) -> None:
+        messages.answers.command_went(sent_ids, done.values() if is_there else ())
+
+    return Said(ids + answers, error, handed_over=handed_over)
 
 
 def _limited(door: Door, seconds: float) -> float:

@@ -18,6 +18,7 @@ from clawmux.core.loops import LoopError, Loops
 from clawmux.core.message import EVERYBODY, USER, Changed, Delivery, Effect, Message
 from clawmux.core.session import Session
 from clawmux.hub.joining import Joining
+from clawmux.hub.message_answers import MessageAnswers
 from clawmux.hub.message_news import MessageNews
 from clawmux.hub.message_reading import MessageReading
 from clawmux.hub.message_store import Kept, MessageStore, keep
@@ -55,10 +56,14 @@ class Messages:
         self.kept = MessageStore(hub.store)
         self._living: dict[str, Kept] = {}
         """Those that go on, and those that the disk has not taken yet."""
+        self._to_save_again: set[str] = set()
         self._requests: dict[str, tuple[str, ...]] = {}
         self._waiters = Waiters()
         self._news = MessageNews(hub, self.told)
         self.reading = MessageReading(hub, self.broker, typist, self._living, stage_of)
+        self.answers = MessageAnswers(
+            hub, self.broker, self._waiters, self._news, self._living, self.get, self._answer_as_message
+        )
         self.performers: dict[type[Any], Callable[[Any], None]] = {
             Changed: self._changed,
             **MessageTyping(hub, self.broker, typist, self._living, self.kept.get).performers,
@@ -77,6 +82,7 @@ class Messages:
         for session_id in sorted(sides - {session.id for session in self._hub.agents.living} - {USER}):
             effects += self.broker.session_ended(session_id)
         self._hub.perform(effects)
+        self.answers.restored()
 
     def leave(self) -> None:
         """Let go of the commands that wait; they come back when there is a hub again."""
@@ -202,26 +208,43 @@ class Messages:
         message = kept.message
         if message.re:
             raise ClawMuxError("conflict", f"message {message_id} is a reply itself.", "Send a message of your own.")
-        effects = self.broker.reply(message_id, by, text, self._hub.now)
-        sender = self._hub.agents.alive(message.sender)
-        is_there = sender is not None and sender.created <= kept.created
+        sender = self._asker(kept)
+        is_awaited = sender is not None and self._waiters.is_reply_awaited(message_id)
+        effects = self.broker.reply(message_id, by, text, self._hub.now, is_awaited=is_awaited)
         answer = None
-        if effects and sender is not None and is_there and not self._waiters.is_reply_awaited(message_id):
+        if effects and sender is not None and not is_awaited:
             effects += self.reading.answer_comes(sender.id)
             answer = self._new(by, sender, text, re=message_id, hops=self.loops.hops(by, self._hub.now))
             effects += self._admit(answer)
         elif effects:
-            # Printed by the command that waits, or on the page.
+            # Printed by the command that waits, which is told then; or on the page.
             self._waiters.reply_comes(message_id)
             self.loops.taken(message.sender, self.loops.hops(by, self._hub.now), self._hub.now)
             self._news.said(by, "out", message.sender, text, message_id, message_id)
-            self._news.said(message.sender, "in", by, text, message_id, message_id)
+            if not is_awaited:
+                self._news.said(message.sender, "in", by, text, message_id, message_id)
         try:
             await self._perform([*effects, *self._unsaved(message_id)])
         except Exception:
             self._waiters.reply_failed(message_id)
             raise
         return answer.message.id if answer else ""
+
+    def _asker(self, kept: Kept) -> Session | None:
+        """The session that has sent it, if that lives: not one that has its name since."""
+        sender = self._hub.agents.alive(kept.message.sender)
+        return sender if sender is not None and sender.created <= kept.created else None
+
+    def _answer_as_message(self, kept: Kept) -> list[Effect]:
+        """The answer that no command was there to print; who gave it has said it once."""
+        message, sender = kept.message, self._asker(kept)
+        if sender is None:
+            return []
+        hops = self.loops.hops(message.recipient, self._hub.now)
+        answer = self._new(message.recipient, sender, kept.delivery.reply, re=message.id, hops=hops)
+        answer.sender_name = kept.recipient_name
+        self._living[answer.message.id] = answer
+        return self.broker.send(answer.message, self._hub.now)
 
     async def cancel(self, message_id: str, by: str) -> None:
         """``by``: the sender; empty for the owner."""
@@ -260,20 +283,16 @@ class Messages:
     # -- waiting --
 
     async def wait(self, ids: Sequence[str], mode: Wait, seconds: float) -> dict[str, Delivery]:
-        """What became of them, as far as it is known when the time is over.
+        """What became of them, as far as it is known when the time is over. ``answers`` is to be told what was printed of it.
 
         Cancelling this (the caller's connection broke) forgets the waiter: a reply then comes as a message.
         """
-        self._take_back_replies(ids)
-        done = await self._waiters.wait([self.get(message_id).delivery for message_id in ids], mode, seconds)
-        self.told(done.values())
-        return done
-
-    def _take_back_replies(self, ids: Sequence[str]) -> None:
-        """The command that prints them is here again, after a restart in which they became messages."""
-        for kept in list(self._living.values()):
-            if kept.message.re in ids and kept.delivery.state is MessageState.QUEUED:
-                self._hub.perform(self.broker.cancel(kept.message.id, ""))
+        self.answers.command_came(ids)
+        try:
+            return await self._waiters.wait([self.get(message_id).delivery for message_id in ids], mode, seconds)
+        except BaseException:
+            self.answers.command_went(ids)
+            raise
 
     # -- what a sender has not been told --
 
@@ -330,7 +349,10 @@ class Messages:
             self._living.pop(kept.message.id, None)
             # Should the disk have taken what came after it.
             self._hub.journal.statement("DELETE FROM messages WHERE id = ?", kept.message.id)
-        else:
+            if kept.message.re:
+                self.answers.not_stored(kept.message.re)
+        elif kept.message.id not in self._to_save_again:
+            self._to_save_again.add(kept.message.id)
             asyncio.get_running_loop().call_later(SAVE_AGAIN_SECONDS, self._save_again, kept)
 
     def _unsaved(self, message_id: str) -> list[Effect]:
@@ -339,6 +361,7 @@ class Messages:
         return [Changed(kept.delivery)] if kept is not None and not kept.is_saved else []
 
     def _save_again(self, kept: Kept) -> None:
+        self._to_save_again.discard(kept.message.id)
         if not kept.is_saved:
             self._changed(Changed(kept.delivery))
             self._hub.perform([])

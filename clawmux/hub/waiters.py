@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from clawmux.core.message import Delivery
@@ -21,6 +22,7 @@ class Waiters:
     def __init__(self) -> None:
         self._waiting: dict[str, list[tuple[asyncio.Future[Delivery], Wait]]] = {}
         self._coming: set[str] = set()
+        self._standing: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -59,6 +61,20 @@ class Waiters:
     def reply_failed(self, message_id: str) -> None:
         """It could not be stored."""
         self._coming.discard(message_id)
+
+    def came(self, ids: Iterable[str]) -> None:
+        """A command stands there that prints what becomes of these, until it ``went``."""
+        self._standing.update(ids)
+
+    def went(self, ids: Iterable[str]) -> None:
+        for message_id in ids:
+            self._standing[message_id] -= 1
+            if not self._standing[message_id]:
+                del self._standing[message_id]
+
+    def has_command(self, message_id: str) -> bool:
+        """Whether a command stands there, be its own wait over."""
+        return message_id in self._standing
 
     def leave(self) -> None:
         """Let all of them go; they come back when there is a hub again."""

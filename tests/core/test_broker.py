@@ -521,3 +521,27 @@ def test_what_a_sender_is_owed_survives_a_restart() -> None:
     broker = Broker()
     assert broker.restore(failed().get("m1"), 0.0) == []
     assert [d.message.id for d in broker.owed("sky")] == ["m1"]
+
+
+def test_a_reply_that_a_command_is_to_print_is_owed_until_it_has() -> None:
+    broker = pending()
+    assert [e.delivery.owed for e in broker.reply("m1", "echo", "yes", 1.0, is_awaited=True) if isinstance(e, Changed)] == [True]
+    assert broker.owed("sky") == [], "nobody else tells it"
+    again = Broker()
+    assert again.restore(broker.get("m1"), 2.0) == []
+    assert [e.delivery.owed for e in again.told("sky", M1) if isinstance(e, Changed)] == [False]
+    assert again.told("sky", M1) == [] and again.get("m1").reply == "yes"
+
+
+def test_a_reply_is_owed_again_to_a_command_that_is_back_for_it() -> None:
+    broker = pending()
+    assert broker.awaited_again("m1") == [], "there is none yet"
+    broker.reply("m1", "echo", "yes", 1.0)
+    assert [e.delivery.owed for e in broker.awaited_again("m1") if isinstance(e, Changed)] == [True]
+    assert broker.awaited_again("m1") == []
+
+
+def test_a_reply_is_owed_to_no_sender_that_has_ended() -> None:
+    broker = pending()
+    broker.reply("m1", "echo", "yes", 1.0, is_awaited=True)
+    assert [e.delivery.owed for e in broker.session_ended("sky") if isinstance(e, Changed)] == [False]

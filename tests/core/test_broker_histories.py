@@ -122,15 +122,15 @@ class Histories(RuleBasedStateMachine):
 
     # -- recipients --
 
-    @rule(number=numbers, text=st.sampled_from(["", "yes", "no"]))
-    def answers(self, number: int, text: str) -> None:
+    @rule(number=numbers, text=st.sampled_from(["", "yes", "no"]), is_awaited=st.booleans())
+    def answers(self, number: int, text: str, is_awaited: bool) -> None:
         delivery = self.loaded(number)
         if delivery is None:
             return
         message = delivery.message
         try:
             if text:
-                self.take(self.broker.reply(message.id, message.recipient, text, self.now))
+                self.take(self.broker.reply(message.id, message.recipient, text, self.now, is_awaited=is_awaited))
                 assert self.replies.setdefault(message.id, text) == text, "answered twice"
             else:
                 self.take(self.broker.ack(message.id, message.recipient, self.now))
@@ -138,6 +138,19 @@ class Histories(RuleBasedStateMachine):
             assert refused.code == "conflict"
         else:
             assert self.store[message.id].state in (ACKNOWLEDGED, RESPONDED)
+
+    @rule(number=numbers, is_back=st.booleans())
+    def prints(self, number: int, is_back: bool) -> None:
+        """The command that waits for the reply, which has come back for it, perhaps."""
+        delivery = self.loaded(number)
+        if delivery is None or delivery.state is not RESPONDED:
+            return
+        message = delivery.message
+        if is_back:
+            self.take(self.broker.awaited_again(message.id))
+            assert self.store[message.id].owed
+        self.take(self.broker.told(message.sender, [message.id]))
+        assert not self.store[message.id].owed
 
     @rule(number=numbers)
     def shows_in_the_records(self, number: int) -> None:

@@ -229,3 +229,17 @@ async def test_nothing_is_typed_that_could_not_be_stored_and_all_of_it_later(sma
         await comes_to(small, message_id, "pending")
         await until(lambda: stored(small, message_id)["state"] == "pending")
         assert read_ids(small, adam) == [message_id]
+
+
+async def test_an_answer_that_a_full_disk_refused_is_typed_when_there_is_room(small: FullDiskHub) -> None:
+    sky, adam = await spawn(small, "nothing"), await spawn(small, "nothing", name="adam")
+    message_id = (await small.run(sky, "send", "--to", "adam", "Which port?")).out.strip()
+    await comes_to(small, message_id, "pending")
+    small.fill(True)
+    assert (await small.run(adam, "reply", message_id, "Port 80.")).code == 23
+    small.fill(False)
+    assert (await small.run(adam, "reply", message_id, "Port 80.")).code == 0
+    await until(lambda: any("Port 80." in text for text in inputs(small, sky)), 15)
+    await asyncio.sleep(4)
+    assert len(inputs(small, sky)) == 1
+    assert [m["re"] for m in (await small.call("GET", "/api/messages"))["messages"]] == [message_id, ""]
