@@ -2,6 +2,7 @@
  * What the page knows, as signals. The hub's messages and the user's choices change it here; views only read.
  * It opens nothing and sends nothing.
  */
+import { EMPTY, withEvent, withOlder } from "./excerpt.js";
 import { batch, computed, signal } from "./vendor/ui.js";
 import { INITIAL } from "./voice.js";
 import { isBlocked, nameOf } from "./words.js";
@@ -60,6 +61,8 @@ export const currentName = computed(() => nameOf(current.value));
 /** The entry that is being spoken, while it sounds. */
 export const sounding = computed(() => (voice.value.mode === "speaking" ? speakingMsg.value : null));
 /** Other agents that need the user and were not put off. */
+/** The entry that was searched for last. @type {{value: {session_id: string, n: number}|null}} */
+export const found = signal(null);
 export const waitingAgents = computed(() =>
   sessions.value.filter((session) => isBlocked(session) && session.id !== currentId.value && !later.value[session.id]),
 );
@@ -105,8 +108,7 @@ function noteHeld({ id, to, held: reason }) {
   else if (held.value[to]?.id === id) held.value = without(held.value, to);
 }
 
-/** @typedef {{entries: any[], more: boolean, loaded: boolean, loading: boolean}} Conversation */
-/** @type {Map<string, {value: Conversation}>} */
+/** @type {Map<string, {value: import("./excerpt.js").Excerpt}>} */
 const conversations = new Map();
 /** The newest event's number: what hello asks to continue from. @type {number|null} */
 let lastN = null;
@@ -117,30 +119,27 @@ export function lastSeen() {
 
 /** @param {string} session_id */
 export function conversation(session_id) {
-  if (!conversations.has(session_id)) {
-    conversations.set(session_id, signal({ entries: [], more: false, loaded: false, loading: false }));
-  }
-  return conversations.get(session_id);
+  let entry = conversations.get(session_id);
+  if (!entry) conversations.set(session_id, (entry = signal(EMPTY)));
+  return entry;
+}
+
+/** @param {string} session_id @param {(excerpt: import("./excerpt.js").Excerpt) => import("./excerpt.js").Excerpt} change */
+export function changeConversation(session_id, change) {
+  const entry = conversation(session_id);
+  entry.value = change(entry.value);
 }
 
 /** The hub's history has moved on without us: nothing that stands here can be continued. */
 export function forgetConversations() {
   lastN = null;
-  for (const entry of conversations.values()) entry.value = { entries: [], more: false, loaded: false, loading: false };
+  for (const entry of conversations.values()) entry.value = EMPTY;
 }
 
-/** @param {string} session_id @param {{entries: any[], more: boolean}} page */
+/** @param {string} session_id @param {{entries: any[], more: boolean}} page that ends before the first entry here, or with the newest of all */
 export function addHistory(session_id, page) {
   lastN ??= page.entries.at(-1)?.n ?? null;
-  const entry = conversation(session_id);
-  entry.value = { ...entry.value, entries: merged(entry.value.entries, page.entries), more: page.more, loaded: true, loading: false };
-}
-
-/** Entries are keyed by `n` and never change their order. */
-function merged(old, more) {
-  const byN = new Map(old.map((entry) => [entry.n, entry]));
-  for (const entry of more) byN.set(entry.n, entry);
-  return [...byN.values()].sort((a, b) => a.n - b.n);
+  changeConversation(session_id, (excerpt) => withOlder(excerpt, page));
 }
 
 /** @param {string} id @param {any} session */
@@ -149,21 +148,13 @@ function putSession(id, session) {
   sessions.value = known ? sessions.value.map((other) => (other.id === id ? session : other)) : [...sessions.value, session];
 }
 
-/** A page that stays open for days: what is older can be had again from the hub, as "Show earlier" does. */
-const [ENTRIES_MAX, ENTRIES_KEPT] = [1500, 1000];
-
 /** @param {any} event */
 function append(event) {
   if (!event.session_id) {
     notices.value = [...notices.value.filter(({ n }) => n !== event.n), event].slice(-3);
     return;
   }
-  const entry = conversation(event.session_id);
-  const { entries } = entry.value;
-  const isNewest = !entries.length || entries.at(-1).n < event.n;
-  const grown = isNewest ? [...entries, event] : merged(entries, [event]);
-  const isTooLong = grown.length > ENTRIES_MAX;
-  entry.value = { ...entry.value, entries: isTooLong ? grown.slice(-ENTRIES_KEPT) : grown, more: entry.value.more || isTooLong };
+  changeConversation(event.session_id, (excerpt) => withEvent(excerpt, event));
   if (event.type === "user_text") outgoing.value = outgoing.value.filter((sent) => !isConfirmedBy(sent, event));
 }
 

@@ -8,7 +8,8 @@ import { Sound } from "./audio/context.js";
 import { playCue } from "./audio/cues.js";
 import { Player } from "./audio/player.js";
 import { Turns } from "./audio/turns.js";
-import { clientId, deviceName, freshId, keepForReload, loadSwitches, saveSwitches, unconfirmedTexts } from "./device.js";
+import { clientId, deviceName, freshId, keepForReload, loadOptions, loadSwitches, saveSwitches, unconfirmedTexts } from "./device.js";
+import { loadHistory } from "./history.js";
 import { FLAG, KIND } from "./protocol.js";
 import * as store from "./store.js";
 import { closePanel, openMessages, view } from "./route.js";
@@ -20,7 +21,6 @@ import { Link } from "./ws.js";
 const PRE_ROLL_MS = Object.freeze({ hold: 300, tap: 300, auto: 0, barge: 0 });
 const NOTE_MS = 6000;
 const LEVELS_KEPT = 34;
-const HISTORY_PAGE = 50;
 const TICK_MS = 1000;
 /** An agent of which nothing is known has to count as resting, or the page would wait for it for ever. */
 const RESTING = new Set(["idle", "unknown"]);
@@ -234,33 +234,6 @@ export function select(id) {
   store.currentId.value = id;
   follow();
   link.send({ type: "seen", session_id: id });
-}
-
-/** @param {string} session_id @param {number} [before] */
-export async function loadHistory(session_id, before) {
-  const entry = store.conversation(session_id);
-  if (entry.value.loading) return;
-  entry.value = { ...entry.value, loading: true };
-  const query = new URLSearchParams({ session_id, limit: String(HISTORY_PAGE) });
-  if (before) query.set("before", String(before));
-  try {
-    const page = await request("GET", `/api/history?${query}`);
-    store.addHistory(session_id, page);
-    if (page.entries.some(({ type }) => type === "agent_message")) loadStates(session_id);
-  } catch (error) {
-    entry.value = { ...entry.value, loading: false };
-    tell(`The conversation could not be loaded. ${error.message}`, "error");
-  }
-}
-
-/** How far the newest messages of a conversation have come; how far later ones come is told by the hub. @param {string} session_id */
-async function loadStates(session_id) {
-  const query = new URLSearchParams({ with: session_id, limit: String(HISTORY_PAGE) });
-  try {
-    for (const view of (await request("GET", `/api/messages?${query}`)).messages) store.putMessage(view);
-  } catch {
-    // The lines stand without their state.
-  }
 }
 
 export function toggleMessages() {

@@ -55,6 +55,15 @@ CREATE INDEX message_steps_by_id ON message_steps (id);
 _STEPS = (_SCHEMA_1, _SCHEMA_2)
 SCHEMA_VERSION = len(_STEPS)
 
+# Of a body that cannot be read nothing is found. What an agent did is searched in the words of its tools.
+_SEARCH_EVENTS = """
+SELECT n, type, ts FROM events WHERE session_id = ? AND n >= ? AND n < ?
+    AND type IN ('assistant_text', 'user_text', 'agent_message', 'notice', 'work')
+    AND instr(casefold(
+        CASE WHEN json_valid(body) THEN coalesce(json_extract(body, '$.text'), json_extract(body, '$.items')) END), ?)
+    ORDER BY n DESC LIMIT ?
+"""
+
 Statement = tuple[str, Sequence[Any]]
 
 # What SQLite says at opening when the content is wrong. A full disk, a lock or a missing permission is not the file's fault.
@@ -180,6 +189,19 @@ class Store:
         )
         return _events(reversed(rows))
 
+    def events_following(self, session_id: str, after: int, limit: int) -> list[dict[str, Any]]:
+        """The oldest ``limit`` events of a session after number ``after``, oldest first."""
+        values = (session_id, after, limit)
+        return _events(self.rows("SELECT body FROM events WHERE session_id = ? AND n > ? ORDER BY n LIMIT ?", values))
+
+    async def events_with(
+        self, words: str, session_id: str, first_n: int, before: int, limit: int
+    ) -> list[tuple[int, str, float]]:
+        """(number, type, Unix seconds) of the newest ``limit`` events of a session whose text has these words, whatever their
+        case, newest first."""
+        rows = await self.search(_SEARCH_EVENTS, (session_id, first_n, before, words.casefold(), limit))
+        return [(n, kind, ts) for n, kind, ts in rows]
+
     # -- opening --
 
     def _open_or_quarantine(self) -> sqlite3.Connection:
@@ -257,6 +279,8 @@ def _connect(file: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=5.0)
     # A broken text must not keep the others of its query from being read.
     connection.text_factory = lambda data: str(data, "utf-8", "replace")
+    # SQLite's own lower() knows the letters of English only.
+    connection.create_function("casefold", 1, lambda text: text.casefold() if isinstance(text, str) else "", deterministic=True)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         # NORMAL loses acknowledged writes in a power cut; FULL was measured at 0.1 ms, and groups share it.

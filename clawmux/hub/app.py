@@ -12,7 +12,7 @@ from aiohttp import web
 
 from clawmux.adapters.store import Store
 from clawmux.adapters.tmux import Tmux
-from clawmux.hub import agent_door, devices, login, message_routes, routes, state_routes
+from clawmux.hub import agent_door, devices, history_routes, login, message_routes, routes, state_routes
 from clawmux.hub.auth import Auth
 from clawmux.hub.browser import RUNTIME, SOCKETS, serve_page
 from clawmux.hub.doors import Doors
@@ -34,7 +34,7 @@ def build_app(runtime: Runtime) -> web.Application:
     assets = Assets(static_files())
     devices.watch(app)
     app.add_routes([*login.ROUTES, *devices.ROUTES, *routes.ROUTES, *message_routes.ROUTES])
-    app.add_routes([*state_routes.ROUTES, *agent_door.ROUTES])
+    app.add_routes([*history_routes.ROUTES, *state_routes.ROUTES, *agent_door.ROUTES])
     app.add_routes([web.get("/ws", serve_page)])
     app.add_routes([web.get("/", assets.serve), web.get("/static/{path:.+}", assets.serve)])
     app.cleanup_ctx.append(_running)

@@ -75,6 +75,7 @@ ACCESS: dict[str, Access] = {
     "GET /api/runtimes": OWNER,
     "GET /ws": OWNER,
     # Agents speak here. Over TCP nobody does: only the kernel can say which agent it is.
+    "GET /api/history/export": OWNER,
     "GET /cli/{session_id}": SOCKET,
     "POST /cli/{session_id}": SOCKET,
     "GET /mcp/{session_id}": SOCKET,

@@ -1,4 +1,4 @@
-"""The REST routes: sessions, history, settings, voices, health. Thin: each reads its request, asks, answers."""
+"""The REST routes: sessions, settings, voices, health. Thin: each reads its request, asks, answers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from clawmux.hub.agents import Order
 from clawmux.hub.body import read_json
 from clawmux.hub.browser import RUNTIME
 from clawmux.hub.guard import ADDRESSES
+from clawmux.hub.phone import PHONE
 from clawmux.wire.codec import decode_as
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.voices import VOICES
 
 STOPPING = web.AppKey("clawmux_stopping", asyncio.Event)
-HISTORY_ENTRIES = 200
 _DIGITS = re.compile("[0-9]{1,16}")
 
 
@@ -94,16 +94,6 @@ async def set_voice(request: web.Request) -> web.Response:
     return web.json_response(runtime.session_view(session))
 
 
-async def history(request: web.Request) -> web.Response:
-    """A session's entries before number ``before``, the newest ``limit`` of them, oldest first."""
-    runtime = request.app[RUNTIME]
-    session = runtime.agents.find_ever(request.query.get("session_id", ""))
-    before = number(request, "before", runtime.journal.next_n, 0)
-    limit = number(request, "limit", 50, 1, HISTORY_ENTRIES)
-    entries = runtime.store.events_before(session.id, session.first_n, before, limit + 1)
-    return web.json_response({"entries": entries[-limit:], "more": len(entries) > limit})
-
-
 async def get_settings(request: web.Request) -> web.Response:
     runtime = request.app[RUNTIME]
     existing = manifest.existing_choices(runtime.paths.user_runtimes)
@@ -116,6 +106,7 @@ async def put_settings(request: web.Request) -> web.Response:
     body = await read_json(request)
     existing = manifest.existing_choices(runtime.paths.user_runtimes)
     checked = {name: _checked(name, value, existing) for name, value in body.items()}
+    request.app[PHONE].check(checked)
     settings.save_all(runtime.paths.config_file, checked)
     fresh = settings.load(runtime.paths.config_file)
     fields = {settings.FIELD_OF[name]: value for name, value in checked.items()}
@@ -168,7 +159,6 @@ ROUTES = [
     web.post("/api/sessions", spawn),
     web.delete("/api/sessions/{id}", kill),
     web.put("/api/sessions/{id}/voice", set_voice),
-    web.get("/api/history", history),
     web.get("/api/settings", get_settings),
     web.put("/api/settings", put_settings),
     web.get("/api/tiers", tiers),

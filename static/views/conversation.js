@@ -1,14 +1,18 @@
 /** The middle of the page: whose conversation it is, and all that was said, oldest first. */
+import { readAt } from "../excerpt.js";
+import { loadEnd, loadHistory, loadNewer } from "../history.js";
 import * as store from "../store.js";
-import { loadHistory, showMessages } from "../talk.js";
-import { html, useEffect, useLayoutEffect, useRef } from "../vendor/ui.js";
-import { clock, nameOf } from "../words.js";
+import { showMessages } from "../talk.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef } from "../vendor/ui.js";
+import { clock } from "../words.js";
 import { waitingWords } from "./agents.js";
 import { Entry, Outgoing, Partial, isShown } from "./entries.js";
 import { Icon } from "./parts.js";
 
 /** So near to the end the reader counts as being there, and is kept there. */
 const NEAR_END_PX = 80;
+/** So far before the reader comes to it more is fetched: a page's answer is there long before a finger has scrolled so far. */
+const AHEAD_PX = 800;
 
 /** What stands about the agent in view until it changes: what it says it works on, and what has not reached it yet. */
 export function Standing() {
@@ -40,31 +44,92 @@ function Empty() {
 /** @param {{id: string}} props */
 function Log({ id }) {
   const ref = useRef(null);
-  const { entries, more, loaded, loading } = store.conversation(id).value;
-  const outgoing = store.outgoing.value.filter(({ session_id }) => session_id === id);
-  useAnchoredEnd(ref, entries);
-  const notSpoken = new Map(entries.filter(({ type }) => type === "not_spoken").map((entry) => [entry.msg_id, entry.reason]));
-  const name = nameOf(store.current.value);
-  return html`<div class="log" id="log" ref=${ref} role="log" aria-label=${`Conversation with ${name}`} aria-live="off" tabindex="0">
-    <div class="col">
-      ${more && html`<button class="btn older" disabled=${loading} onClick=${() => loadHistory(id, entries[0]?.n)}>Show earlier</button>`}
-      ${loaded && !entries.length && html`<p class="hint nothing">${name} has said nothing yet.</p>`}
-      ${entries.filter(isShown).map((entry) => html`<${Entry} key=${entry.n} entry=${entry} reason=${notSpoken.get(entry.msg_id)} />`)}
-      ${outgoing.map((sent) => html`<${Outgoing} key=${sent.id} sent=${sent} />`)}
-      <${Partial} id=${id} />
+  const excerpt = store.conversation(id).value;
+  const { entries, more, newer, loaded, loading } = excerpt;
+  const found = store.found.value?.session_id === id ? store.found.value.n : null;
+  const name = store.currentName.value;
+  usePlace(ref, id, excerpt, found);
+  useFetching(ref, id, excerpt);
+  const rows = useMemo(() => rowsOf(entries, found), [entries, found]);
+  return html`<div class="logbox">
+    <div class="log" id="log" ref=${ref} role="log" aria-label=${`Conversation with ${name}`} aria-live="off" tabindex="0">
+      <div class="col">
+        ${more && html`<button class="btn older" data-fetch="older" disabled=${loading} onClick=${() => loadHistory(id, entries[0]?.n)}>Show earlier</button>`}
+        ${loaded && !entries.length && html`<p class="hint nothing">${name} has said nothing yet.</p>`}
+        ${rows}
+        ${newer
+          ? html`<button class="btn older" data-fetch="newer" disabled=${loading} onClick=${() => loadNewer(id)}>Show later</button>`
+          : html`<${Coming} id=${id} />`}
+      </div>
     </div>
+    <${Latest} id=${id} />
   </div>`;
 }
 
-/** Keeps the end in view unless the reader went up; keeps the reader's place when older entries come in above. */
-function useAnchoredEnd(ref, entries) {
-  const place = useRef({ isAtEnd: true, first: null, height: 0 });
+/** @param {any[]} entries @param {number|null} found number of the entry that was searched for */
+function rowsOf(entries, found) {
+  const notSpoken = new Map(entries.filter(({ type }) => type === "not_spoken").map((entry) => [entry.msg_id, entry.reason]));
+  return entries
+    .filter(isShown)
+    .map((entry) => html`<${Entry} key=${entry.n} entry=${entry} reason=${notSpoken.get(entry.msg_id)} isOpen=${entry.n === found} />`);
+}
+
+/** What is not part of the conversation yet. @param {{id: string}} props */
+function Coming({ id }) {
+  const outgoing = store.outgoing.value.filter(({ session_id }) => session_id === id);
+  return html`${outgoing.map((sent) => html`<${Outgoing} key=${sent.id} sent=${sent} />`)}<${Partial} id=${id} />`;
+}
+
+/** The way back to the end, once the reader has left it. @param {{id: string}} props */
+function Latest({ id }) {
+  const { atEnd, newer, unseen } = store.conversation(id).value;
+  const go = async () => {
+    if (newer) await loadEnd(id);
+    else store.changeConversation(id, (excerpt) => readAt(excerpt, true));
+    document.getElementById("log")?.focus();
+  };
+  if (atEnd) return null;
+  const words = unseen ? `${unseen} new` : "Latest";
+  return html`<button class="btn latest" data-do="latest" aria-label=${`${words}: go to the end of the conversation`} onClick=${go}>
+    <${Icon} name="chevron-down" size="s" />${words}
+  </button>`;
+}
+
+/** Fetches what is beyond an end of the piece before the reader comes to it. */
+function useFetching(ref, id, { entries, more, newer }) {
+  useEffect(() => {
+    const seen = new IntersectionObserver(
+      (marks) => {
+        const near = new Set(marks.filter(({ isIntersecting }) => isIntersecting).map(({ target }) => target.dataset.fetch));
+        if (near.has("newer")) loadNewer(id);
+        else if (near.has("older")) loadHistory(id, entries[0]?.n);
+      },
+      { root: ref.current, rootMargin: `${AHEAD_PX}px 0px` },
+    );
+    for (const mark of ref.current.querySelectorAll("[data-fetch]")) seen.observe(mark);
+    return () => seen.disconnect();
+  }, [entries, more, newer]);
+}
+
+/**
+ * Where the reader is: at the end, and kept there; or at an entry, which stays where it is whatever comes in above or below; or
+ * at the one that was searched for.
+ */
+function usePlace(ref, id, { entries, atEnd, newer }, found) {
+  const place = useRef({ entries, found: null, size: 0 });
+  // What stands on the screen before this drawing; without new entries nothing moves.
+  const held = ref.current && entries !== place.current.entries && !atEnd ? topmost(ref.current) : null;
   useEffect(() => {
     const log = ref.current;
+    const excerpt = () => store.conversation(id).value;
     const look = () => {
-      place.current.isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
+      const isThere = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
+      // What grew under the reader, or made the window smaller, is no leaving.
+      const isMoved = log.scrollHeight + log.clientHeight === place.current.size;
+      place.current.size = log.scrollHeight + log.clientHeight;
+      if (isThere || isMoved || !excerpt().atEnd) store.changeConversation(id, (now) => readAt(now, isThere));
     };
-    const stay = new ResizeObserver(() => place.current.isAtEnd && log.scrollTo(0, log.scrollHeight));
+    const stay = new ResizeObserver(() => excerpt().atEnd && log.scrollTo(0, log.scrollHeight));
     log.addEventListener("scroll", look, { passive: true });
     stay.observe(log);
     stay.observe(log.firstElementChild);
@@ -75,11 +140,25 @@ function useAnchoredEnd(ref, entries) {
   }, []);
   useLayoutEffect(() => {
     const log = ref.current;
-    const first = entries[0]?.n ?? null;
-    const { isAtEnd, first: before, height } = place.current;
-    if (isAtEnd) log.scrollTo(0, log.scrollHeight);
-    else if (before !== null && first !== null && first < before) log.scrollTop += log.scrollHeight - height;
-    place.current.first = first;
-    place.current.height = log.scrollHeight;
+    const target = found !== null && found !== place.current.found ? entryOf(log, found) : null;
+    if (target) target.scrollIntoView({ block: "center" });
+    else if (held) log.scrollTop += (entryOf(log, held.n)?.getBoundingClientRect().top ?? held.top) - held.top;
+    else if (atEnd) log.scrollTo(0, log.scrollHeight);
+    place.current = { entries, found: target ? found : place.current.found, size: log.scrollHeight + log.clientHeight };
   });
+}
+
+/** The first entry that is in view, and where. @param {HTMLElement} log */
+function topmost(log) {
+  const { top } = log.getBoundingClientRect();
+  for (const entry of log.querySelectorAll("[data-n]")) {
+    const box = entry.getBoundingClientRect();
+    if (box.bottom > top) return { n: Number(/** @type {HTMLElement} */ (entry).dataset.n), top: box.top };
+  }
+  return null;
+}
+
+/** @param {HTMLElement} log @param {number} n */
+function entryOf(log, n) {
+  return log.querySelector(`[data-n="${n}"]`);
 }

@@ -42,6 +42,7 @@ class Speech:
     slot: int
     pcm: bytes
     chunk_seconds: float
+    text: str = ""
     done: bool = False
     restart_at: int | None = None
     """Where to go on after a reconnect, when that is not where the page is."""
@@ -176,7 +177,7 @@ class PageHub:
         if not pcm:
             return ""
         stream = f"s-{msg_id}-{len(self.speeches)}"
-        self.speeches[stream] = Speech(session_id, msg_id, len(self.speeches) + 1, pcm, chunk_seconds)
+        self.speeches[stream] = Speech(session_id, msg_id, len(self.speeches) + 1, pcm, chunk_seconds, text)
         self._carry(stream, 0)
         return stream
 
@@ -315,7 +316,7 @@ class PageHub:
         socket = self.sockets[self.owner or ""]
         words = {"session_id": speech.session_id, "msg_id": speech.msg_id, "stream": stream, "slot": speech.slot}
         samples = len(speech.pcm) // 2
-        start = {"type": "speech_start", **words, "text": "", "rate": RATE, "est_ms": samples * 1000 // RATE, "offset": offset}
+        start = {"type": "speech_start", **words, "text": speech.text, "rate": RATE, "est_ms": samples * 1000 // RATE, "offset": offset}
         await socket.send_json(start)
         for at in range(offset, samples, CHUNK_SAMPLES):
             piece = speech.pcm[2 * at : 2 * (at + CHUNK_SAMPLES)]
@@ -385,9 +386,17 @@ class PageHub:
         return web.json_response({"ok": True})
 
     async def _history(self, request: web.Request) -> web.Response:
-        before = int(request.query.get("before", len(self.events) + 1))
-        limit = int(request.query.get("limit", "50"))
-        entries = [e for e in self.events if e["n"] < before and e.get("session_id") == request.query["session_id"]]
+        query = request.query
+        limit = int(query.get("limit", "50"))
+        ours = [event for event in self.events if event.get("session_id") == query["session_id"]]
+        if "after" in query:
+            entries = [event for event in ours if event["n"] > int(query["after"])]
+            return web.json_response({"entries": entries[:limit], "more": len(entries) > limit})
+        entries = [event for event in ours if event["n"] < int(query.get("before", len(self.events) + 1))]
+        if words := query.get("q", "").casefold():
+            found = [event for event in reversed(entries) if words in str(event.get("text", event.get("items", ""))).casefold()]
+            hits = [{"n": event["n"], "type": event["type"], "ts": event["ts"]} for event in found]
+            return web.json_response({"hits": hits[:limit], "more": len(hits) > limit})
         return web.json_response({"entries": entries[-limit:], "more": len(entries) > limit})
 
     async def _voices(self, _: web.Request) -> web.Response:
