@@ -60,6 +60,22 @@ export function saveSwitches(switches) {
   put(globalThis.localStorage, SWITCHES, JSON.stringify(switches));
 }
 
+/** How this device talks and listens. `speed`: 1 as the agents' voices speak; `review`: words are looked at before they go
+ * out; `talk_in`: an agent that speaks can be interrupted by talking.
+ * @typedef {{speed: number, review: boolean, talk_in: boolean}} Options */
+const OPTIONS = "clawmux.options";
+const USUAL = Object.freeze({ speed: 1, review: false, talk_in: true });
+
+/** @returns {Options} */
+export function loadOptions() {
+  return { ...USUAL, ...JSON.parse(take(globalThis.localStorage, OPTIONS) ?? "{}") };
+}
+
+/** @param {Options} options */
+export function saveOptions(options) {
+  put(globalThis.localStorage, OPTIONS, JSON.stringify(options));
+}
+
 const BROWSERS = [[/Edg\//, "Edge"], [/OPR\//, "Opera"], [/Firefox\//, "Firefox"], [/Chrome\//, "Chromium"], [/Safari\//, "Safari"]];
 const SYSTEMS = [[/iPhone/, "iPhone"], [/iPad/, "iPad"], [/Android/, "Android"], [/Mac OS X/, "Mac"], [/Windows/, "Windows"], [/Linux/, "Linux"]];
 

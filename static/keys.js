@@ -6,6 +6,7 @@ import { freshId } from "./device.js";
 import { closePanel, closeSettings, isPanel, openSettings, view } from "./route.js";
 import * as store from "./store.js";
 import { dispatch, replay, select, toggleMessages } from "./talk.js";
+import { changeSpeed, pauseOrResume } from "./transport.js";
 
 /** A press becomes a hold after this time. */
 const HOLD_MS = 250;
@@ -25,6 +26,8 @@ export const HELP = [
   [["T", "/"], "Text box. Enter sends, Shift+Enter makes a new line"],
   [["L"], "Messages between agents"],
   [["R"], "Play the last message again"],
+  [["."], "Pause the speech, or let it go on"],
+  [["−", "+"], "Slower, faster"],
   [[","], "Settings. Esc closes them"],
   [["?"], "This help"],
 ];
@@ -38,6 +41,11 @@ const KEYS = {
   "/": focusText,
   l: toggleMessages,
   r: replayLast,
+  ".": pauseOrResume,
+  "-": () => changeSpeed(-1),
+  "−": () => changeSpeed(-1),
+  "+": () => changeSpeed(1),
+  "=": () => changeSpeed(1), // the key of the plus, without Shift
   "[": () => step(-1),
   "]": () => step(1),
   ",": openSettings,
@@ -52,6 +60,7 @@ const SETTINGS_KEYS = {
 
 /** The most fleeting thing first. */
 function escape() {
+  if (document.querySelector(":popover-open")) return; // the browser closes it
   if (isPanel() && AT_REST.has(store.voice.value.mode)) closePanel();
   else dispatch({ type: "escape" });
 }

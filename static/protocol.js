@@ -98,6 +98,7 @@ export const FROM_HUB = Object.freeze({
   text_ack: ["id", "state"],
   message: ["message"],
   speech_start: ["session_id", "msg_id", "stream", "slot"],
+  speech_marks: ["stream", "words"],
   speech_end: ["stream"],
   speech_cancel: ["stream"],
   listening: ["session_id"],
@@ -126,6 +127,7 @@ export const FROM_PAGE = Object.freeze({
   mic_close: ["turn", "why"],
   playback_started: ["stream", "latency_ms"],
   playback_progress: ["stream", "ms"],
+  playback_paused: ["stream", "on", "ms"],
   playback_done: ["session_id", "stream", "ms", "why"],
 });
 

@@ -35,6 +35,10 @@ export const notices = signal([]);
 export const closing = new Set();
 /** Typed words on their way: {id, session_id, text, state, reason}. */
 export const outgoing = signal([]);
+/** How this device talks and listens (device.js). @type {{value: import("./device.js").Options}} */
+export const options = signal({ speed: 1, review: false, talk_in: true });
+/** Words to be corrected before they are sent: {session_id, text}. */
+export const review = signal(null);
 /** The entry whose speech sounds now. */
 export const speakingMsg = signal(null);
 /** What a screen reader is told. */

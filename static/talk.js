@@ -11,6 +11,7 @@ import { Turns } from "./audio/turns.js";
 import { clientId, deviceName, freshId, keepForReload, loadOptions, loadSwitches, saveSwitches, unconfirmedTexts } from "./device.js";
 import { loadHistory } from "./history.js";
 import { FLAG, KIND } from "./protocol.js";
+import { Spoken } from "./spoken.js";
 import * as store from "./store.js";
 import { closePanel, openMessages, view } from "./route.js";
 import { INITIAL, reduce } from "./voice.js";
@@ -77,15 +78,22 @@ const microphone = new Microphone(sound, {
 export const player = new Player(sound, {
   onStarted: (stream, latency_ms) => {
     record("playback_started", { stream: stream.id });
+    spoken.begin(stream.id);
     link.send({ type: "playback_started", stream: stream.id, latency_ms: Math.round(latency_ms) });
   },
   onProgress: (stream, ms) => link.send({ type: "playback_progress", stream: stream.id, ms: Math.round(ms) }),
   onDone: ({ session_id, stream, ms, why }) => {
     record("playback_done", { stream, why, clock: sound.context?.currentTime });
+    standing.delete(stream);
+    spoken.end(stream);
     link.say({ type: "playback_done", session_id, stream, ms, why });
     dispatch({ type: "speech_over", stream });
   },
 });
+
+const spoken = new Spoken(player);
+/** Streams of which the hub was told that they stand still. @type {Set<string>} */
+const standing = new Set();
 
 /** @param {import("./voice.js").Event} event */
 export function dispatch(event) {
@@ -121,16 +129,28 @@ const EFFECTS = {
     turns.drop(turn);
   },
   forget: ({ turn }) => turns.forget(turn),
-  play: ({ stream }) => player.play(stream),
-  pause: ({ stream }) => player.pause(stream),
+  play: ({ stream }) => {
+    player.play(stream);
+    if (standing.delete(stream)) link.send({ type: "playback_paused", stream, on: false, ms: Math.round(player.soundingMs(stream)) });
+  },
+  pause: ({ stream }) => {
+    const ms = Math.round(player.soundingMs(stream));
+    player.pause(stream);
+    standing.add(stream);
+    link.send({ type: "playback_paused", stream, on: true, ms });
+  },
   stop: ({ stream, why }) => player.stop(stream, why),
   interrupt: ({ stream, session_id }) => {
-    const at_ms = Math.round(player.positionMs(stream));
+    const at_ms = Math.round(player.soundingMs(stream));
     record("interrupt", { stream, clock: sound.context?.currentTime });
     link.send({ type: "interrupt", session_id, stream, at_ms });
   },
   cue: ({ name }) => playCue(sound, name),
   show: ({ session_id }) => select(session_id),
+  review: (words) => {
+    store.review.value = words;
+    tell("Correct your words if need be, then press Enter");
+  },
   prefs: () => {
     const { muted, auto } = store.voice.value;
     microphone.mute(muted);
@@ -145,7 +165,7 @@ function hello() {
   return {
     type: "hello", v: 2, client: clientId, device: deviceName(), last: store.lastSeen(), muted, auto,
     audio_in: ["pcm16/16000"], audio_out: ["pcm16/24000"],
-    streams: player.snapshot(), turns: turns.held(),
+    marks: true, streams: player.snapshot(), turns: turns.held(),
   };
 }
 
@@ -189,16 +209,19 @@ const ON_MESSAGE = {
   audio_owner: (m) => m.client && dispatch({ type: "owner", mine: m.client === clientId }),
   speech_start: (m) => {
     if (!player.announce(m)) return;
+    spoken.announce(m);
+    if (standing.has(m.stream)) link.send({ type: "playback_paused", stream: m.stream, on: true, ms: Math.round(player.soundingMs(m.stream)) });
     store.speakingMsg.value = m.msg_id;
     dispatch({ type: "speech_start", stream: m.stream, session_id: m.session_id });
     say(`${nameOf(sessionOf(m.session_id))} is speaking`);
   },
+  speech_marks: (m) => spoken.add(m),
   speech_end: (m) => player.complete(m.stream),
   speech_cancel: (m) => dispatch({ type: "speech_cancel", stream: m.stream }),
   listening: (m) => dispatch({ type: "listening", session_id: m.session_id, auto: m.auto ?? false, turn: freshId() }),
   turn_end: (m) => dispatch({ type: "turn_end", turn: m.turn }),
   turn_done: (m) => {
-    dispatch({ type: "turn_done", turn: m.turn, text: m.text ?? null });
+    dispatch({ type: "turn_done", turn: m.turn, text: m.text ?? null, review: m.review ?? false });
     if (!m.text && !OWN_DOING.has(m.reason)) tell(turnWords(m.reason));
   },
   text_ack: (m) => {
@@ -319,6 +342,8 @@ export function start() {
   const switches = loadSwitches() ?? { muted: false, auto: true };
   store.voice.value = { ...INITIAL, ...switches };
   microphone.mute(switches.muted);
+  store.options.value = loadOptions();
+  player.setSpeed(store.options.value.speed);
   store.outgoing.value = unconfirmedTexts.map((text) => ({ ...text, state: "sending" }));
   if (!Microphone.isPossible()) dispatch({ type: "mic_failed", why: globalThis.isSecureContext ? "absent" : "insecure" });
   addEventListener("pagehide", () => {

@@ -9,7 +9,8 @@
  *   sending    the turn is over, its words are not known yet
  *   waiting    the words were given, the agent has not answered
  *   speaking   a stream sounds
- *   paused     a stream was stopped by the device (call, screen lock) and goes on after a tap
+ *   paused     a stream stands still: the device stopped it (call, screen lock) and a tap lets it go on, or `held` says
+ *              that the person paused it
  *   muted      at rest, microphone off
  *   blocked    at rest, no microphone to be had (`mic` says why)
  */
@@ -22,7 +23,7 @@ export const MODES = Object.freeze([
  * @typedef {{id: string, session_id: string, why: string|null, ready: boolean, pressed: boolean}} Turn
  * @typedef {{id: string, session_id: string}} Stream
  * @typedef {{mode: string, mic: string, muted: boolean, auto: boolean, unlocked: boolean, owner: boolean,
- *   session: string|null, turn: Turn|null, stream: Stream|null, waiting_for: string|null,
+ *   session: string|null, turn: Turn|null, stream: Stream|null, held: boolean, waiting_for: string|null,
  *   asked: {session_id: string, turn: string}|null, since_ms: number}} State
  * @typedef {{type: string, [field: string]: any}} Event
  * @typedef {{do: string, [field: string]: any}} Effect
@@ -39,6 +40,7 @@ export const INITIAL = Object.freeze({
   session: null,
   turn: null,
   stream: null,
+  held: false, // the person has paused the stream
   waiting_for: null,
   asked: null, // a question that waits for the microphone to open by itself
   since_ms: 0,
@@ -52,6 +54,10 @@ const TABLE = Object.freeze({
   hold_long:     "keep     keep     held     keep      keep     keep     keep     keep     keep     keep",
   release:       "keep     keep     released letGo     keep     keep     keep     keep     keep     keep",
   escape:        "keep     keep     disarm   discard   leave    keep     silence  silence  keep     keep",
+  pause:         "keep     keep     keep     keep      keep     keep     hush     keep     keep     keep",
+  resume:        "keep     keep     keep     keep      keep     keep     keep     goOn     keep     keep",
+  skip:          "keep     keep     keep     keep      keep     keep     silence  silence  keep     keep",
+  overheard:     "keep     keep     keep     keep      keep     keep     overhear keep     keep     keep",
   mute:          "flipMute flipMute flipMute muteTurn  flipMute flipMute flipMute flipMute unmute   flipMute",
   auto:          "flipAuto flipAuto flipAuto flipAuto  flipAuto flipAuto flipAuto flipAuto flipAuto flipAuto",
   unlocked:      "unlock   unlock   unlock   unlock    unlock   unlock   unlock   unlock   unlock   unlock",
@@ -106,7 +112,7 @@ export const MOVES = Object.freeze({
   wake: (s, e) => (s.stream ? [s] : MOVES.arm(s, e)), // the tap that unlocks the sound first lets the waiting speech out
   arm: (s, e) => (canHear(s) ? startTurn(s, e.turn, s.session, "tap") : settle(s)),
   hold: (s, e) => (canHear(s) ? startTurn(s, e.turn, s.session, null) : settle(s)),
-    retry: (s, e) => (s.mic === "insecure" ? [s] : MOVES.arm({ ...s, mic: "ok" }, e)),
+  retry: (s, e) => (s.mic === "insecure" ? [s] : MOVES.arm({ ...s, mic: "ok" }, e)),
   barge: (s, e) => stopThen(s, (rest) => (canHear(s) ? startTurn(rest, e.turn, s.session, "barge") : settle(rest))),
   bargeIn: (s, e) => stopThen(s, (rest) => (canHear(s) ? startTurn(rest, e.turn, s.session, null) : settle(rest))),
   held: (s) => (s.turn.why ? [s] : open({ ...s, turn: { ...s.turn, why: "hold" } })),
@@ -123,16 +129,25 @@ export const MOVES = Object.freeze({
   muteTurn: (s) =>
     settle({ ...s, turn: null, muted: true }, { do: "close", turn: s.turn.id, why: "mute" }, { do: "prefs" }),
   micLost: (s, e) => settle({ ...s, turn: null, mic: e.why }, { do: "close", turn: s.turn.id, why: "lost" }),
-  ownTurn: (s, e) =>
-    e.mine ? own(s, true) : settle({ ...s, owner: false, turn: null }, { do: "close", turn: s.turn.id, why: "lost" }),
+  ownTurn: (s, e) => {
+    if (e.mine) return own(s, true);
+    const close = { do: "close", turn: s.turn.id, why: "lost" };
+    const next = { ...s, owner: false, turn: null, stream: null, held: false };
+    return settle(next, close, ...(s.stream ? [stop(s, "not_owner")] : []));
+  },
   end: (s, e) =>
     e.turn === s.turn.id ? [{ ...s, mode: "sending" }, { do: "close", turn: s.turn.id, why: "send" }] : [s],
   leave: (s) => settle({ ...s, turn: null }),
   forget: (s, e) => [s, { do: "forget", turn: e.turn }],
   done: (s, e) => {
     if (e.turn !== s.turn.id) return MOVES.forget(s, e);
-    const next = { ...s, turn: null, waiting_for: e.text ? s.turn.session_id : null };
-    return settle(next, { do: "forget", turn: e.turn });
+    const { session_id, why } = s.turn;
+    const isReview = Boolean(e.text && e.review);
+    const effects = [{ do: "forget", turn: e.turn }, ...(isReview ? [{ do: "review", session_id, text: e.text }] : [])];
+    const next = { ...s, turn: null, waiting_for: e.text && !isReview ? session_id : null };
+    // Who talks into an agent's speech and is understood has done with it; else it goes on where it was.
+    if (e.text && why === "overheard" && s.stream) return stopThen(next, (rest) => settle(rest, ...effects));
+    return settle(next, ...effects);
   },
 
   // Questions
@@ -169,12 +184,21 @@ export const MOVES = Object.freeze({
   },
 
   // Speech
-  speak: (s, e) => settle({ ...s, waiting_for: null, stream: { id: e.stream, session_id: e.session_id } }),
+  speak: (s, e) => settle({ ...s, waiting_for: null, stream: { id: e.stream, session_id: e.session_id }, held: false }),
   queue: (s, e) => (s.stream && s.stream.id !== e.stream ? MOVES.replace(s, e) : [withStream(s, e)]),
-  replace: (s, e) =>
-    s.stream.id === e.stream
-      ? [s, ...(s.mode === "speaking" ? [{ do: "play", stream: e.stream }] : [])]
-      : [withStream(s, e), stop(s, "interrupted"), ...(s.mode === "speaking" ? [{ do: "play", stream: e.stream }] : [])],
+  replace: (s, e) => {
+    const play = s.mode === "speaking" ? [{ do: "play", stream: e.stream }] : [];
+    if (s.stream.id === e.stream) return [s, ...play];
+    if (s.held) return settle(withStream(s, e), stop(s, "interrupted"));
+    return [withStream(s, e), stop(s, "interrupted"), ...play];
+  },
+  hush: (s) => [{ ...s, mode: "paused", held: true }, { do: "pause", stream: s.stream.id }],
+  goOn: (s) => settle({ ...s, held: false }),
+  overhear: (s, e) => {
+    if (e.session_id !== s.stream.session_id) return [s];
+    const turn = { id: e.turn, session_id: e.session_id, why: "overheard", ready: true, pressed: false };
+    return [{ ...s, mode: "listening", session: e.session_id, turn }, { do: "pause", stream: s.stream.id }, { do: "show", session_id: e.session_id }];
+  },
   silence: (s) => stopThen(s, (rest) => settle(rest)),
   unspeak: (s, e) => (s.stream?.id === e.stream ? endStream(s, stop(s, "interrupted")) : [s]),
   over: (s, e) => (s.stream?.id === e.stream ? endStream(s) : [s]),
@@ -214,6 +238,7 @@ function canHear(s) {
  * @param {State} s @param {...Effect} effects @returns {Moved} */
 function settle(s, ...effects) {
   if (s.stream) {
+    if (s.held) return [{ ...s, mode: "paused" }, ...effects];
     if (!s.unlocked) return [{ ...s, mode: s.mode === "paused" ? "paused" : "locked" }, ...effects];
     return [{ ...s, mode: "speaking", waiting_for: null }, ...effects, { do: "play", stream: s.stream.id }];
   }
@@ -258,19 +283,19 @@ function stop(s, why) {
 
 /** @param {State} s @param {(rest: State) => Moved} then @returns {Moved} */
 function stopThen(s, then) {
-  const [next, ...effects] = then({ ...s, stream: null, mode: "idle" });
+  const [next, ...effects] = then({ ...s, stream: null, held: false, mode: "idle" });
   return [next, { do: "interrupt", stream: s.stream.id, session_id: s.stream.session_id }, stop(s, "interrupted"), ...effects];
 }
 
 /** @param {State} s @param {...Effect} effects @returns {Moved} */
 function endStream(s, ...effects) {
-  const next = { ...s, stream: null };
+  const next = { ...s, stream: null, held: false };
   return isResting(s) || s.mode === "speaking" || s.mode === "paused" ? settle(next, ...effects) : [next, ...effects];
 }
 
 /** @param {State} s @param {Event} e @returns {State} */
 function withStream(s, e) {
-  return { ...s, stream: { id: e.stream, session_id: e.session_id } };
+  return { ...s, stream: { id: e.stream, session_id: e.session_id }, held: s.held && s.stream?.id === e.stream };
 }
 
 /** @param {State} s @param {boolean} mine @returns {Moved} */

@@ -82,6 +82,7 @@ class PageSession:
             wire.MicClose: self._mic_close,
             wire.PlaybackStarted: lambda m: self._runtime.speaker.playback_started(m.stream),
             wire.PlaybackProgress: lambda m: self._runtime.speaker.playback_progress(m.stream, m.ms),
+            wire.PlaybackPaused: lambda m: self._runtime.speaker.playback_paused(m.stream, m.on, m.ms),
             wire.PlaybackDone: self._playback_done,
             wire.TermOpen: lambda m: self._runtime.terminals.open(self._page, m),
             wire.TermClose: lambda m: self._runtime.terminals.close(self._page, m),

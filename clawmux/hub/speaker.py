@@ -162,6 +162,13 @@ class Speaker:
             stream.started = True
             stream.grew.set()
 
+    def playback_paused(self, stream_id: str, on: bool, ms: float) -> None:
+        """It stands still by the user's wish, as long as they like; or it goes on."""
+        self.playback_progress(stream_id, ms)
+        if stream := self._streams.get(stream_id):
+            stream.started = not on
+            stream.grew.set()
+
     def playback_done(self, stream_id: str) -> None:
         """Heard to the end. Anything but the first of a stream changes nothing."""
         stream = self._streams.get(stream_id)
@@ -257,7 +264,7 @@ class Speaker:
             self.playback_done(stream.id)
 
     async def _plays_on(self, stream: Stream, seconds: float) -> bool:
-        """Whether the user hears more of it within that time.
+        """Whether the user hears more of it within that time, or lets it stand still.
 
         A page whose sound is locked until the user touches it has not started: that may take as long as it takes.
         """
@@ -265,7 +272,7 @@ class Speaker:
         before = stream.played
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._until(stream, lambda: stream.played > before)
+                await self._until(stream, lambda: stream.played > before or not stream.started)
                 return True
         return False
 

@@ -102,8 +102,11 @@ class MicOpen:
     session_id: str
     turn: str
     slot: int
-    why: Literal["hold", "tap", "auto", "barge"]
+    why: Literal["hold", "tap", "auto", "barge", "overheard"]
+    """``overheard``: while an agent speaks; it is a turn only when somebody talks into that, and words come of it."""
     pre_ms: float = 0.0
+    review: bool = False
+    """Its words go back to the page, where the user corrects and sends them, and to nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,16 @@ class PlaybackProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaybackPaused:
+    """The stream stands still at ``ms``, for as long as the user likes, or goes on from there."""
+
+    TYPE: ClassVar[str] = "playback_paused"
+    stream: str
+    on: bool
+    ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class PlaybackDone:
     """Exactly once per stream, at its true end."""
 
@@ -149,7 +162,7 @@ class Ping:
 
 TO_HUB = table(
     Hello, Prefs, Text, Interrupt, Cancel, Replay, AudioOwnerClaim, Seen,
-    MicOpen, MicClose, PlaybackStarted, PlaybackProgress, PlaybackDone,
+    MicOpen, MicClose, PlaybackStarted, PlaybackProgress, PlaybackPaused, PlaybackDone,
     TermOpen, TermClose, TermTake, TermPaste, TermSeen, Ping,
 )  # fmt: skip
 
@@ -220,13 +233,14 @@ MOMENTARY_TO_PAGE: dict[str, str] = {
     "text_ack": "What became of typed words.",
     "message": "A message between agents is new or has come further: `message`, as GET /api/messages/{id} shows it.",
     "speech_start": "A stream begins or continues; binary frames with its slot follow.",
+    "speech_marks": "When words of a stream sound: `words` are [start_ms, end_ms, from, to], characters of its `text`.",
     "speech_end": "The stream is complete: number of samples.",
     "speech_cancel": "The stream is dropped.",
     "listening": "A question was asked: open the microphone when `auto`.",
     "vad": "Voice activity in a turn.",
     "partial_text": "What a turn's words are so far.",
     "turn_end": "The turn is over: stop sending, keep the recording.",
-    "turn_done": "The turn's words are settled: drop the recording.",
+    "turn_done": "The turn's words are settled: drop the recording. With `review` they are the user's to correct and send.",
     "term_opened": "The terminal of `session_id` comes in frames of kind 3 with this `slot`: the first draws it whole.",
     "term_size": "How large it is: `cols`, `rows`, and the lines of tmux's bar `above` and `below` them, which come as well.",
     "term_keyboard": "Which page has its keyboard: `client` and `device`, null for none, and `why` when it changed by itself.",

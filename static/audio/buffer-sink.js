@@ -57,6 +57,7 @@ export class BufferSink {
     });
     this.waiting.unshift(...left.filter((samples) => samples.length));
     this.until = 0;
+    if (this.started) this.report();
   }
 
   schedule() {
@@ -90,8 +91,12 @@ export class BufferSink {
     this.started = true;
     this.onMessage({ type: "started", stream: this.stream, time: this.sounding[0].from });
     this.timer = setInterval(() => {
-      this.onMessage({ type: "progress", stream: this.stream, played: this.playedSamples(), underruns: 0 });
+      this.report();
     }, PROGRESS_MS);
+  }
+
+  report() {
+    this.onMessage({ type: "progress", stream: this.stream, played: this.playedSamples(), underruns: 0, time: this.context.currentTime });
   }
 
   checkEnd() {

@@ -1,17 +1,20 @@
 /**
- * The loudspeaker in the audio thread: a queue of samples at the context's rate, copied out in order.
- * It counts what it played and says so; when to start, pause and stop is decided on the page.
+ * The loudspeaker in the audio thread: a queue of samples at the context's rate, copied out in order, faster or slower
+ * when asked. It counts what it played and says so; when to start, pause and stop is decided on the page.
  */
+import { Stretch } from "./stretch.js";
 
 /** Collected before the first sample sounds, so that one late chunk is not heard. */
 const PREBUFFER_SECONDS = 0.06;
 const PROGRESS_SECONDS = 0.25;
 /** A cut is faded over 5 ms: fast enough to feel immediate, slow enough not to click. */
 const FADE_SECONDS = 0.005;
+const FADE_SAMPLES = Math.round(FADE_SECONDS * sampleRate);
 
 class Player extends AudioWorkletProcessor {
   constructor() {
     super();
+    this.source = new Stretch(sampleRate);
     this.reset(null);
     this.fade = new Float32Array(0);
     this.port.onmessage = ({ data }) => this[data.type](data);
@@ -19,16 +22,13 @@ class Player extends AudioWorkletProcessor {
 
   reset(stream) {
     this.stream = stream;
-    this.queue = [];
-    this.queued = 0;
-    this.headAt = 0;
-    this.played = 0;
-    this.reported = 0;
+    this.source.clear();
+    this.reportedAt = 0;
     this.underruns = 0;
-    this.ended = false;
     this.running = false;
     this.primed = false;
     this.started = false;
+    this.risen = FADE_SAMPLES;
   }
 
   open({ stream }) {
@@ -36,28 +36,38 @@ class Player extends AudioWorkletProcessor {
   }
 
   data({ stream, samples }) {
-    if (stream !== this.stream || !samples.length) return;
-    this.queue.push(samples);
-    this.queued += samples.length;
+    if (stream === this.stream) this.source.feed(samples);
   }
 
   end({ stream }) {
-    if (stream === this.stream) this.ended = true;
+    if (stream === this.stream) this.source.end();
   }
 
+  /** For this stream and all that follow. */
+  speed({ value }) {
+    this.source.setSpeed(value);
+  }
+
+  /** A pause takes nothing away: the samples that fade out sound again, fading in, when it goes on. */
   run({ stream, on }) {
-    if (stream === this.stream) this.running = on;
+    if (stream !== this.stream || on === this.running) return;
+    this.running = on;
+    if (!this.started) return;
+    if (on) this.risen = 0;
+    else this.fadeOut();
+    this.report();
   }
 
   flush({ stream }) {
     if (stream !== this.stream) return;
-    if (this.running && this.started) {
-      const tail = new Float32Array(Math.min(this.queued, Math.round(FADE_SECONDS * sampleRate)));
-      this.take(tail);
-      this.fade = tail.map((value, i) => value * (1 - i / tail.length));
-    }
-    this.port.postMessage({ type: "flushed", stream, played: this.played });
+    if (this.running && this.started) this.fadeOut();
+    this.port.postMessage({ type: "flushed", stream, played: this.source.position });
     this.reset(null);
+  }
+
+  fadeOut() {
+    const tail = this.source.peek(FADE_SAMPLES);
+    this.fade = tail.map((value, i) => value * (1 - i / tail.length));
   }
 
   process(_inputs, outputs) {
@@ -68,42 +78,27 @@ class Player extends AudioWorkletProcessor {
       return true;
     }
     if (this.stream === null || !this.running || !this.isPrimed()) return true;
-    const copied = this.take(out);
+    const copied = this.source.pull(out);
     if (!this.started && copied) {
       this.started = true;
+      this.reportedAt = currentTime;
       this.port.postMessage({ type: "started", stream: this.stream, time: currentTime });
     }
+    for (let i = 0; i < copied && this.risen < FADE_SAMPLES; i++) out[i] *= this.risen++ / FADE_SAMPLES;
     if (copied < out.length) this.starve(copied);
-    else if (this.played - this.reported >= PROGRESS_SECONDS * sampleRate) this.report();
+    else if (currentTime - this.reportedAt >= PROGRESS_SECONDS) this.report();
     return true;
   }
 
   isPrimed() {
-    if (!this.primed) this.primed = this.ended || this.queued >= PREBUFFER_SECONDS * sampleRate;
+    if (!this.primed) this.primed = this.source.ended || this.source.left >= PREBUFFER_SECONDS * sampleRate;
     return this.primed;
   }
 
-  take(out) {
-    let copied = 0;
-    while (copied < out.length && this.queue.length) {
-      const head = this.queue[0];
-      const count = Math.min(out.length - copied, head.length - this.headAt);
-      out.set(head.subarray(this.headAt, this.headAt + count), copied);
-      copied += count;
-      this.headAt += count;
-      if (this.headAt === head.length) {
-        this.queue.shift();
-        this.headAt = 0;
-      }
-    }
-    this.queued -= copied;
-    this.played += copied;
-    return copied;
-  }
-
   starve(copied) {
-    if (this.ended) {
-      const { stream, played, underruns } = this;
+    if (this.source.ended) {
+      const { stream, underruns } = this;
+      const played = this.source.position;
       this.port.postMessage({ type: "drained", stream, played, underruns, time: currentTime + copied / sampleRate });
       this.reset(null);
     } else {
@@ -113,8 +108,9 @@ class Player extends AudioWorkletProcessor {
   }
 
   report() {
-    this.reported = this.played;
-    this.port.postMessage({ type: "progress", stream: this.stream, played: this.played, underruns: this.underruns });
+    this.reportedAt = currentTime;
+    const { stream, underruns } = this;
+    this.port.postMessage({ type: "progress", stream, played: this.source.position, underruns, time: currentTime });
   }
 }
 

@@ -3,7 +3,6 @@
  * Each stream ends exactly once, whatever ends it; whether a stream may sound is decided in voice.js.
  */
 import { samplesOf } from "../protocol.js";
-import { BufferSink } from "./buffer-sink.js";
 import { Resampler } from "./resample.js";
 
 /** Ended streams whose answer may still have to be repeated to a hub that lost the connection. */
@@ -31,6 +30,7 @@ export class Player {
     this.inSink = null;
     /** @type {Promise<any>|null} */
     this.sinkReady = null;
+    this.speed = 1;
     this.unknownFrames = 0;
     this.underruns = 0;
   }
@@ -78,7 +78,9 @@ export class Player {
       node.port.onmessage = ({ data }) => this.heard(data);
       this.node = node;
       this.sink = node.port;
+      this.sink.postMessage({ type: "speed", value: this.speed });
     } else {
+      const { BufferSink } = await import("./buffer-sink.js"); // few pages need it
       this.sink = new BufferSink(context, this.sound.master, (message) => this.heard(message));
     }
     return this.sink;
@@ -138,8 +140,21 @@ export class Player {
 
   /** @param {string} id */
   play(id) {
+    const stream = this.streams.get(id);
+    if (stream && this.running !== id) stream.playedAt = null; // the time of a pause is not counted
     this.running = id;
     if (this.inSink === id) this.sink.postMessage({ type: "run", stream: id, on: true });
+  }
+
+  /** Whether speech can be made faster and slower here: not on a page that is not secure. */
+  get hasSpeed() {
+    return Boolean(globalThis.AudioWorkletNode);
+  }
+
+  /** From now on, in the middle of a stream too. @param {number} speed 1 as it was spoken */
+  setSpeed(speed) {
+    this.speed = speed;
+    if (this.node) this.sink.postMessage({ type: "speed", value: speed });
   }
 
   /** @param {string} id */
@@ -160,6 +175,7 @@ export class Player {
     const stream = this.streams.get(message.stream);
     if (!stream) return;
     if (message.played !== undefined) stream.played = message.played;
+    stream.playedAt = message.time ?? null;
     if (message.underruns) this.underruns = message.underruns;
     if (message.type === "started") this.handlers.onStarted(stream, this.sound.latencySeconds() * 1000);
     if (message.type === "progress") this.handlers.onProgress(stream, this.heardMs(stream));
@@ -192,6 +208,21 @@ export class Player {
   heardMs(stream) {
     const played = stream.base / stream.rate + stream.played / (this.sound.context?.sampleRate ?? 1);
     return Math.min(played * 1000, this.lengthMs(stream));
+  }
+
+  /** What of a stream reaches the ear now: counted on from the last report. @param {string} id */
+  soundingMs(id) {
+    const stream = this.streams.get(id);
+    if (!stream) return 0;
+    const isRunning = this.running === id && stream.playedAt != null;
+    const since = isRunning ? this.sound.context.currentTime - stream.playedAt - this.sound.latencySeconds() : 0;
+    return Math.max(0, Math.min(this.heardMs(stream) + since * 1000 * this.speed, this.lengthMs(stream)));
+  }
+
+  /** The whole length of a stream: known once all of it is here. @param {string} id @returns {number|null} */
+  wholeMs(id) {
+    const stream = this.streams.get(id);
+    return stream?.complete ? this.lengthMs(stream) : null;
   }
 
   /** @param {string} id */

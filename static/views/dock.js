@@ -8,6 +8,7 @@ import { controls } from "../voice.js";
 import { MIC_WORDS, elapsed, nameOf, terminalQuestion } from "../words.js";
 import { loadChoices } from "./new-agent.js";
 import { Icon, VoiceOptions } from "./parts.js";
+import { Transport } from "./transport.js";
 
 const BARS = 34;
 /** Speech seldom passes a fifth of full scale: this makes the bars use their height. */
@@ -22,7 +23,7 @@ export function Dock() {
   const name = nameOf(session);
   return html`<section class="dock" aria-label=${`Talk to ${name}`} data-mode=${store.voice.value.mode} data-typing=${store.typing.value ? "" : undefined}>
     <div class="dockin">
-      <div class="now-line"><${NowLine} name=${name} /></div>
+      <div class="now-line"><div class="now"><${NowLine} name=${name} /></div><${Transport} /></div>
       <${Controls} session=${session} />
       <${TypeBox} session=${session} name=${name} />
     </div>
@@ -44,6 +45,7 @@ function hint(voice, name, speaker) {
   const isOffline = store.link.value !== "online";
   const session = store.current.value;
   if (voice.mode === "locked" && voice.stream) return `Tap anywhere to hear ${speaker}`;
+  if (voice.mode === "paused" && voice.held) return `${speaker} is paused`;
   if (voice.mode === "paused") return `${speaker} was paused. Tap anywhere to go on`;
   if (voice.mode === "arming") return "Opening the microphone…";
   if (voice.mode === "sending") return isOffline ? "Kept. It is sent when the connection is back" : "Understanding…";
@@ -154,6 +156,15 @@ function TypeBox({ session, name }) {
     ref.current.value = drafts.get(session.id) ?? "";
     fit(ref.current);
   }, [session.id]);
+  const reviewed = store.review.value;
+  useEffect(() => {
+    if (reviewed?.session_id !== session.id) return;
+    store.review.value = null;
+    ref.current.value = [ref.current.value.trimEnd(), reviewed.text].filter(Boolean).join(" ");
+    drafts.set(session.id, ref.current.value);
+    fit(ref.current);
+    focusText();
+  }, [reviewed, session.id]);
   const send = (event) => {
     event?.preventDefault();
     const text = ref.current.value.trim();

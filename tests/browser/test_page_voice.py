@@ -30,6 +30,7 @@ TAP = {"type": "tap", "turn": "t"}
 PRESS = {"type": "press", "turn": "t"}
 SPEECH = {"type": "speech_start", "stream": "s", "session_id": "sky"}
 OVER = {"type": "speech_over", "stream": "s"}
+OVERHEARD = {"type": "overheard", "turn": "t", "session_id": "sky"}
 ASKED = {"type": "listening", "session_id": "sky", "auto": True, "turn": "t"}
 DONE = {"type": "turn_done", "turn": "t", "text": "hello"}
 NOTHING = {"type": "turn_done", "turn": "t", "text": None}
@@ -116,6 +117,59 @@ STORIES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[tuple[str, l
         [SPEECH, e("audio_lost"), e("unlocked"), OVER],
         [("speaking", ["play"]), ("paused", ["pause"]), ("speaking", ["play"]), ("idle", [])],
     ),
+    "paused by the person it waits for them, and a tap interrupts it": (
+        {},
+        [SPEECH, e("pause"), e("unlocked"), SPEECH, e("resume"), e("pause"), TAP],
+        [
+            ("speaking", ["play"]), ("paused", ["pause"]), ("paused", []), ("paused", []), ("speaking", ["play"]),
+            ("paused", ["pause"]), ("arming", ["interrupt", "stop interrupted", "arm barge"]),
+        ],
+    ),
+    "a pause outlives the loss of the sound": (
+        {},
+        [SPEECH, e("pause"), e("audio_lost"), e("resume"), e("unlocked"), OVER],
+        [("speaking", ["play"]), ("paused", ["pause"]), ("paused", []), ("paused", []), ("speaking", ["play"]), ("idle", [])],
+    ),
+    "the next speech is not held": (
+        {},
+        [SPEECH, e("pause"), {**SPEECH, "stream": "u"}],
+        [("speaking", ["play"]), ("paused", ["pause"]), ("speaking", ["stop interrupted", "play"])],
+    ),
+    "skip ends it": ({}, [SPEECH, e("skip")], [("speaking", ["play"]), ("idle", ["interrupt", "stop interrupted"])]),
+    "talked into, with words: interrupted": (
+        {},
+        [SPEECH, OVERHEARD, e("turn_end", turn="t"), DONE],
+        [
+            ("speaking", ["play"]), ("listening", ["pause", "show"]), ("sending", ["close send"]),
+            ("waiting", ["interrupt", "stop interrupted", "forget"]),
+        ],
+    ),
+    "talked into, without words: it goes on": (
+        {},
+        [SPEECH, OVERHEARD, e("turn_end", turn="t"), NOTHING, OVER],
+        [
+            ("speaking", ["play"]), ("listening", ["pause", "show"]), ("sending", ["close send"]),
+            ("speaking", ["forget", "play"]), ("idle", []),
+        ],
+    ),
+    "talked into, and discarded: it goes on": (
+        {},
+        [SPEECH, OVERHEARD, e("escape")],
+        [("speaking", ["play"]), ("listening", ["pause", "show"]), ("speaking", ["close discard", "play"])],
+    ),
+    "talked into, and another device takes the sound": (
+        {},
+        [SPEECH, OVERHEARD, e("owner", mine=False)],
+        [("speaking", ["play"]), ("listening", ["pause", "show"]), ("idle", ["close lost", "stop not_owner"])],
+    ),
+    "words to be reviewed go into the text box": (
+        {},
+        [TAP, READY, TAP, {**DONE, "review": True}],
+        [
+            ("arming", ["arm tap"]), ("listening", ["open tap"]), ("sending", ["close send", "cue sent"]),
+            ("idle", ["forget", "review"]),
+        ],
+    ),
     "mute ends a turn and stays; agents still speak": (
         {},
         [TAP, READY, e("mute"), ASKED, SPEECH, OVER, TAP],
@@ -173,27 +227,35 @@ async def test_every_state_and_event_is_decided(browser: Browser, hub: PageHub) 
     faults = await page.evaluate(
         """async () => {
           const { EVENTS, INITIAL, MODES, MOVES, MOVE_OF, controls, reduce } = await import('/static/voice.js');
-          const known = ['arm', 'open', 'close', 'drop', 'forget', 'play', 'pause', 'stop', 'interrupt', 'cue', 'show', 'prefs'];
+          const known = ['arm', 'open', 'close', 'drop', 'forget', 'play', 'pause', 'stop', 'interrupt', 'cue', 'show', 'prefs',
+            'review'];
           const turn = { id: 't', session_id: 'sky', why: 'tap', ready: true, pressed: false };
           const stream = { id: 's', session_id: 'sky' };
           const base = { ...INITIAL, session: 'sky', unlocked: true };
           const whole = {
             locked: { unlocked: false }, idle: {}, arming: { turn: { ...turn, ready: false } },
             listening: { turn }, sending: { turn }, waiting: { waiting_for: 'sky' }, speaking: { stream },
-            paused: { stream, unlocked: false }, muted: { muted: true }, blocked: { mic: 'denied' },
+            paused: { stream, unlocked: false }, 'paused, held': { stream, held: true },
+            'listening, overheard': { turn: { ...turn, why: 'overheard' }, stream },
+            muted: { muted: true }, blocked: { mic: 'denied' },
           };
-          const mine = { turn: 't', stream: 's', session_id: 'sky', why: 'denied', mine: false, auto: true, text: 'x' };
+          const mine = {
+            turn: 't', stream: 's', session_id: 'sky', why: 'denied', mine: false, auto: true, text: 'x', review: true };
           const others = { turn: 'u', stream: 'v', session_id: 'adam', why: 'absent', mine: true, auto: false, text: null };
           const faults = [];
-          for (const mode of MODES) for (const type of EVENTS) {
+          if (MODES.some((mode) => !whole[mode])) faults.push('a mode is not tried');
+          for (const [name, some] of Object.entries(whole)) for (const type of EVENTS) {
+            const [mode] = name.split(',');
             if (!MOVES[MOVE_OF[type][mode]]) faults.push(`${mode} x ${type}: no move`);
             for (const details of [mine, others]) {
-              const { state, effects } = reduce({ ...base, ...whole[mode], mode }, { type, at_ms: 9, ...details });
+              const { state, effects } = reduce({ ...base, ...some, mode }, { type, at_ms: 9, ...details });
               const bad = !MODES.includes(state.mode)
                 || (['arming', 'listening', 'sending'].includes(state.mode) && !state.turn)
                 || (['speaking', 'paused'].includes(state.mode) && !state.stream)
+                || (state.held && !state.stream)
+                || (['idle', 'waiting', 'muted', 'blocked'].includes(state.mode) && state.stream)
                 || effects.some((effect) => !known.includes(effect.do));
-              if (bad) faults.push(`${mode} x ${type} -> ${JSON.stringify([state, effects])}`);
+              if (bad) faults.push(`${name} x ${type} -> ${JSON.stringify([state, effects])}`);
               controls(state);
             }
           }
