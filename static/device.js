@@ -76,6 +76,19 @@ export function saveOptions(options) {
   put(globalThis.localStorage, OPTIONS, JSON.stringify(options));
 }
 
+const TERMINAL = "clawmux.terminal";
+
+/** How this device shows terminals. `fit`: the whole width, however small the letters; `reader`: for screen readers too.
+ * @returns {{fit: boolean, reader: boolean}} */
+export function loadTerminal() {
+  return { fit: false, reader: false, ...JSON.parse(take(globalThis.localStorage, TERMINAL) ?? "{}") };
+}
+
+/** @param {{fit: boolean, reader: boolean}} wishes */
+export function saveTerminal(wishes) {
+  put(globalThis.localStorage, TERMINAL, JSON.stringify(wishes));
+}
+
 const BROWSERS = [[/Edg\//, "Edge"], [/OPR\//, "Opera"], [/Firefox\//, "Firefox"], [/Chrome\//, "Chromium"], [/Safari\//, "Safari"]];
 const SYSTEMS = [[/iPhone/, "iPhone"], [/iPad/, "iPad"], [/Android/, "Android"], [/Mac OS X/, "Mac"], [/Windows/, "Windows"], [/Linux/, "Linux"]];
 

@@ -3,7 +3,7 @@
  * other control has the focus, so that Space still presses a button and letters still reach a text box.
  */
 import { freshId } from "./device.js";
-import { closePanel, closeSettings, isPanel, openSettings, view } from "./route.js";
+import { closePanel, closeSettings, closeTerminal, isPanel, openSettings, toggle, view } from "./route.js";
 import * as store from "./store.js";
 import { dispatch, replay, select, toggleMessages } from "./talk.js";
 import { changeSpeed, pauseOrResume } from "./transport.js";
@@ -25,6 +25,7 @@ export const HELP = [
   [["N"], "Next agent that needs you"],
   [["T", "/"], "Text box. Enter sends, Shift+Enter makes a new line"],
   [["L"], "Messages between agents"],
+  [["`"], "The agent's terminal. Ctrl+Shift+Esc leaves it after you have taken its keyboard"],
   [["R"], "Play the last message again"],
   [["."], "Pause the speech, or let it go on"],
   [["−", "+"], "Slower, faster"],
@@ -49,6 +50,7 @@ const KEYS = {
   "[": () => step(-1),
   "]": () => step(1),
   ",": openSettings,
+  "`": () => store.current.value && toggle("terminal"),
   "?": () => (store.dialog.value = { view: "help" }),
   Escape: escape,
 };
@@ -61,7 +63,8 @@ const SETTINGS_KEYS = {
 /** The most fleeting thing first. */
 function escape() {
   if (document.querySelector(":popover-open")) return; // the browser closes it
-  if (isPanel() && AT_REST.has(store.voice.value.mode)) closePanel();
+  if (view.value === "terminal" && AT_REST.has(store.voice.value.mode)) closeTerminal();
+  else if (isPanel() && AT_REST.has(store.voice.value.mode)) closePanel();
   else dispatch({ type: "escape" });
 }
 
@@ -96,7 +99,7 @@ function onKeyDown(event) {
 function isOurs(target) {
   if (!(target instanceof Element)) return true;
   if (target.matches(".mic, .row, .log, body, html")) return true;
-  return !target.closest("button, a, input, select, textarea, summary, dialog, [contenteditable], [role=tab], pre");
+  return !target.closest("button, a, input, select, textarea, summary, dialog, [contenteditable], [role=tab], pre, .termbox");
 }
 
 /** @param {KeyboardEvent} event */

@@ -48,6 +48,7 @@ const link = new Link({
   hello,
   onMessage: receive,
   onFrame: (frame) => {
+    if (frame.kind === KIND.terminal_out) terminal?.frame(frame);
     if (frame.kind !== KIND.speech) return;
     player.receive(frame);
     if (frame.flags & FLAG.first) record("first_frame", { slot: frame.slot });
@@ -58,6 +59,15 @@ const link = new Link({
   },
   isSignedIn: async () => (await signIn()) !== "out",
 });
+
+/** The open terminal; its modules are fetched only when somebody opens one. @type {{frame: (frame: any) => void, message: (message: any) => void, online: () => void}|null} */
+let terminal = null;
+export const terminalLink = {
+  join: (/** @type {NonNullable<typeof terminal>} */ opened) => (terminal = opened),
+  leave: () => (terminal = null),
+  send: (/** @type {any} */ message) => link.send(message),
+  sendBytes: (/** @type {Uint8Array} */ bytes) => link.sendBytes(bytes),
+};
 
 const turns = new Turns({
   send: (message) => link.send(message),
@@ -174,6 +184,7 @@ function receive(message) {
   record(message.type, { stream: message.stream, turn: message.turn });
   store.apply(message);
   ON_MESSAGE[message.type]?.(message);
+  terminal?.message(message);
 }
 
 /** What a message does besides changing the store. @type {Record<string, (message: any) => void>} */
@@ -237,6 +248,7 @@ function comeOnline() {
     if (state === "sending") link.send({ type: "text", id, session_id, text });
   }
   turns.reconnected();
+  terminal?.online();
 }
 
 /** The store may have chosen another agent than the voice knows. */

@@ -11,7 +11,10 @@ import { Doing, Icon } from "./parts.js";
  * The buttons at the right. `wide`: there is room for it on a wide screen only.
  * @type {{open: import("../route.js").View, icon: string, words: string, key: string, act?: () => void, wide?: boolean, ofAgent?: boolean}[]}
  */
-const TOOLS = [{ open: "messages", icon: "message-square", words: "Messages between agents", key: "L", act: toggleMessages }];
+const TOOLS = [
+  { open: "terminal", icon: "terminal", words: "Terminal of this agent", key: "`", ofAgent: true },
+  { open: "messages", icon: "message-square", words: "Messages between agents", key: "L", act: toggleMessages },
+];
 
 /**
  * What stands under "More", from the top. `ofAgent`: only where there is an agent.

@@ -1,0 +1,2 @@
+export { Terminal } from "@xterm/xterm";
+export { document as styledDocument } from "./xterm.document.js";
