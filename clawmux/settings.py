@@ -77,7 +77,20 @@ class Settings:
         older_names=("VOICE_CHAT_HUB_PORT",),
     )
     hub_public_url: str = _declare(
-        "", "hub.public_url", "Public address", "Further https address under which a proxy shows the page.", live=False
+        "",
+        "hub.public_url",
+        "Public address",
+        "Further https address under which a proxy of yours, or `tailscale serve`, shows the page; `clawmux phone` sets it.",
+    )
+    hub_lan_host: str = _declare(
+        "",
+        "hub.lan_host",
+        "Address in your network",
+        "Private address of this machine on which phones get the page over https, with a certificate of our own authority;"
+        " empty: nowhere. `clawmux phone --lan` sets it.",
+    )
+    hub_lan_port: int = _declare(
+        3461, "hub.lan_port", "Port in your network", "Port of that address; 0 picks a free one.", low=0, high=65535, live=False
     )
     hub_tls_certificate: str = _declare(
         "", "hub.tls_certificate", "Certificate", "PEM file with the certificate chain, for hosts beyond loopback.", live=False

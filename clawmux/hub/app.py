@@ -12,11 +12,12 @@ from aiohttp import web
 
 from clawmux.adapters.store import Store
 from clawmux.adapters.tmux import Tmux
-from clawmux.hub import agent_door, devices, history_routes, login, message_routes, routes, state_routes
+from clawmux.hub import agent_door, devices, history_routes, login, message_routes, phone_routes, routes, state_routes
 from clawmux.hub.auth import Auth
 from clawmux.hub.browser import RUNTIME, SOCKETS, serve_page
 from clawmux.hub.doors import Doors
 from clawmux.hub.guard import protect
+from clawmux.hub.phone import PHONE, Phone
 from clawmux.hub.routes import STOPPING
 from clawmux.hub.runtime import Runtime
 from clawmux.hub.static import Assets
@@ -32,12 +33,24 @@ def build_app(runtime: Runtime) -> web.Application:
     app[SOCKETS] = set()
     app[STOPPING] = asyncio.Event()
     assets = Assets(static_files())
+    app[PHONE] = Phone(app, runtime)
     devices.watch(app)
-    app.add_routes([*login.ROUTES, *devices.ROUTES, *routes.ROUTES, *message_routes.ROUTES])
-    app.add_routes([*history_routes.ROUTES, *state_routes.ROUTES, *agent_door.ROUTES])
+    app.add_routes(
+        [
+            *login.ROUTES,
+            *devices.ROUTES,
+            *phone_routes.ROUTES,
+            *routes.ROUTES,
+            *history_routes.ROUTES,
+            *message_routes.ROUTES,
+            *state_routes.ROUTES,
+            *agent_door.ROUTES,
+        ]
+    )
     app.add_routes([web.get("/ws", serve_page)])
     app.add_routes([web.get("/", assets.serve), web.get("/static/{path:.+}", assets.serve)])
     app.cleanup_ctx.append(_running)
+    app.cleanup_ctx.append(app[PHONE].running)
     app.on_shutdown.append(_leave)
     return app
 

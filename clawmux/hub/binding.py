@@ -10,6 +10,7 @@ import ssl
 import stat
 from pathlib import Path
 
+from clawmux.adapters.authority import is_private
 from clawmux.hub.addresses import is_loopback
 from clawmux.paths import make_private
 from clawmux.settings import Settings
@@ -66,6 +67,21 @@ def bind_tcp(host: str, port: int) -> list[socket.socket]:
             for listener in listeners:
                 listener.close()
     raise _bind_error(failed, host, port)
+
+
+def bind_lan(ip: str, port: int) -> socket.socket:
+    """A listening socket at one private address. Raises ``usage`` naming hub.lan_host, or ``port_busy``."""
+    try:
+        if not is_private(ip):
+            raise OSError("it is not a private address")
+        return _listen(ip, port)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            text = f"port {port} on {ip} is held by {_holder(port)}."
+            raise ClawMuxError("port_busy", text, "End it, or set hub.lan_port (0 picks a free one).") from None
+        remedy = "Name a private address that this machine has now: clawmux phone --lan ADDRESS"
+        raise ClawMuxError("usage", f"hub.lan_host = {ip!r} cannot be listened on: {reason}.", remedy) from None
 
 
 def bind_unix(file: Path) -> socket.socket:

@@ -2,6 +2,8 @@
 
     async with Doors(app, settings, paths) as doors:     the caller holds the lock of ``paths.lock_file``
         doors.port, doors.addresses.page_url
+    doors.open_also(listener, tls)       one more TCP door while it runs; answers what closes it
+    app[DOORS]                           the same, for what runs inside of the app
 
 Who may pass is ``hub/guard.py``'s business; here no caller, known or not, can hold the hub up. aiohttp alone has no time
 limit for headers, no cap on connections, and lets a handler run on when its client has gone: see ``hub/connection.py``.
@@ -18,11 +20,14 @@ import contextlib
 import logging
 import resource
 import socket
+import ssl
 from asyncio import Task
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from weakref import WeakSet
 
 from aiohttp import web
 
@@ -57,6 +62,8 @@ class Doors:
         self._guests = Guests(connection_cap(resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
         self._tasks: set[Task[None]] = set()
         self._stack = contextlib.AsyncExitStack()
+        self.are_open = asyncio.Event()
+        app[DOORS] = self
 
     @property
     def addresses(self) -> Addresses:
@@ -82,13 +89,27 @@ class Doors:
             for listener in listeners:
                 # Once more, and first: who comes while requests end is refused at once and not left waiting.
                 stack.callback(listener.close)
-                self._start(self._accept(listener))
+                self._start(self._accept(listener, self._tls))
             stack.push_async_callback(self._stop_accepting)
             self._stack = stack.pop_all()
+        self.are_open.set()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._stack.aclose()
+
+    def open_also(self, listener: socket.socket, tls: ssl.SSLContext) -> Callable[[], None]:
+        """Serves this listener too. What is answered closes it and cuts whoever came in by it."""
+        inside = _Inside()
+        accepting = self._start(self._accept(listener, tls, inside))
+        # The event loop watches the socket until the task that waits for it has ended.
+        accepting.add_done_callback(lambda _: listener.close())
+
+        def close() -> None:
+            accepting.cancel()
+            inside.cut()
+
+        return close
 
     def _server(self) -> web.Server:
         assert self._runner.server is not None
@@ -114,7 +135,7 @@ class Doors:
         # Not wait_closed(): it waits for connections, and those are the runner's to end.
         stack.callback(server.close)
 
-    async def _accept(self, listener: socket.socket) -> None:
+    async def _accept(self, listener: socket.socket, tls: ssl.SSLContext | None, inside: _Inside | None = None) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -125,36 +146,61 @@ class Doors:
                 await asyncio.sleep(1.0)
                 continue
             if self._guests.make_room():
-                self._start(self._welcome(sock))
+                self._start(self._welcome(sock, tls, inside))
             else:
                 log.warning("more connections than the page door holds")
                 sock.close()
 
-    async def _welcome(self, sock: socket.socket) -> None:
+    async def _welcome(self, sock: socket.socket, tls: ssl.SSLContext | None, inside: _Inside | None) -> None:
         self._guests.arriving += 1
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
                 partial(Door, self._server(), self._limits, self._guests),
                 sock,
-                ssl=self._tls,
-                ssl_handshake_timeout=self._limits.handshake_seconds if self._tls else None,
+                ssl=tls,
+                ssl_handshake_timeout=self._limits.handshake_seconds if tls else None,
             )
+            if inside is not None:
+                inside.add(transport)
         except OSError as error:  # ssl.SSLError too: plain HTTP on the TLS port, a stalled handshake
             log.debug("a connection was not made: %s", type(error).__name__)
             sock.close()
         finally:
             self._guests.arriving -= 1
 
-    def _start(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    def _start(self, work: Any) -> Task[None]:
+        task: Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _stop_accepting(self) -> None:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Inside:
+    """Who came in by a door that may close before the others do."""
+
+    def __init__(self) -> None:
+        self._is_open = True
+        self._transports: WeakSet[asyncio.Transport] = WeakSet()
+
+    def add(self, transport: asyncio.Transport) -> None:
+        if self._is_open:
+            self._transports.add(transport)
+        else:  # its handshake took longer
+            transport.abort()
+
+    def cut(self) -> None:
+        self._is_open = False
+        for transport in list(self._transports):
+            transport.abort()
+
+
+DOORS = web.AppKey("clawmux_doors", Doors)
 
 
 def _remove_own(file: Path, inode: int) -> None:

@@ -40,6 +40,7 @@ Access = frozenset[tuple[Role, Via]]
 
 SOCKET_OWNER: Access = frozenset({(Role.OWNER, Via.SOCKET)})
 PAGE: Access = frozenset({(Role.OWNER, Via.COOKIE)})
+AT_HAND: Access = SOCKET_OWNER | PAGE
 OWNER: Access = SOCKET_OWNER | PAGE | {(Role.OWNER, Via.TOKEN)}
 SOCKET: Access = SOCKET_OWNER | {(Role.AGENT, Via.SOCKET)}
 ANYBODY: Access = OWNER | SOCKET | {(Role.STRANGER, Via.NOTHING)}
@@ -53,6 +54,12 @@ ACCESS: dict[str, Access] = {
     "POST /api/logout": PAGE,
     "GET /api/devices": OWNER,
     "DELETE /api/devices/{id}": OWNER,
+    "GET /api/phone": OWNER,
+    # What opens the hub to further devices takes a person, or who may end the hub anyway; a program's token does not do.
+    "POST /api/phone": AT_HAND,
+    "POST /api/phone/code": AT_HAND,
+    # A certificate is no secret, and a phone needs this one before it can trust the page.
+    "GET /ca.crt": ANYBODY,
     "POST /api/open": SOCKET_OWNER,
     "POST /api/stop": SOCKET_OWNER,
     "GET /api/health": OWNER | SOCKET,
@@ -68,6 +75,7 @@ ACCESS: dict[str, Access] = {
     "GET /api/messages/{id}": OWNER,
     "POST /api/messages/{id}/cancel": OWNER,
     "GET /api/history": OWNER,
+    "GET /api/history/export": OWNER,
     "GET /api/settings": OWNER,
     "PUT /api/settings": OWNER,
     "GET /api/tiers": OWNER,
@@ -75,7 +83,6 @@ ACCESS: dict[str, Access] = {
     "GET /api/runtimes": OWNER,
     "GET /ws": OWNER,
     # Agents speak here. Over TCP nobody does: only the kernel can say which agent it is.
-    "GET /api/history/export": OWNER,
     "GET /cli/{session_id}": SOCKET,
     "POST /cli/{session_id}": SOCKET,
     "GET /mcp/{session_id}": SOCKET,

@@ -84,6 +84,8 @@ class Runtime:
         self._answers: dict[str, list[asyncio.Future[tuple[str, str]]]] = {}
         self._askers: dict[str, str] = {}
         """Question -> session, from its beginning until its answer is stored."""
+        self.on_settings: Callable[[], None] = lambda: None
+        """Called when settings have changed."""
         self.pages.on_owner_came = self._owner_came
         self.pages.on_owner_gone = self._owner_gone
         self.agents.on_changed = self._session_changed
@@ -161,6 +163,7 @@ class Runtime:
         self.speech.leave()
         self.messages.leave()
         self.states.permissions.leave()
+        self.states.leave()
         for page in self.pages:
             page.close()
         for waiting in self._answers.values():
@@ -203,6 +206,7 @@ class Runtime:
         self.settings = dataclasses.replace(self.settings, **live)
         self.conversation.answer_seconds = self.settings.speech_answer_minutes * 60
         self.speech.settings_changed()
+        self.on_settings()
 
     def _tier_put_back(self, effect: PutBack) -> None:
         """What failed is wanted no more, after a restart either."""
