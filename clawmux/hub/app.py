@@ -12,7 +12,7 @@ from aiohttp import web
 
 from clawmux.adapters.store import Store
 from clawmux.adapters.tmux import Tmux
-from clawmux.hub import agent_door, devices, history_routes, login, message_routes, phone_routes, routes, state_routes
+from clawmux.hub import agent_door, changes, devices, history_routes, login, message_routes, phone_routes, routes, state_routes
 from clawmux.hub.auth import Auth
 from clawmux.hub.browser import RUNTIME, SOCKETS, serve_page
 from clawmux.hub.doors import Doors
@@ -44,6 +44,7 @@ def build_app(runtime: Runtime) -> web.Application:
             *history_routes.ROUTES,
             *message_routes.ROUTES,
             *state_routes.ROUTES,
+            *changes.routes(),
             *agent_door.ROUTES,
         ]
     )

@@ -70,6 +70,8 @@ ACCESS: dict[str, Access] = {
     "PUT /api/sessions/{id}/voice": OWNER,
     "POST /api/sessions/{id}/permission": OWNER,
     "POST /api/sessions/{id}/interrupt": OWNER,
+    "GET /api/sessions/{id}/changes": OWNER,
+    "GET /api/sessions/{id}/changes/file": OWNER,
     "GET /api/messages": OWNER,
     "POST /api/messages": OWNER,
     "GET /api/messages/{id}": OWNER,
