@@ -224,22 +224,27 @@ def _exchange(words: list[bytes], request_id: bytes, seconds: float | None) -> t
 
 
 _START = "start it with `clawmux start`"
+_OUTSIDE = (
+    'Run it outside of the sandbox; in Codex: again with sandbox_permissions "require_escalated". A plain clawmux command is'
+    ' allowed without asking.\nWhere nothing may leave the sandbox your user has to change that: approval_policy = "on-request"'
+    " in Codex, or `clawmux settings set agents.skip_permissions true` for agents that are started then."
+)
 
 
 def _connect() -> _socket.socket:
     path = socket_path(posix.environ)
-    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    connection = None
     try:
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)  # some sandboxes refuse this already
         # No time limit here: with one, Linux refuses (EAGAIN) when many connect at once, instead of queueing us.
         connection.connect(path)
     except OSError as error:
-        connection.close()
+        if connection is not None:
+            connection.close()
         where = path.decode("utf-8", "replace")
         if isinstance(error, PermissionError):
             if error.errno == 1:  # EPERM: no file's mode refuses with that
-                raise Failed(
-                    3, f"a sandbox keeps this command from the hub's socket {where}.", "Run it outside of the sandbox."
-                ) from None
+                raise Failed(3, f"a sandbox keeps this command from the hub's socket {where}.", _OUTSIDE) from None
             raise Failed(
                 3, f"the hub's socket {where} belongs to another user.", "Run this as the user who started the hub."
             ) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clawmux.adapters.runtimes.hooks import decision
+from clawmux.adapters.runtimes.own_commands import asks_for_own
 from clawmux.hub.door import Door, Handler, Said, checked_request_id
 from clawmux.hub.interrupt import interrupt
 from clawmux.hub.permissions import Decision, check_seen
@@ -52,10 +53,13 @@ async def interrupt_turn(door: Door, said: cli.InterruptTurn) -> Said:
 
 
 async def hook(door: Door, said: cli.Hook) -> Said:
-    """Silent, but for a permission that is decided here: that hook waits as long as its question stands."""
+    """Silent, but for a permission that is decided here: that hook waits as long as its question stands. An agent's own commands
+    are no question."""
     runtime = door.runtime
     session_id = door.session_id
     runtime.agents.came_up(session_id)
+    if asks_for_own(said.body):
+        return Said(decision(allow=True))
     question = runtime.states.hook(session_id, said.body, checked_request_id(door.request_id))
     if question is None:
         return Said()

@@ -625,7 +625,21 @@ class Forbidden:
             pass
 
 
-def test_a_sandbox_is_named(in_process: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("clawmux.cli.client._socket", Forbidden)
+class ForbiddenAtOnce:
+    """One in which there are no sockets of this kind at all."""
+
+    AF_UNIX, SOCK_STREAM = socket.AF_UNIX, socket.SOCK_STREAM
+
+    class socket:
+        def __init__(self, *kind: int) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize("module", [Forbidden, ForbiddenAtOnce])
+def test_a_sandbox_is_named_and_what_to_do(
+    in_process: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], module: type
+) -> None:
+    monkeypatch.setattr("clawmux.cli.client._socket", module)
     assert client.main([b"status"]) == 3
-    assert "a sandbox keeps this command from the hub's socket" in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert "a sandbox keeps this command from the hub's socket" in told and "require_escalated" in told

@@ -49,6 +49,18 @@ async def test_a_permission_is_given_from_here_and_only_while_it_stands(agent: A
     assert caught.value.code == "conflict"
 
 
+async def test_what_an_agent_says_is_no_question(agent: Agent) -> None:
+    """Codex asks about each command that has to leave its sandbox."""
+    await agent.hook("PreToolUse", tool_name="Bash", tool_use_id="t1")
+    allowed = await said(await agent.asks("clawmux send --to adam 'Hello; $(id)'"))
+    assert json.loads(allowed.out)["hookSpecificOutput"]["decision"] == {"behavior": "allow"}
+    assert (await agent.view())["permission"] is None and (await agent.view())["doing"]["activity"] == "tool"
+    process = await agent.asks('clawmux send --to adam "$(id)"')
+    await agent.is_doing("needs_you", 'Bash: clawmux send --to adam "$(id)"')
+    process.kill()
+    await process.wait()
+
+
 async def test_a_denial_carries_its_reason_and_the_command_line_does_the_same(agent: Agent) -> None:
     process = await agent.asks("rm -r /")
     await agent.is_doing("needs_you", "Bash: rm -r /")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.runtimes.openai_agents import (
     make_opencode_home,
     opencode_program,
 )
-from tests.stand_ins.openai_api import OpenAiApi, Run, Say
+from tests.stand_ins.openai_api import OpenAiApi, Run, Say, Step
 from tests.waiting import until_answer
 
 pytestmark = pytest.mark.runtime
@@ -61,6 +62,38 @@ async def test_codex_asks_opencode_and_gets_its_answer(stage: Stage, cache: Path
             assert (told["state"], told["reply"]) == ("responded", "It is 8080.")
 
 
-async def sessions(hub: LiveHub) -> list[dict[str, object]]:
+async def test_codex_reaches_the_hub_from_its_sandbox_without_a_question(stage: Stage, cache: Path) -> None:
+    """With permission questions on. Whatever else would come out of the sandbox with its command is asked about."""
+    environ = agent_environment(stage.home, codex_program(cache))
+    expanded = 'clawmux report "$(id -u)"'
+    script: list[Step] = [
+        Run("clawmux report 'inside'"),
+        Run("clawmux report 'outside; $(id)'", ask=True),
+        Run(expanded, ask=True),
+        Say("Ready."),
+    ]
+    async with OpenAiApi(script) as api:
+        make_codex_home(stage.home, stage.work, api.url, 'approval_policy = "on-request"\nsandbox_mode = "workspace-write"\n')
+        async with LiveHub("none", environ=environ, agents_skip_permissions="false") as hub:
+            await hub.spawn("codex", dir=str(stage.work), name="cody")
+
+            async def asks() -> bool:
+                [view] = await sessions(hub)
+                return bool(view["permission"]) and view["permission"]["text"] == expanded
+
+            await until_answer(asks, 120)
+            [view] = await sessions(hub)
+            assert view["report"]["text"] == "outside; $(id)"
+            refused, _ = api.tool_results[:2]
+            assert "a sandbox keeps this command" in refused and "require_escalated" in refused
+            assert "require_escalated" in api.system_text, "its instructions say so before"
+            denied = await hub.run("", "deny", "cody", "--request", str(view["permission"]["request"]))
+            assert denied.code == 0, denied
+            await api.wait_for(lambda api: len(api.tool_results) >= 3, 60)
+            [view] = await sessions(hub)
+            assert view["report"]["text"] == "outside; $(id)"
+
+
+async def sessions(hub: LiveHub) -> list[dict[str, Any]]:
     listed = await hub.call("GET", "/api/sessions")
     return listed["sessions"] if isinstance(listed, dict) else listed  # type: ignore[no-any-return]
