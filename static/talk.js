@@ -126,7 +126,7 @@ const EFFECTS = {
     return dispatch({ type: "mic_ready", turn });
   },
   open: ({ turn, why }) => {
-    turns.open(turn, why);
+    turns.open(turn, why, store.options.value.review);
     say("Listening");
   },
   close: ({ turn, why }) => {

@@ -201,6 +201,10 @@ class Conversation:
             *self._release_floor(turn_id, now),
         ]
 
+    def reviewed(self, turn_id: str, text: str, now: float) -> list[Effect]:
+        """The turn's words went back to the user, who will send them: until then the question waits."""
+        return self.turn_discarded(turn_id, now)
+
     def turn_failed(self, turn_id: str, now: float) -> list[Effect]:
         """The user spoke, but the words could not be made out by any engine."""
         return self._end_with_turn(turn_id, "speech_down", now)

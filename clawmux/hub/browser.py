@@ -252,9 +252,10 @@ class PageSession:
         runtime.agents.get(message.session_id)
         runtime.pages.give_audio(self._page)
         by_hand = message.why == "hold" or not self._page.auto
+        mode = "manual" if by_hand else "auto"
         wait = runtime.projects.settings_of(message.session_id).speech_listen_seconds if message.why == "auto" else None
         runtime.perform(runtime.conversation.turn_opened(message.turn, message.session_id, runtime.now, wait))
-        runtime.listener.open(message.turn, message.session_id, message.slot, self._page, "manual" if by_hand else "auto")
+        runtime.listener.open(message.turn, message.session_id, message.slot, self._page, mode, message.review)
 
     def _mic_close(self, message: wire.MicClose) -> None:
         if message.turn not in self._runtime.listener:

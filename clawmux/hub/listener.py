@@ -73,6 +73,8 @@ class LiveTurn:
     quiet: bool = False
     """Speech has stopped for as long as ends a turn, if it had words."""
     has_words: bool = False
+    review: bool = False
+    """Its words go back to the page, for the user to send."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -102,11 +104,11 @@ class Listener:
     def __contains__(self, turn_id: str) -> bool:
         return turn_id in self._turns
 
-    def open(self, turn_id: str, session_id: str, slot: int, page: Page, mode: str) -> None:
+    def open(self, turn_id: str, session_id: str, slot: int, page: Page, mode: str, review: bool = False) -> None:
         """A turn begins, or goes on from a page that came back."""
         turn = self._turns.get(turn_id)
         if turn is None:
-            turn = LiveTurn(turn_id, session_id, slot, page, mode)
+            turn = LiveTurn(turn_id, session_id, slot, page, mode, review=review)
             self._turns[turn_id] = turn
             turn.task = asyncio.create_task(self._run(turn), name=f"turn {turn_id}")
         turn.page, turn.slot = page, slot
@@ -151,11 +153,16 @@ class Listener:
             turn.page.send({"type": "turn_end", "turn": turn_id, "why": why})
             turn.page.send({"type": "turn_done", "turn": turn_id, "text": None, "reason": why})
 
-    def settle(self, turn_id: str, text: str | None, reason: str = "") -> None:
-        """Its words are stored: the page may drop the recording."""
+    def is_reviewed(self, turn_id: str) -> bool:
+        turn = self._turns.get(turn_id)
+        return turn is not None and turn.review
+
+    def settle(self, turn_id: str, text: str | None, reason: str = "", review: bool = False) -> None:
+        """Its words are stored, or with ``review`` given back: the page may drop the recording."""
         turn = self._forget(turn_id)
         if turn is not None and turn.page is not None:
-            turn.page.send({"type": "turn_done", "turn": turn_id, "text": text, "reason": reason})
+            given_back = {"review": True} if review else {}
+            turn.page.send({"type": "turn_done", "turn": turn_id, "text": text, "reason": reason, **given_back})
 
     def page_changed(self, before: Page, after: Page | None) -> None:
         """Answers of its turns go to another connection, or to nobody until one comes."""

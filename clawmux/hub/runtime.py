@@ -334,8 +334,10 @@ class Runtime:
         self.perform(self.conversation.turn_closed(turn_id, self.now))
 
     def heard(self, turn_id: str, text: str, stt_ms: float) -> None:
-        settle = lambda: self.listener.settle(turn_id, text or None, "" if text else "nothing_heard")  # noqa: E731
-        self.perform(self.conversation.heard(turn_id, text, self.now), settle)
+        review = bool(text) and self.listener.is_reviewed(turn_id)
+        settle = lambda: self.listener.settle(turn_id, text or None, "" if text else "nothing_heard", review)  # noqa: E731
+        heard = self.conversation.reviewed if review else self.conversation.heard
+        self.perform(heard(turn_id, text, self.now), settle)
 
     def nothing_heard(self, turn_id: str) -> None:
         """For a client that cannot be asked to listen again."""

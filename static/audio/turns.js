@@ -16,7 +16,7 @@ export const TURN_MAX_SECONDS = 600;
 
 /**
  * @typedef {{samples: Int16Array, last: boolean, clock_ms: number}} Frame
- * @typedef {{id: string, session_id: string, slot: number, why: string|null, pre_ms: number|null, frames: Frame[],
+ * @typedef {{id: string, session_id: string, slot: number, why: string|null, review: boolean, pre_ms: number|null, frames: Frame[],
  *   sent: number, opened: boolean, closed: string|null, ended: boolean, announced: boolean, closeSent: boolean}} Kept
  */
 
@@ -33,7 +33,7 @@ export class Turns {
   begin(id, session_id) {
     this.slots = (this.slots % 65535) + 1;
     this.kept.set(id, {
-      id, session_id, slot: this.slots, why: null, pre_ms: null, frames: [],
+      id, session_id, slot: this.slots, why: null, review: false, pre_ms: null, frames: [],
       sent: 0, opened: false, closed: null, ended: false, announced: false, closeSent: false,
     });
   }
@@ -45,12 +45,13 @@ export class Turns {
     this.pump();
   }
 
-  /** @param {string} id @param {string} why */
-  open(id, why) {
+  /** @param {string} id @param {string} why @param {boolean} [review] whether its words come back to be corrected */
+  open(id, why, review = false) {
     const turn = this.kept.get(id);
     if (!turn) return;
     turn.opened = true;
     turn.why = why;
+    turn.review = review;
     this.pump();
   }
 
@@ -123,9 +124,9 @@ export class Turns {
 
   /** @param {Kept} turn @returns {boolean} whether the link took all of it */
   pumpTurn(turn) {
-    const { id, session_id, slot, why, pre_ms } = turn;
+    const { id, session_id, slot, why, review, pre_ms } = turn;
     if (!turn.announced) {
-      turn.announced = this.link.send({ type: "mic_open", session_id, turn: id, slot, why, pre_ms });
+      turn.announced = this.link.send({ type: "mic_open", session_id, turn: id, slot, why, pre_ms, ...(review ? { review } : {}) });
       if (!turn.announced) return false;
     }
     while (turn.sent < turn.frames.length) {

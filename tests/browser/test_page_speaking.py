@@ -255,3 +255,31 @@ async def test_words_are_found_again_on_the_page(hub: PageHub, browser: Browser)
         assert found["shown"] == wanted, name
         assert found["starts"] == sorted(found["starts"]), name
         assert found["end"] <= 10000.1, name
+
+
+# -- words that are looked at before they are sent --
+
+
+async def test_words_are_corrected_before_they_are_sent(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    await page.get_by_role("button", name="Talk options").click()
+    await page.get_by_role("switch", name="Review before sending").check()
+    await page.keyboard.press("Escape")
+    await page.locator("#typebox").fill("First,")
+    await page.locator(".mic").click()
+    opened = await hub.expect("mic_open")
+    assert opened["review"] is True
+    await hub.until(lambda: hub.turns[opened["turn"]].frames, "frames")
+    await page.locator(".mic").click()
+    await hub.expect("mic_close")
+    words = {"text": "ten the tests", "reason": "", "review": True}
+    await hub.send({"type": "turn_done", "turn": opened["turn"], **words})
+    box = page.locator("#typebox")
+    await expect(box).to_have_value("First, ten the tests")
+    await expect(box).to_be_focused()
+    await expect(page.locator(".now-line")).to_contain_text("press Enter")
+    assert hub.all("text") == []
+    await box.fill("First, run the tests")
+    await box.press("Enter")
+    assert (await hub.expect("text"))["text"] == "First, run the tests"
+    await expect(box).to_have_value("")

@@ -432,3 +432,15 @@ def test_typed_words_answer_the_question_that_the_open_microphone_was_for() -> N
     c.turn_opened("t1", SKY, 2.0)
     assert Answer("q1", "ok", "one") in c.typed(SKY, "one", "x1", 3.0)
     assert list(c.questions) == ["q2"]
+
+
+def test_words_to_be_reviewed_leave_the_question_to_be_answered_by_what_is_sent() -> None:
+    c = with_page()
+    ask(c)
+    c.spoken("q1", 1.0)
+    c.turn_opened("t1", SKY, 2.0)
+    c.turn_closed("t1", 3.0)
+    assert essential(c.reviewed("t1", "go a head", 4.0)) == []
+    assert stage_of(c, "q1") == "waiting"
+    assert c.floor is None
+    assert Answer("q1", "ok", "go ahead") in c.typed(SKY, "go ahead", "x1", 5.0)

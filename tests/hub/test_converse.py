@@ -85,6 +85,20 @@ async def test_typed_words_answer_the_question(hub: LiveHub) -> None:
         await page.until(lambda: page.moment("text_ack", id="x1", state="answered"))
 
 
+async def test_words_to_be_reviewed_answer_when_they_are_sent(hub: LiveHub) -> None:
+    async with page_on(hub, None) as page:
+        page.review = True
+        sky = await hub.spawn()
+        asking = await hub.client(sky, "converse", "Which one?")
+        await page.until(lambda: page.moment("listening"))
+        turn = await page.talk(sky, LOUD, "auto")
+        done = await page.until(lambda: page.moment("turn_done", turn=turn))
+        assert (done["text"], done["review"]) == (WORDS, True)
+        assert page.texts("user_text") == []
+        await page.say({"type": "text", "id": "x1", "session_id": sky, "text": "the second"})
+        assert (await said(asking)).out == "the second\n"
+
+
 async def test_the_same_typed_text_twice_answers_once(hub: LiveHub) -> None:
     async with page_on(hub, None) as page:
         sky = await hub.spawn()

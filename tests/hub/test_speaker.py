@@ -104,3 +104,16 @@ async def test_a_voice_that_breaks_in_a_new_way_ends_the_sentence_with_a_reason(
     _, outcome = speaking(NotingPage(), Voice(RuntimeError("never seen before")))
     await asyncio.wait_for(outcome.is_there.wait(), 5)
     assert "sound" in outcome.why
+
+
+async def test_a_stream_that_the_user_paused_is_waited_for() -> None:
+    page = NotingPage()
+    speaker, outcome = speaking(page, Voice(), 0.05)
+    speaker.playback_started("q1")
+    speaker.playback_paused("q1", True, 400.0)
+    await asyncio.wait_for(page.got_all_it_may.wait(), 5)
+    await asyncio.sleep(0.15)
+    assert not outcome.is_there.is_set()
+    speaker.playback_paused("q1", False, 400.0)
+    await asyncio.wait_for(outcome.is_there.wait(), 5)
+    assert "stopped playing" in outcome.why, "it goes on, and its progress is waited for again"

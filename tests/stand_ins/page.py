@@ -38,6 +38,7 @@ class StandInPage:
         """How many times faster than real time it hears and talks."""
         self.auto = True
         self.muted = False
+        self.review = False
         self.last: int | None = None
         self.events: list[Event] = []
         """Numbered events, in the order they came."""
@@ -186,6 +187,7 @@ class StandInPage:
         turn, socket = self._turns[turn_id], self._socket
         slot = int(turn_id[:4], 16)
         opened = {"type": "mic_open", "session_id": turn["session_id"], "turn": turn_id, "slot": slot, "why": turn["why"]}
+        opened = {**opened, "review": self.review}
         with contextlib.suppress(ConnectionError, aiohttp.ClientError):
             await self.say(opened)
             size = FRAME_SAMPLES * 2
