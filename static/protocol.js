@@ -85,6 +85,7 @@ export const FROM_HUB = Object.freeze({
   session_status: ["session_id", "session"],
   session_terminated: ["n", "session_id"],
   agent_message: ["n", "session_id", "msg_id", "direction", "peer", "peer_name", "text"],
+  work: ["n", "session_id", "items"],
   assistant_text: ["n", "session_id", "msg_id", "text"],
   user_text: ["n", "session_id", "msg_id", "text"],
   notice: ["n", "level", "text"],
@@ -106,11 +107,11 @@ export const FROM_HUB = Object.freeze({
   partial_text: ["turn", "text"],
   turn_end: ["turn"],
   turn_done: ["turn"],
-});
   term_opened: ["session_id", "slot"],
   term_size: ["slot", "cols", "rows"],
   term_keyboard: ["session_id", "client"],
   term_closed: ["slot", "session_id", "why"],
+});
 
 /** What the page says. */
 export const FROM_PAGE = Object.freeze({
@@ -129,13 +130,13 @@ export const FROM_PAGE = Object.freeze({
   playback_progress: ["stream", "ms"],
   playback_paused: ["stream", "on", "ms"],
   playback_done: ["session_id", "stream", "ms", "why"],
-});
-
   term_open: ["session_id"],
   term_close: ["slot"],
   term_take: ["slot", "on"],
   term_paste: ["slot", "text"],
   term_seen: ["slot", "seq"],
+});
+
 /** @param {Record<string, any> & {type: string}} message */
 export function encodeMessage(message) {
   checkFields(message, FROM_PAGE);

@@ -61,12 +61,13 @@ export const runtimes = signal([]);
 export const levels = signal([]);
 
 export const current = computed(() => sessions.value.find(({ id }) => id === currentId.value) ?? null);
+/** The entry that was searched for last. @type {{value: {session_id: string, n: number}|null}} */
+export const found = signal(null);
 export const currentName = computed(() => nameOf(current.value));
+export const currentFolder = computed(() => current.value?.dir ?? "");
 /** The entry that is being spoken, while it sounds. */
 export const sounding = computed(() => (voice.value.mode === "speaking" ? speakingMsg.value : null));
 /** Other agents that need the user and were not put off. */
-/** The entry that was searched for last. @type {{value: {session_id: string, n: number}|null}} */
-export const found = signal(null);
 export const waitingAgents = computed(() =>
   sessions.value.filter((session) => isBlocked(session) && session.id !== currentId.value && !later.value[session.id]),
 );
@@ -200,6 +201,7 @@ const APPLY = {
   notice: append,
   not_spoken: append,
   agent_message: append,
+  work: append,
   message: (m) => {
     putMessage(m.message);
     heardOf.value = m.message;

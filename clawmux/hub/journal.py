@@ -25,6 +25,8 @@ RING_EVENTS = 2000
 MISSED_EVENTS = 400
 
 
+_SAID = frozenset({"assistant_text", "user_text", "agent_message", "session_terminated"})
+
 Act = tuple[Callable[[], None], Callable[[Exception], None] | None]
 """What is done once a unit of work is durable, and what instead when the disk refuses it; None: the same."""
 
@@ -39,6 +41,8 @@ class Journal:
         self._statements: list[Statement] = []
         self._then: list[Act] = []
         self._last: asyncio.Future[None] | None = None
+        self.before_said: Callable[[str], None] = lambda session_id: None
+        """(session) in which something is about to be said: what led to it is to stand before it."""
         self._untold = 0
         """Units of work whose acts have not run yet."""
 
@@ -57,6 +61,8 @@ class Journal:
 
     def event(self, kind: str, session_id: str | None, **body: Any) -> None:
         """Add an event; pages hear of it when it is durable."""
+        if kind in _SAID and session_id is not None:
+            self.before_said(session_id)
         self._n += 1
         event = {"type": kind, "n": self._n, "ts": round(time.time(), 3), "session_id": session_id, **body}
         if kind == "user_text":

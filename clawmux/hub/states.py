@@ -14,19 +14,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clawmux.adapters.runtimes import running
-from clawmux.adapters.runtimes.hooks import Hooks
+from clawmux.adapters.runtimes.hooks import Hooks, read_tool
 from clawmux.adapters.runtimes.manifest import Runtime as Manifest
 from clawmux.adapters.runtimes.records import Records, open_records
 from clawmux.adapters.runtimes.screens import read_sign
 from clawmux.adapters.tmux import Pane, Tmux
 from clawmux.core.session import Session
 from clawmux.core.state import AgentState, Doing
+from clawmux.core.work import Work
 from clawmux.hub.joining import Joining
 from clawmux.hub.permissions import Decision, Permissions, Question
 from clawmux.hub.programs import program_of
 from clawmux.paths import Paths
 from clawmux.wire.errors import ClawMuxError
-from clawmux.wire.signs import Observation, Place, Sign, Taken
+from clawmux.wire.signs import Observation, Place, Sign, Taken, ToolBegan, ToolEnded
 from clawmux.wire.words import Activity, Kind, SessionState, Source, Stage
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Watched:
     pane_id: str = ""
     records: Records | None = None
     hooks: Hooks = field(default_factory=Hooks)
+    work: Work = field(default_factory=Work)
     in_mode: bool = False
     last_output: float = 0.0
     """Unix seconds."""
@@ -76,6 +78,7 @@ class States:
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._silence = ""
         self.permissions.on_closed = self._permission_closed
+        hub.journal.before_said = self.tell_work
 
     # -- reading --
 
@@ -147,12 +150,14 @@ class States:
         if watched is None:
             return None
         observed = watched.hooks.read(body, request)
+        tool = read_tool(body)
         asked = next((o for o in observed if isinstance(o, Sign) and o.request and o.kind is Kind.PERMISSION), None)
         question = self.permissions.open(session_id, asked, self._hub.now) if asked else None
         told = [replace(o, request="") if isinstance(o, Sign) and o is not asked else o for o in observed]
         standing = self.permissions.current(session_id)
         # What else happens meanwhile, of a tool beside it, does not take a question away whose hook still waits.
         self._take(watched, [*told, standing.sign] if standing and told and asked is None else told)
+        self._take(watched, [tool] if tool else [])
         return question
 
     def ended(self, session: Session) -> None:
@@ -237,12 +242,18 @@ class States:
             match observation:
                 case Sign():
                     changed |= watched.state.observe(observation, self._hub.now)
+                case ToolBegan():
+                    watched.work.began(observation, self._hub.now)
+                case ToolEnded():
+                    watched.work.ended(observation, self._hub.now)
                 case Taken():
                     self.on_taken(watched.session_id, observation.text)
                 case Place():
                     if watched.records is not None:
                         watched.records.placed(observation)
         self._after(watched, changed)
+        if watched.work.is_long(self._hub.now):
+            self._tell_work_now(watched)
 
     # -- what goes out --
 
@@ -254,11 +265,29 @@ class States:
             self.permissions.close(watched.session_id)
         if doing.is_resting:
             watched.hooks = Hooks()  # no hook tells of the end of a tool that was interrupted
+            watched.work.stopped(self._hub.now)
+            self._tell_work_now(watched)
         self._tell(watched)
         self._call_for_attention(watched)
         self.on_changed(watched.session_id, watched.state.doing, watched.in_mode)
         for event in self._waiting.get(watched.session_id, ()):
             event.set()
+
+    def tell_work(self, session_id: str) -> None:
+        """Put what it has done with its tools among what is to be committed."""
+        watched = self._watched.get(session_id)
+        if watched is not None and (burst := watched.work.take()):
+            self._hub.journal.event("work", session_id, items=burst.items, seconds=burst.seconds, left=burst.left)
+
+    def _tell_work_now(self, watched: Watched) -> None:
+        self.tell_work(watched.session_id)
+        self._hub.perform([])
+
+    def leave(self) -> None:
+        """The hub ends: what was done until now is told."""
+        for session_id in list(self._watched):
+            self.tell_work(session_id)
+        self._hub.perform([])
 
     def _tell(self, watched: Watched) -> None:
         if session := self._hub.agents.alive(watched.session_id):

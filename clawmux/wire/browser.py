@@ -154,20 +154,6 @@ class PlaybackDone:
 
 
 @dataclass(frozen=True, slots=True)
-class Ping:
-    """Sign of life from a page that has nothing else to say; answered with ``pong``."""
-
-    TYPE: ClassVar[str] = "ping"
-
-
-TO_HUB = table(
-    Hello, Prefs, Text, Interrupt, Cancel, Replay, AudioOwnerClaim, Seen,
-    MicOpen, MicClose, PlaybackStarted, PlaybackProgress, PlaybackPaused, PlaybackDone,
-    TermOpen, TermClose, TermTake, TermPaste, TermSeen, Ping,
-)  # fmt: skip
-
-DURABLE_TO_PAGE: dict[str, str] = {
-@dataclass(frozen=True, slots=True)
 class TermOpen:
     """Show this agent's terminal, as large as it is; one at a time for each page. Answered with ``term_opened``."""
 
@@ -210,11 +196,26 @@ class TermSeen:
     seq: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Sign of life from a page that has nothing else to say; answered with ``pong``."""
+
+    TYPE: ClassVar[str] = "ping"
+
+
+TO_HUB = table(
+    Hello, Prefs, Text, Interrupt, Cancel, Replay, AudioOwnerClaim, Seen,
+    MicOpen, MicClose, PlaybackStarted, PlaybackProgress, PlaybackPaused, PlaybackDone,
+    TermOpen, TermClose, TermTake, TermPaste, TermSeen, Ping,
+)  # fmt: skip
+
+DURABLE_TO_PAGE: dict[str, str] = {
     "assistant_text": "An agent said this; `question` tells whether it waits for an answer.",
     "user_text": "The user's words, `via` voice or typed.",
     "notice": "Something the user should know: `level`, `text`, `remedy`.",
     "not_spoken": "The entry `msg_id` was shown but not spoken, with the reason.",
     "session_terminated": "A session ended, with the reason.",
+    "work": "What an agent did with its tools: `items` of `{tool, detail, seconds, ok}`, `seconds` of all, `left` out.",
     "agent_message": "The session sent (`direction` out) or got (in) a message: `msg_id`, `peer`, `peer_name`, `text`, `re`.",
 }
 """Events with a number ``n``, kept in the store."""

@@ -41,4 +41,20 @@ class Place:
     """Full path, or empty."""
 
 
-Observation = Sign | Taken | Place
+@dataclass(frozen=True, slots=True)
+class ToolBegan:
+    use: str
+    """The program's own id of this use."""
+    tool: str
+    detail: str = ""
+    """What it is to do, in the one field of its input that tells it best."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEnded:
+    use: str
+    tool: str
+    ok: bool
+
+
+Observation = Sign | Taken | Place | ToolBegan | ToolEnded

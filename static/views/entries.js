@@ -1,9 +1,10 @@
 /** What a conversation is made of: one component for each kind of entry. They read and draw; what comes next to what is decided elsewhere. */
+import { summary, within } from "../deeds.js";
 import { copyCode, written } from "../md.js";
 import * as store from "../store.js";
 import { replay, sendAgain, showMessages } from "../talk.js";
 import { html, useLayoutEffect, useRef, useState } from "../vendor/ui.js";
-import { clock, messageTag, nameOf, sentence, shown, sideName } from "../words.js";
+import { clock, duration, messageTag, sentence, shown, sideName, undisguised } from "../words.js";
 import { Icon } from "./parts.js";
 
 /** A long message is read in the log; in the conversation its beginning is enough. */
@@ -15,6 +16,7 @@ const ENTRIES = {
   assistant_text: AssistantText,
   notice: NoticeOf,
   agent_message: AgentMessage,
+  work: Work,
   session_terminated: ({ entry }) => html`<${Notice} n=${entry.n} text=${`Ended. ${entry.reason ?? ""}`} level="info" />`,
 };
 
@@ -64,6 +66,30 @@ function AgentMessage({ entry }) {
       ${tag.words && html`<span class="tag ${tag.tone}">${tag.words}</span>`}
     </p>
   </div>`;
+}
+
+/** What it did with its tools: one line that unfolds. @param {{entry: any, isOpen: boolean}} props */
+function Work({ entry: { n, items, seconds, left = 0 }, isOpen }) {
+  const failed = items.filter(({ ok }) => !ok).length;
+  return html`<details class="work" data-n=${n} data-kind="work" open=${isOpen}>
+    <summary>
+      <${Icon} name=${failed ? "triangle-alert" : "check"} size="s" />
+      <span><b>${summary(items, left)}</b>${failed > 0 && html`, <span class="bad">${failed} failed</span>`}${seconds >= 1 && ` · ${duration(seconds)}`}</span>
+      <${Icon} name="chevron-down" size="s" />
+    </summary>
+    <ul>${items.map((item, i) => html`<${Deed} key=${i} item=${item} />`)}${left > 0 && html`<li>and ${left} more</li>`}</ul>
+  </details>`;
+}
+
+/** @param {{item: import("../deeds.js").Deed}} props */
+function Deed({ item: { tool, detail, seconds, ok } }) {
+  const what = undisguised(within(detail, store.currentFolder.value));
+  return html`<li data-ok=${ok}>
+    <span class="tool">${undisguised(tool)}</span>
+    ${what && html`<code dir="ltr">${what}</code>`}
+    ${!ok && html`<span class="bad">failed</span>`}
+    ${seconds >= 1 && html`<span class="for">${duration(seconds)}</span>`}
+  </li>`;
 }
 
 /** @param {string} text @param {number} most */

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawmux.adapters.runtimes.hooks import DETAIL_CHARS, Hooks, decision, read_object
-from clawmux.wire.signs import Observation, Place, Sign, Taken
+from clawmux.adapters.runtimes.hooks import DETAIL_CHARS, Hooks, decision, read_object, read_tool
+from clawmux.wire.signs import Observation, Place, Sign, Taken, ToolBegan, ToolEnded
 from clawmux.wire.words import Activity, Kind, Source
 
 PLACE = Place("s1", "/t.jsonl")
@@ -159,3 +159,21 @@ def test_a_decision_is_what_the_program_reads() -> None:
     allowed, denied = json.loads(decision(True)), json.loads(decision(False, "not now"))
     assert allowed["hookSpecificOutput"] == {"hookEventName": "PermissionRequest", "decision": {"behavior": "allow"}}
     assert denied["hookSpecificOutput"]["decision"] == {"behavior": "deny", "message": "not now"}
+
+
+@pytest.mark.parametrize(
+    ("event", "fields", "expected"),
+    [
+        ("PreToolUse", LS, ToolBegan("u1", "Bash", "ls")),
+        ("PreToolUse", {"tool_name": "Plan"}, ToolBegan("Plan", "Plan", "")),
+        ("PreToolUse", {**LS, "agent_id": "sub"}, None),
+        ("PostToolUse", CAT, ToolEnded("u2", "Read", True)),
+        ("PostToolUseFailure", CAT, ToolEnded("u2", "Read", False)),
+        ("PermissionDenied", CAT, ToolEnded("u2", "Read", False)),
+        ("PostToolBatch", CAT, None),
+        ("Stop", {}, None),
+        ("PreToolUse", {}, None),
+    ],
+)
+def test_when_a_tool_begins_and_ends(event: str, fields: dict[str, Any], expected: ToolBegan | ToolEnded | None) -> None:
+    assert read_tool(body(event, **fields)) == expected

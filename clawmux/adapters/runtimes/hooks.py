@@ -10,12 +10,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clawmux.wire.signs import Observation, Place, Sign, Taken
+from clawmux.wire.signs import Observation, Place, Sign, Taken, ToolBegan, ToolEnded
 from clawmux.wire.text import cut, in_one_line
 from clawmux.wire.words import Activity, Kind, Source
 
 PERMISSION_EVENT = "PermissionRequest"
 DETAIL_CHARS = 300
+TOOL_CHARS = 80
 # What a permission is asked for: the field of the tool's input that a person has to see, the first that is there.
 _TELLING = ("command", "file_path", "path", "url", "query", "pattern", "notebook_path", "prompt", "description", "plan")
 # Tools whose permission is a question to the user rather than a leave to do something.
@@ -175,6 +176,27 @@ _OF_TOOLS: dict[str, Callable[[Hooks, Mapping[str, Any]], None]] = {
 def what_for(tool: str, given: Any) -> str:
     """``Tool: what it is to do``, in the one field of its input that tells it best."""
     return cut(f"{tool}: {in_one_line(_telling(given))}".removesuffix(": "), DETAIL_CHARS)
+
+
+def told_of(tool: str, given: Any) -> str:
+    """What this tool is to do, without its name; empty where no field of its input tells it."""
+    told = what_for(tool, given)
+    return told.removeprefix(f"{tool}: ") if told != tool else ""
+
+
+_ENDS = {"PostToolUse": True, "PostToolUseFailure": False, "PermissionDenied": False}
+
+
+def read_tool(body: str) -> ToolBegan | ToolEnded | None:
+    """That a tool of the agent itself, and of none of its subagents, has begun or ended."""
+    said = read_object(body)
+    event, tool = _text(said, "hook_event_name"), _text(said, "tool_name")
+    use = _text(said, "tool_use_id") or tool
+    if not tool or _text(said, "agent_id"):
+        return None
+    if event == "PreToolUse":
+        return ToolBegan(use, tool[:TOOL_CHARS], told_of(tool, said.get("tool_input")))
+    return ToolEnded(use, tool[:TOOL_CHARS], _ENDS[event]) if event in _ENDS else None
 
 
 def decision(allow: bool, text: str = "") -> str:

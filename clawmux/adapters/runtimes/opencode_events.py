@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clawmux.wire.signs import Observation, Place, Sign, Taken
+from clawmux.adapters.runtimes.hooks import told_of
+from clawmux.wire.signs import Observation, Place, Sign, Taken, ToolBegan, ToolEnded
 from clawmux.wire.text import cut, in_one_line
 from clawmux.wire.words import Activity, Kind, Source
 
@@ -32,6 +33,8 @@ class OpenCodeEvents:
         self._status: Mapping[str, Any] = {}
         self._tools: dict[str, str] = {}
         """Id of a running tool's use -> its name, oldest first."""
+        self._begun: set[str] = set()
+        """Of these, those that were told of: their input is known."""
         self._asks: dict[str, Sign] = {}
         """Id of an open question -> what it says."""
         self._ending = Sign(Source.RECORD, Activity.IDLE)
@@ -88,6 +91,7 @@ class OpenCodeEvents:
         self.session = session
         self._status = {}
         self._tools.clear()
+        self._begun.clear()
         self._ending = Sign(Source.RECORD, Activity.IDLE)
         return [Place(session)]
 
@@ -97,6 +101,7 @@ class OpenCodeEvents:
         before, self._status = self._status.get("type"), _inner(said, "status")
         if self._status.get("type") == "idle":
             self._tools.clear()
+            self._begun.clear()
             self._compacts = False
         elif before in (None, "idle"):
             self._ending = Sign(Source.RECORD, Activity.IDLE)
@@ -127,19 +132,27 @@ class OpenCodeEvents:
             return []
         kind = part.get("type")
         if kind == "tool":
-            self._tool(part)
-        elif kind == "compaction":
+            return self._tool(part)
+        if kind == "compaction":
             self._compacts = True
         elif kind == "text" and self._users.get(str(part.get("messageID"))) == self.session and not part.get("synthetic"):
             return [Taken(Source.RECORD, str(part.get("text", "")))]
         return []
 
-    def _tool(self, part: Mapping[str, Any]) -> None:
-        use = str(part.get("callID", ""))
-        if _inner(part, "state").get("status") in ("pending", "running"):
-            self._tools.setdefault(use, str(part.get("tool", "")))
-        else:
-            self._tools.pop(use, None)
+    def _tool(self, part: Mapping[str, Any]) -> list[Observation]:
+        use, tool, state = str(part.get("callID", "")), str(part.get("tool", "")), _inner(part, "state")
+        status = state.get("status")
+        if status == "pending":  # its input is not known yet
+            self._tools.setdefault(use, tool)
+            return []
+        if status == "running":
+            is_new = use not in self._begun
+            self._tools.setdefault(use, tool)
+            self._begun.add(use)
+            return [ToolBegan(use, tool, told_of(tool, state.get("input")))] if is_new else []
+        is_known = self._tools.pop(use, None) is not None
+        self._begun.discard(use)
+        return [ToolEnded(use, tool, status == "completed")] if is_known else []
 
     def _compacted(self, said: Mapping[str, Any]) -> list[Observation]:
         if self._is_ours(said):
