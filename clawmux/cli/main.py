@@ -32,6 +32,9 @@ COMMANDS: dict[str, Command] = {
     "stop": Command("clawmux.cli.hub", "stop", "", "stop the hub; agents stay alive in tmux"),
     "status": Command("clawmux.cli.status", "status", "[NAME] [--all]", "what runs, and what it is doing"),
     "open": Command("clawmux.cli.hub", "open_page", "[--no-open]", "open the page; prints its URL with a one-time key"),
+    "phone": Command(
+        "clawmux.cli.phone", "main", "[--lan [ADDRESS]|--public-url URL|--devices|--revoke NAME|--off]", "let a phone in"
+    ),
     "logs": Command("clawmux.cli.hub", "logs", "[-f]", "the end of the hub's log"),
     "spawn": Command("clawmux.cli.agents", "spawn", "[--voice V] [--runtime R] [--dir D] [--name N]", "start an agent"),
     "kill": Command("clawmux.cli.agents", "kill", "NAME", "end an agent"),

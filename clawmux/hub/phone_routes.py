@@ -27,6 +27,12 @@ class Wish:
     host: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    way: str = ""
+    """``lan``: a link to the door in the local network, also where there is another address."""
+
+
 async def get_phone(request: web.Request) -> web.Response:
     return web.json_response(await request.app[PHONE].view())
 
@@ -40,9 +46,9 @@ async def put_way(request: web.Request) -> web.Response:
 
 async def new_code(request: web.Request) -> web.Response:
     """A code that lets one device in, once; the link carries it in its fragment, which no server or log sees."""
-    await read_json(request)
+    asked = decode_as(Asked, await read_json(request), "the code")
     phone, auth = request.app[PHONE], request.app[AUTH]
-    url = phone.addresses.phone_url
+    url = next(iter(phone.lan.urls), "") if asked.way == "lan" else phone.addresses.phone_url
     if not url:
         remedy = "Make one: clawmux phone"
         raise ClawMuxError("conflict", "there is no https address that another device could open.", remedy)
