@@ -46,10 +46,12 @@ async def inject(
     rules: InputRules,
     keyboard: Keyboard | None = None,
     over_scrolling: bool = False,
+    is_new: bool = False,
 ) -> frozenset[str]:
     """Type a message, or a batch of them in as few inputs as the box takes well, and send it. Answers the ids of those that
     then stand on the screen as taken; one that stands there already is not typed again. Raises ``Held`` with the reason while
-    it may not be done. ``over_scrolling``: also while somebody scrolls in the pane, or has just pressed a key there."""
+    it may not be done. ``over_scrolling``: also while somebody scrolls in the pane, or has just pressed a key there. ``is_new``:
+    no hub has ever begun to type any of it, so it is not searched for in what has scrolled off."""
     keyboard = keyboard or Keyboard()
     left = [_checked(message, rules) for message in headers.apart(headers.sanitise(text))]
     wanted = frozenset(headers.ids_in(text))
@@ -57,7 +59,10 @@ async def inject(
     try:
         while True:
             pasting = Pasting(server, pane_id, rules, headers.batch(left), over_scrolling)
-            screen = await pasting.look()
+            screen = await pasting.look(history=not is_new)
+            if is_new and screen.draft:
+                # Perhaps an older message, which was sent, and which an Escape has put back into the box.
+                screen = await pasting.look()
             sent |= wanted.intersection(headers.ids_in(screen.above))
             left = headers.without(sent, left)
             if not left:

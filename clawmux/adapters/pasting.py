@@ -96,6 +96,8 @@ class Pasting:
         """Of the pane, as it was seen last."""
         self._text = ""
         """The screen as it was when its box was last seen open."""
+        self._complete: Seen | None = None
+        """The look at the box with our message in it and nothing else; None once anything may have happened since."""
 
     async def look(self, history: bool = True) -> Screen:
         """The screen with its open box, which nobody is about to change; raises when there is none."""
@@ -139,14 +141,17 @@ class Pasting:
             elif screen.draft:
                 await self._stash(screen.draft)
             await self._paste_all(pieces[done:])
-        await asyncio.sleep(self._rules.settle_ms / 1000)
+        if self._rules.settle_ms:
+            self._complete = None
+            await asyncio.sleep(self._rules.settle_ms / 1000)
 
     async def send(self, ids: Sequence[str]) -> frozenset[str]:
         """Press Enter until it is taken. Answers the ids that then stand on the screen as sent."""
         for _ in range(MOST_ENTERS):
             await self._enter()
-            if await self.wait(lambda screen: screen.box is Box.OPEN and not same_words(screen.draft, self._message)):
-                return await self._proof(ids)
+            taken = await self.wait(lambda screen: screen.box is Box.OPEN and not same_words(screen.draft, self._message))
+            if taken is not None:
+                return await self._proof(ids, taken.screen)
             # The box may be gone because our message has opened a dialog.
             if shown := await self._shown(ids):
                 return shown
@@ -204,35 +209,45 @@ class Pasting:
             if number:
                 await asyncio.sleep(self._rules.chunk_pause_ms / 1000)
             await self.paste(piece, "-p", "-r")
-        if not await self.wait(lambda screen: screen.box is Box.OPEN and same_words(screen.draft, self._message)):
+        self._complete = await self.wait(lambda screen: screen.box is Box.OPEN and same_words(screen.draft, self._message))
+        if self._complete is None:
             raise Held("its input box does not show the message")
 
     async def _enter(self) -> None:
-        """Only while the box shows our message, and it alone."""
-        if not same_words((await self.look(history=False)).draft, self._message):
+        """Only while the box shows our message, and it alone: by the look that has just seen it there, or by a new one when there
+        was a pause since."""
+        seen, self._complete = self._complete, None
+        if seen is not None:
+            self._check(seen)
+            self._text = seen.text
+        elif not same_words((await self.look(history=False)).draft, self._message):
             raise Held(MIXED)
         ours = [f"id:{id}" for id in headers.ids_in(self._message) if f"id:{id}" in self._text]
         await self.paste("\r", "-r", only_with=ours[:1])
 
-    async def wait(self, happened: Callable[[Screen], bool]) -> bool:
-        """Whether it comes to be so, and stays so for a moment."""
+    async def wait(self, happened: Callable[[Screen], bool]) -> Seen | None:
+        """The look by which it has come to be so, and has stayed so for a moment; None when it does not."""
         deadline = time.monotonic() + SHOWN_SECONDS
         is_second = not self._rules.steady_ms
         pauses = _pauses()
         while True:
-            if happened((await self.read(history=False)).screen):
+            seen = await self.read(history=False)
+            if happened(seen.screen):
                 if is_second:
-                    return True
+                    return seen
                 is_second = True
                 await asyncio.sleep(self._rules.steady_ms / 1000)
                 continue
             is_second = not self._rules.steady_ms
             if time.monotonic() > deadline:
-                return False
+                return None
             await asyncio.sleep(next(pauses))
 
-    async def _proof(self, ids: Sequence[str]) -> frozenset[str]:
-        """A program may draw its empty box before what it has taken out of it."""
+    async def _proof(self, ids: Sequence[str], screen: Screen) -> frozenset[str]:
+        """Mostly ``screen`` shows it all, in which the message is gone from the box. But a program may draw its empty box before
+        what it has taken out of it."""
+        if set(ids).issubset(headers.ids_in(screen.above)):
+            return frozenset(ids)
         deadline = time.monotonic() + DRAWN_SECONDS
         pauses = _pauses()
         while True:

@@ -197,14 +197,16 @@ class Tmux:
         """Somebody who looks at a window and changes nothing; not opened yet."""
         return Viewer(self._base(), self._environ, on_output, on_end)
 
-    async def inject(self, pane_id: str, text: str, rules: InputRules, over_scrolling: bool = False) -> frozenset[str]:
+    async def inject(
+        self, pane_id: str, text: str, rules: InputRules, over_scrolling: bool = False, is_new: bool = False
+    ) -> frozenset[str]:
         """Type a message or a batch into the agent's input box, one at a time a pane; ``injection.Held`` says why not now.
 
         Answers the ids of those that stand on the screen as sent: its program has them."""
         keyboard = self._keyboards.setdefault(_checked(pane_id), Keyboard())
         async with keyboard.lock:
             with _named(pane_id):
-                return await inject(self, pane_id, text, rules, keyboard, over_scrolling)
+                return await inject(self, pane_id, text, rules, keyboard, over_scrolling, is_new)
 
     def has_unfinished(self, pane_id: str) -> bool:
         """Whether a text of ours may stand in its input box half typed, or not sent."""

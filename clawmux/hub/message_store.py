@@ -34,6 +34,8 @@ class Kept:
     """What of it changes, as it was handed to the store; empty: it was not yet."""
     noted: dict[str, str] = field(default_factory=dict)
     """Steps since it was last typed, with their details: each is written once, however often it is looked whether it can be."""
+    is_new: bool = False
+    """Made by this hub, which has not begun to type it yet: no screen can show it."""
     is_saved: bool = True
     """False while the disk has refused it."""
 

@@ -58,8 +58,11 @@ class MessageTyping:
         # One may have been acknowledged meanwhile, from the inbox.
         waiting = [kept for i in effect.ids if (kept := self._living.get(i))]
         lines = [compose(kept) for kept in waiting if kept.delivery.state is MessageState.INJECTING]
+        is_new = all(kept.is_new for kept in waiting)
+        for kept in waiting:
+            kept.is_new = False
         try:
-            sent = await self._typed(effect.recipient, headers.batch(lines)) if lines else ()
+            sent = await self._typed(effect.recipient, headers.batch(lines), is_new) if lines else ()
         except Held as held:
             self._held(effect, held.reason, held.sent)
         except ClawMuxError as error:
@@ -71,11 +74,11 @@ class MessageTyping:
             known = self._delivered(sent)
             self._hub.perform([*known, *self._broker.typed(effect.recipient, effect.ids, is_taken=False, now=self._hub.now)])
 
-    async def _typed(self, recipient: str, text: str) -> Iterable[str]:
+    async def _typed(self, recipient: str, text: str, is_new: bool) -> Iterable[str]:
         """What looks like a draft may be a message that a hub was typing when it ended, and that was settled since without
         being sent: the command that waits for a reply comes back for it, an inbox is read."""
         try:
-            return await self._typist.type(recipient, text)
+            return await self._typist.type(recipient, text, is_new=is_new)
         except Drafted as drafted:
             found = [self._stored(message_id) for message_id in headers.ids_in(drafted.draft)]
             left = [_line(kept) for kept in found if kept is not None and kept.message.recipient == recipient]

@@ -187,7 +187,7 @@ class Messages:
         own = self._hub.agents.alive(sender)
         # After a clock was set back, too: what is older than one of its sides was said to another of the same id.
         now = max(time.time(), to.created, own.created if own else 0.0)
-        return Kept(Delivery(message), self._news.name_of(sender), to.name, now, now, request)
+        return Kept(Delivery(message), self._news.name_of(sender), to.name, now, now, request, is_new=True)
 
     def _admit(self, kept: Kept) -> list[Effect]:
         message = kept.message

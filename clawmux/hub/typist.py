@@ -48,9 +48,9 @@ class Typist:
         runtime = self._agents.runtime_of(session) if session else None
         return runtime is not None and bool(runtime.records)
 
-    async def type(self, session_id: str, text: str, over_scrolling: bool = False) -> frozenset[str]:
+    async def type(self, session_id: str, text: str, over_scrolling: bool = False, is_new: bool = False) -> frozenset[str]:
         """Hand the text to the agent as one prompt, or as few as it takes well; ``over_scrolling``: also while somebody scrolls
-        or types in its terminal.
+        or types in its terminal; ``is_new``: no hub has ever begun to hand over any of it.
 
         Answers the ids of the messages in it that its program is known to have. Raises ``Held`` with the reason, and with the
         same of what was handed over before, ``conflict`` when it takes no text, ``not_found`` when it has ended.
@@ -61,7 +61,7 @@ class Typist:
                 raise Held("somebody types in its terminal from a page")
             if runtime.channel is not None and runtime.channel.first:
                 return await self._by_channel_or_box(session, runtime, text, over_scrolling)
-            return await self._by_box_or_channel(session, runtime, text, over_scrolling)
+            return await self._by_box_or_channel(session, runtime, text, over_scrolling, is_new)
 
     async def look_for(self, session_id: str, message_id: str) -> bool:
         """Whether a message that may have been typed before the hub ended was, and sent. What stands in the input box only
@@ -107,9 +107,11 @@ class Typist:
                 raise
         return await self._by_box(session, runtime, text, over_scrolling)
 
-    async def _by_box_or_channel(self, session: Session, runtime: Runtime, text: str, over_scrolling: bool) -> frozenset[str]:
+    async def _by_box_or_channel(
+        self, session: Session, runtime: Runtime, text: str, over_scrolling: bool, is_new: bool
+    ) -> frozenset[str]:
         try:
-            return await self._by_box(session, runtime, text, over_scrolling)
+            return await self._by_box(session, runtime, text, over_scrolling, is_new)
         except Held as held:
             # What stands in the box already would come twice.
             if runtime.channel is None or held.sent or self._tmux.has_unfinished(session.pane_id):
@@ -119,10 +121,12 @@ class Typist:
             except ClawMuxError:
                 raise held from None
 
-    async def _by_box(self, session: Session, runtime: Runtime, text: str, over_scrolling: bool) -> frozenset[str]:
+    async def _by_box(
+        self, session: Session, runtime: Runtime, text: str, over_scrolling: bool, is_new: bool = False
+    ) -> frozenset[str]:
         if runtime.input is None:
             raise _takes_none(session)
-        return await self._tmux.inject(session.pane_id, text, runtime.input, over_scrolling)
+        return await self._tmux.inject(session.pane_id, text, runtime.input, over_scrolling, is_new)
 
     async def _by_channel(self, session: Session, runtime: Runtime, text: str) -> frozenset[str]:
         channel = self._channel(session, runtime)
