@@ -13,6 +13,7 @@ import { Doing, Icon } from "./parts.js";
  */
 const TOOLS = [
   { open: "terminal", icon: "terminal", words: "Terminal of this agent", key: "`", ofAgent: true },
+  { open: "changes", icon: "git-compare", words: "Changes in its folder", key: "D", wide: true, ofAgent: true },
   { open: "messages", icon: "message-square", words: "Messages between agents", key: "L", act: toggleMessages },
 ];
 

@@ -4,7 +4,10 @@ import { html, useEffect, useRef } from "../vendor/ui.js";
 import { Fetched, Icon, Ongoing } from "./parts.js";
 
 /** @type {{id: import("../route.js").View, words: string, load: () => Promise<any>}[]} */
-const TABS = [{ id: "messages", words: "Messages", load: () => import("./messages.js").then(({ Messages }) => Messages) }];
+const TABS = [
+  { id: "messages", words: "Messages", load: () => import("./messages.js").then(({ Messages }) => Messages) },
+  { id: "changes", words: "Changes", load: () => import("./changes.js").then(({ Changes }) => Changes) },
+];
 
 const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
 

@@ -89,6 +89,10 @@ class PageHub:
         self.messages: dict[str, Message] = {}
         """Messages between agents by id, oldest first, as GET /api/messages shows them."""
         self.steps: dict[str, list[Message]] = {}
+        self.changes: Message = {"repository": "/home/ann/billing-api", "branch": "main", "why": "", "files": [], "more": False}
+        """What GET /api/sessions/{id}/changes answers, for every agent."""
+        self.patches: dict[str, Message] = {}
+        """The lines of a changed file, by its key."""
         self.ahead_seconds = 0.0
         """How far the hub's clock is before the page's."""
         self.slow_words = ""
@@ -124,6 +128,8 @@ class PageHub:
                 web.put("/api/sessions/{id}/voice", self._voice),
                 web.post("/api/sessions/{id}/interrupt", self._interrupt),
                 web.post("/api/sessions/{id}/permission", self._permission),
+                web.get("/api/sessions/{id}/changes", self._changes),
+                web.get("/api/sessions/{id}/changes/file", self._patch),
                 web.get("/api/messages", self._messages),
                 web.get("/api/messages/{id}", self._message),
                 web.post("/api/messages/{id}/cancel", self._cancel),
@@ -464,6 +470,16 @@ class PageHub:
             return web.json_response(self.refuses_decision, status=409)
         return web.json_response({"id": request.match_info["id"]})
 
+    async def _changes(self, request: web.Request) -> web.Response:
+        self.requests.append(("GET", request.path, None))
+        await self._notify()
+        return web.json_response(self.changes)
+
+    async def _patch(self, request: web.Request) -> web.Response:
+        missing = {"code": "conflict", "text": "Its folder is not in a git repository.", "remedy": ""}
+        found = self.patches.get(request.query["key"])
+        return web.json_response(found or missing, status=200 if found else 409)
+
     async def _messages(self, request: web.Request) -> web.Response:
         """Newest first, before the message named ``before``."""
         query = request.query
@@ -497,6 +513,12 @@ def message(message_id: str, **changes: Any) -> Message:
         "created": now, "changed": now,
     }  # fmt: skip
     return {**view, **changes}
+
+
+def changed_file(path: str, change: str = "modified", added: int | None = 1, removed: int | None = 0, **more: Any) -> Message:
+    """A changed file as the hub lists it; its key is its path."""
+    row = {"key": path, "path": path, "before_key": "", "before": "", "change": change, "staged": False}
+    return {**row, "added": added, "removed": removed, **more}
 
 
 def doing(activity: str, kind: str = "", detail: str = "", *, since: float = 0.0, source: str = "hook") -> Message:
