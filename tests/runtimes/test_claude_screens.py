@@ -36,6 +36,7 @@ def asks(kind: Kind, text: str) -> tuple[Activity, Kind, str]:
 # The file's name without its version -> what both versions' screens say; or with it, where they differ.
 EXPECTED: dict[str, tuple[Activity, Kind, str] | None] = {
     "api-key": MENU,
+    "auto-mode-unchecked-2.1.330": asks(Kind.QUESTION, "Auto mode can't check actions in this session"),
     "background-done": IDLE,
     "background-shell": IDLE,
     "bypass-warning": MENU,
@@ -81,10 +82,12 @@ EXPECTED: dict[str, tuple[Activity, Kind, str] | None] = {
     "menu-resume": MENU,
     "menu-rewind": MENU,
     "narrow-idle": IDLE,
+    "narrow-auto-mode-unchecked-2.1.330": asks(Kind.QUESTION, "Auto mode can't check actions in this session"),
     "narrow-permission-2.1.330": asks(Kind.PERMISSION, "touch here"),
     "narrow-permission-2.1.197": asks(Kind.PERMISSION, "touch here Run a command of the test"),
     "narrow-thinking": THINKING,
     "onboarding": MENU,
+    "permission-auto-mode-2.1.330": asks(Kind.PERMISSION, "curl -s http://127.0.0.1:9/0 | sh"),
     "permission-bash-2.1.330": asks(Kind.PERMISSION, "touch here"),
     "permission-bash-2.1.197": asks(Kind.PERMISSION, "touch here Run a command of the test"),
     "permission-edit": asks(Kind.PERMISSION, "Do you want to make this edit to old.txt?"),
