@@ -63,6 +63,18 @@ export async function request(method, path, body) {
   return answer;
 }
 
+/** So long a file may take: a conversation of years, over a slow link. */
+const FILE_MS = 120000;
+
+/** A file, under the name that the hub gives it. @param {string} path @returns {Promise<{name: string, body: Blob}>} */
+export async function fetchFile(path) {
+  const headers = { "X-CSRF-Token": shownCsrf() };
+  const response = await fetch(path, { headers, credentials: "same-origin", signal: AbortSignal.timeout(FILE_MS) });
+  if (!response.ok) throw new ApiError(response.status, await response.json().catch(() => ({})));
+  const [, name = "clawmux"] = /filename="([\w.-]+)"/.exec(response.headers.get("Content-Disposition") ?? "") ?? [];
+  return { name, body: await response.blob() };
+}
+
 /**
  * Trades the one-time key of the address for a session, or finds the session there is.
  * The key leaves the address at once, so that it stays out of history and screenshots.

@@ -22,7 +22,7 @@ export async function loadNewer(session_id) {
 
 /** The piece with the entry of this number in it, in place of what is here. @param {string} session_id @param {number} n */
 export async function loadAround(session_id, n) {
-  await load(session_id, { before: n + 1, limit: PAGE / 2 }, async (above) => {
+  await loadInstead(session_id, { before: n + 1, limit: PAGE / 2 }, async (above) => {
     const below = await ask(session_id, { after: n });
     const entries = [...above.entries, ...below.entries];
     store.changeConversation(session_id, (excerpt) => moved(excerpt, entries, { more: above.more, newer: below.more }));
@@ -31,7 +31,7 @@ export async function loadAround(session_id, n) {
 
 /** The end, in place of what is here. @param {string} session_id */
 export async function loadEnd(session_id) {
-  await load(session_id, {}, ({ entries, more }) =>
+  await loadInstead(session_id, {}, ({ entries, more }) =>
     store.changeConversation(session_id, (excerpt) => readAt(moved(excerpt, entries, { more, newer: false }), true)),
   );
 }
@@ -40,6 +40,26 @@ export async function loadEnd(session_id) {
 async function load(session_id, place, take) {
   const entry = store.conversation(session_id);
   if (entry.value.loading) return;
+  await fetchInto(entry, session_id, place, take);
+}
+
+/** @type {Map<string, Promise<void>>} */
+const underWay = new Map();
+
+/** After what is under way: nobody may miss it. */
+async function loadInstead(session_id, place, take) {
+  await underWay.get(session_id);
+  await fetchInto(store.conversation(session_id), session_id, place, take);
+}
+
+async function fetchInto(entry, session_id, place, take) {
+  const done = fetchAndTake(entry, session_id, place, take);
+  underWay.set(session_id, done);
+  await done;
+  if (underWay.get(session_id) === done) underWay.delete(session_id);
+}
+
+async function fetchAndTake(entry, session_id, place, take) {
   entry.value = { ...entry.value, loading: true };
   try {
     await take(await ask(session_id, place));

@@ -24,6 +24,7 @@ export const HELP = [
   [["[", "]"], "Previous or next agent"],
   [["N"], "Next agent that needs you"],
   [["T", "/"], "Text box. Enter sends, Shift+Enter makes a new line"],
+  [["Ctrl", "K"], "Find in this conversation. Enter: earlier match, Shift+Enter: later"],
   [["L"], "Messages between agents"],
   [["D"], "What the agent has changed in its folder"],
   [["`"], "The agent's terminal. Ctrl+Shift+Esc leaves it after you have taken its keyboard"],
@@ -82,6 +83,11 @@ export function listenToKeys() {
 
 /** @param {KeyboardEvent} event */
 function onKeyDown(event) {
+  if (isFind(event)) {
+    event.preventDefault();
+    store.finding.value += 1;
+    return;
+  }
   if (event.ctrlKey || event.altKey || event.metaKey || store.dialog.value || !isOurs(event.target)) return;
   const isTalk = view.value !== "settings";
   if (event.code === "Space" && isTalk) {
@@ -95,6 +101,12 @@ function onKeyDown(event) {
   if (!act || store.link.value === "signed_out") return;
   event.preventDefault();
   act();
+}
+
+/** Works wherever the focus is, but in the terminal, whose own it is. @param {KeyboardEvent} event */
+function isFind({ ctrlKey, metaKey, altKey, shiftKey, key, target }) {
+  if (!(ctrlKey || metaKey) || altKey || shiftKey || key.toLowerCase() !== "k" || store.dialog.value) return false;
+  return view.value !== "settings" && store.current.value !== null && !(target instanceof Element && target.closest(".xterm"));
 }
 
 /** The page, the conversation, an agent's row, the microphone: there a single key is ours. @param {EventTarget|null} target */

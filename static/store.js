@@ -64,6 +64,8 @@ export const current = computed(() => sessions.value.find(({ id }) => id === cur
 /** The entry that was searched for last. @type {{value: {session_id: string, n: number}|null}} */
 export const found = signal(null);
 export const currentName = computed(() => nameOf(current.value));
+/** The search in the conversation is open: how often it was asked for. */
+export const finding = signal(0);
 export const currentFolder = computed(() => current.value?.dir ?? "");
 /** The entry that is being spoken, while it sounds. */
 export const sounding = computed(() => (voice.value.mode === "speaking" ? speakingMsg.value : null));

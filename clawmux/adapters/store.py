@@ -59,7 +59,7 @@ SCHEMA_VERSION = len(_STEPS)
 _SEARCH_EVENTS = """
 SELECT n, type, ts FROM events WHERE session_id = ? AND n >= ? AND n < ?
     AND type IN ('assistant_text', 'user_text', 'agent_message', 'notice', 'work')
-    AND instr(casefold(
+    AND instr(searched(
         CASE WHEN json_valid(body) THEN coalesce(json_extract(body, '$.text'), json_extract(body, '$.items')) END), ?)
     ORDER BY n DESC LIMIT ?
 """
@@ -199,7 +199,7 @@ class Store:
     ) -> list[tuple[int, str, float]]:
         """(number, type, Unix seconds) of the newest ``limit`` events of a session whose text has these words, whatever their
         case, newest first."""
-        rows = await self.search(_SEARCH_EVENTS, (session_id, first_n, before, words.casefold(), limit))
+        rows = await self.search(_SEARCH_EVENTS, (session_id, first_n, before, searched(words), limit))
         return [(n, kind, ts) for n, kind, ts in rows]
 
     # -- opening --
@@ -279,8 +279,7 @@ def _connect(file: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=5.0)
     # A broken text must not keep the others of its query from being read.
     connection.text_factory = lambda data: str(data, "utf-8", "replace")
-    # SQLite's own lower() knows the letters of English only.
-    connection.create_function("casefold", 1, lambda text: text.casefold() if isinstance(text, str) else "", deterministic=True)
+    connection.create_function("searched", 1, searched, deterministic=True)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         # NORMAL loses acknowledged writes in a power cut; FULL was measured at 0.1 ms, and groups share it.
@@ -289,6 +288,15 @@ def _connect(file: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+_MARKS = {ord(mark): None for mark in "*`~"}
+
+
+def searched(text: object) -> str:
+    """A text as it is searched: whatever its case (SQLite's own lower() knows the letters of English only), line breaks and the
+    marks of markdown, which nobody sees who reads it."""
+    return " ".join(text.casefold().translate(_MARKS).split()) if isinstance(text, str) else ""
 
 
 def _events(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from clawmux.adapters.store import searched
 from clawmux.core.session import Session
 from clawmux.core.transcript import heading, passage
 from clawmux.hub.browser import RUNTIME
@@ -47,6 +48,8 @@ async def history(request: web.Request) -> web.Response:
 async def _search(runtime: Runtime, session: Session, words: str, before: int, limit: int) -> dict[str, Any]:
     if len(words) > QUERY_CHARACTERS:
         raise ClawMuxError("usage", f"query field 'q' has {len(words)} characters; expected up to {QUERY_CHARACTERS}.")
+    if not searched(words):
+        return {"hits": [], "more": False}
     found = await runtime.store.events_with(words, session.id, session.first_n, before, limit + 1)
     hits = [{"n": n, "type": kind, "ts": ts} for n, kind, ts in found[:limit]]
     return {"hits": hits, "more": len(found) > limit}

@@ -2,8 +2,8 @@
 import { readAt } from "../excerpt.js";
 import { loadEnd, loadHistory, loadNewer } from "../history.js";
 import * as store from "../store.js";
-import { showMessages } from "../talk.js";
-import { html, useEffect, useLayoutEffect, useMemo, useRef } from "../vendor/ui.js";
+import { showMessages, tell } from "../talk.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/ui.js";
 import { clock } from "../words.js";
 import { waitingWords } from "./agents.js";
 import { Entry, Outgoing, Partial, isShown } from "./entries.js";
@@ -52,6 +52,7 @@ function Log({ id }) {
   useFetching(ref, id, excerpt);
   const rows = useMemo(() => rowsOf(entries, found), [entries, found]);
   return html`<div class="logbox">
+    ${store.finding.value > 0 && html`<${LazyFind} key=${id} id=${id} />`}
     <div class="log" id="log" ref=${ref} role="log" aria-label=${`Conversation with ${name}`} aria-live="off" tabindex="0">
       <div class="col">
         ${more && html`<button class="btn older" data-fetch="older" disabled=${loading} onClick=${() => loadHistory(id, entries[0]?.n)}>Show earlier</button>`}
@@ -64,6 +65,19 @@ function Log({ id }) {
     </div>
     <${Latest} id=${id} />
   </div>`;
+}
+
+/** @param {{id: string}} props */
+function LazyFind({ id }) {
+  const [Find, setFind] = useState(null);
+  useEffect(() => {
+    const failed = () => {
+      store.finding.value = 0;
+      tell("The search could not be loaded: the hub does not answer.", "error");
+    };
+    import("./find.js").then((views) => setFind(() => views.Find), failed);
+  }, []);
+  return Find && html`<${Find} id=${id} />`;
 }
 
 /** @param {any[]} entries @param {number|null} found number of the entry that was searched for */
@@ -141,8 +155,10 @@ function usePlace(ref, id, { entries, atEnd, newer }, found) {
   useLayoutEffect(() => {
     const log = ref.current;
     const target = found !== null && found !== place.current.found ? entryOf(log, found) : null;
-    if (target) target.scrollIntoView({ block: "center" });
-    else if (held) log.scrollTop += (entryOf(log, held.n)?.getBoundingClientRect().top ?? held.top) - held.top;
+    if (target) {
+      target.scrollIntoView({ block: "center" });
+      requestAnimationFrame(() => log.dispatchEvent(new Event("scroll"))); // it may be at the end already
+    } else if (held) log.scrollTop += (entryOf(log, held.n)?.getBoundingClientRect().top ?? held.top) - held.top;
     else if (atEnd) log.scrollTo(0, log.scrollHeight);
     place.current = { entries, found: target ? found : place.current.found, size: log.scrollHeight + log.clientHeight };
   });

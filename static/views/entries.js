@@ -30,15 +30,20 @@ export function Entry({ entry, reason, isOpen }) {
   return html`<${ENTRIES[entry.type]} entry=${entry} reason=${reason} isOpen=${isOpen} />`;
 }
 
+/** A mark that is there or not. @param {boolean} isFound */
+function mark(isFound) {
+  return isFound ? "" : undefined;
+}
+
 /** @param {{entry: any, isOpen: boolean}} props */
 function UserText({ entry, isOpen }) {
-  return html`<div class="msg user" data-n=${entry.n} data-msg=${entry.msg_id}><span class="sr">You: </span><${Plain} text=${entry.text} isOpen=${isOpen} /></div>`;
+  return html`<div class="msg user" data-n=${entry.n} data-found=${mark(isOpen)} data-msg=${entry.msg_id}><span class="sr">You: </span><${Plain} text=${entry.text} isOpen=${isOpen} /></div>`;
 }
 
 /** @param {{entry: any, reason?: string, isOpen: boolean}} props */
 function AssistantText({ entry, reason, isOpen }) {
   const isSounding = store.sounding.value === entry.msg_id;
-  return html`<article class="msg bot" data-n=${entry.n} data-msg=${entry.msg_id} data-sounding=${isSounding ? "" : undefined}>
+  return html`<article class="msg bot" data-n=${entry.n} data-found=${mark(isOpen)} data-msg=${entry.msg_id} data-sounding=${isSounding ? "" : undefined}>
     <div class="meta">
       <b>${store.currentName.value}</b><time>${clock(entry.ts)}</time>
       <button class="ibtn" aria-label="Play this message again" title="Play this message again" onClick=${() => replay(entry.session_id, entry.msg_id)}>
@@ -50,19 +55,19 @@ function AssistantText({ entry, reason, isOpen }) {
   </article>`;
 }
 
-/** A message to or from another agent, as a thin line. @param {{entry: any}} props */
-function AgentMessage({ entry }) {
+/** A message to or from another agent, as a thin line. @param {{entry: any, isOpen: boolean}} props */
+function AgentMessage({ entry, isOpen }) {
   const { n, msg_id, direction, peer, peer_name, text } = entry;
   const me = store.currentName.value;
   const other = sideName(peer, peer_name);
   const [from, to] = direction === "out" ? [me, other] : [other, me];
   const message = store.messageOf(msg_id).value;
   const tag = messageTag(message ?? { state: entry.re ? "acknowledged" : "", tries: 0, re: entry.re });
-  return html`<div class="mail agents-mail" data-n=${n} data-msg=${msg_id} data-direction=${direction}>
+  return html`<div class="mail agents-mail" data-n=${n} data-found=${mark(isOpen)} data-msg=${msg_id} data-direction=${direction}>
     <button class="ibtn tiny" aria-label=${`Show this message of ${from} in the log`} title="Show in the log" onClick=${() => showMessages({ id: msg_id })}><${Icon} name="message-square" size="s" /></button>
     <p>
       <b><bdi>${from}</bdi> <span aria-hidden="true">→</span><span class="sr">to</span> <bdi>${to}</bdi></b>${" "}
-      <span class="words" dir="auto">${shortened(shown(text), LINE_CHARACTERS)}</span>${" "}
+      <span class="words" dir="auto">${isOpen ? shown(text) : shortened(shown(text), LINE_CHARACTERS)}</span>${" "}
       ${tag.words && html`<span class="tag ${tag.tone}">${tag.words}</span>`}
     </p>
   </div>`;
@@ -71,7 +76,7 @@ function AgentMessage({ entry }) {
 /** What it did with its tools: one line that unfolds. @param {{entry: any, isOpen: boolean}} props */
 function Work({ entry: { n, items, seconds, left = 0 }, isOpen }) {
   const failed = items.filter(({ ok }) => !ok).length;
-  return html`<details class="work" data-n=${n} data-kind="work" open=${isOpen}>
+  return html`<details class="work" data-n=${n} data-found=${mark(isOpen)} data-kind="work" open=${isOpen}>
     <summary>
       <${Icon} name=${failed ? "triangle-alert" : "check"} size="s" />
       <span><b>${summary(items, left)}</b>${failed > 0 && html`, <span class="bad">${failed} failed</span>`}${seconds >= 1 && ` · ${duration(seconds)}`}</span>
@@ -97,15 +102,15 @@ function shortened(text, most) {
   return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
-/** @param {{entry: any}} props */
-function NoticeOf({ entry: { n, text, remedy, level } }) {
-  return html`<${Notice} n=${n} text=${text} remedy=${remedy} level=${level} />`;
+/** @param {{entry: any, isOpen: boolean}} props */
+function NoticeOf({ entry: { n, text, remedy, level }, isOpen }) {
+  return html`<${Notice} n=${n} isOpen=${isOpen} text=${text} remedy=${remedy} level=${level} />`;
 }
 
-/** @param {{n: number, text: string, remedy?: string, level: string}} props */
-function Notice({ n, text, remedy, level }) {
+/** @param {{n: number, text: string, remedy?: string, level: string, isOpen?: boolean}} props */
+function Notice({ n, text, remedy, level, isOpen = false }) {
   const icon = level === "info" ? "info" : "triangle-alert";
-  return html`<div class="mail ${level}" data-n=${n}><${Icon} name=${icon} size="s" /><span>${shown(remedy ? `${text} ${remedy}` : text)}</span></div>`;
+  return html`<div class="mail ${level}" data-n=${n} data-found=${mark(isOpen)}><${Icon} name=${icon} size="s" /><span>${shown(remedy ? `${text} ${remedy}` : text)}</span></div>`;
 }
 
 /** Words that are on their way. @param {{sent: any}} props */

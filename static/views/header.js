@@ -22,10 +22,18 @@ const TOOLS = [
  * @type {{name: string, icon: string, words: (session: any) => string, key?: string, act: (session: any) => void, ofAgent?: boolean}[]}
  */
 const MORE = [
+  { name: "find", icon: "search", words: () => "Find in this conversation", key: "Ctrl K", act: () => (store.finding.value += 1), ofAgent: true },
+  { name: "export-markdown", icon: "download", words: () => "Export as Markdown", act: ({ id }) => save(id, "markdown"), ofAgent: true },
+  { name: "export-json", icon: "download", words: () => "Export as JSON", act: ({ id }) => save(id, "json"), ofAgent: true },
   { name: "help", icon: "keyboard", words: () => "Keyboard help", key: "?", act: () => (store.dialog.value = { view: "help" }) },
   { name: "settings", icon: "settings", words: () => "Settings", key: ",", act: openSettings },
   { name: "close", icon: "x", words: (session) => `Close ${nameOf(session)}`, act: ({ id }) => askToClose(id), ofAgent: true },
 ];
+
+/** @param {string} id @param {"markdown"|"json"} format */
+async function save(id, format) {
+  (await import("../export.js")).exportConversation(id, format);
+}
 
 export function Header() {
   const session = store.current.value;

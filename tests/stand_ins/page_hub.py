@@ -18,7 +18,9 @@ from typing import Any, Self
 from aiohttp import WSMsgType, web
 
 from clawmux import settings, settings_table
+from clawmux.adapters.store import searched
 from clawmux.hub.guard import HEADERS
+from clawmux.hub.phone_routes import qr_svg
 from clawmux.wire.browser import DURABLE_TO_PAGE
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.frames import FIRST, LAST, MICROPHONE, SPEECH, Frame, decode_frame, encode_frame
@@ -86,6 +88,11 @@ class PageHub:
         self.refuses_settings: dict[str, str] = {}
         self.tiers: Message = {}
         """What GET /api/tiers answers besides how speech stands; a test that opens the settings gives it."""
+        self.phone: Message = phone()
+        """How other devices get in, as GET /api/phone shows it."""
+        self.paired: list[Message] = []
+        """The devices that are in."""
+        self.refuses_way: dict[str, str] = {}
         self.messages: dict[str, Message] = {}
         """Messages between agents by id, oldest first, as GET /api/messages shows them."""
         self.steps: dict[str, list[Message]] = {}
@@ -123,6 +130,11 @@ class PageHub:
                 web.get("/api/settings", self._get_settings),
                 web.put("/api/settings", self._put_settings),
                 web.get("/api/tiers", self._tiers),
+                web.get("/api/phone", self._phone),
+                web.post("/api/phone", self._way),
+                web.post("/api/phone/code", self._code),
+                web.get("/api/devices", self._devices),
+                web.delete("/api/devices/{id}", self._revoke),
                 web.post("/api/sessions", self._spawn),
                 web.delete("/api/sessions/{id}", self._kill),
                 web.put("/api/sessions/{id}/voice", self._voice),
@@ -322,7 +334,14 @@ class PageHub:
         socket = self.sockets[self.owner or ""]
         words = {"session_id": speech.session_id, "msg_id": speech.msg_id, "stream": stream, "slot": speech.slot}
         samples = len(speech.pcm) // 2
-        start = {"type": "speech_start", **words, "text": speech.text, "rate": RATE, "est_ms": samples * 1000 // RATE, "offset": offset}
+        start = {
+            "type": "speech_start",
+            **words,
+            "text": speech.text,
+            "rate": RATE,
+            "est_ms": samples * 1000 // RATE,
+            "offset": offset,
+        }
         await socket.send_json(start)
         for at in range(offset, samples, CHUNK_SAMPLES):
             piece = speech.pcm[2 * at : 2 * (at + CHUNK_SAMPLES)]
@@ -399,8 +418,8 @@ class PageHub:
             entries = [event for event in ours if event["n"] > int(query["after"])]
             return web.json_response({"entries": entries[:limit], "more": len(entries) > limit})
         entries = [event for event in ours if event["n"] < int(query.get("before", len(self.events) + 1))]
-        if words := query.get("q", "").casefold():
-            found = [event for event in reversed(entries) if words in str(event.get("text", event.get("items", ""))).casefold()]
+        if words := searched(query.get("q", "")):
+            found = [event for event in reversed(entries) if words in searched(str(event.get("text", event.get("items", ""))))]
             hits = [{"n": event["n"], "type": event["type"], "ts": event["ts"]} for event in found]
             return web.json_response({"hits": hits[:limit], "more": len(hits) > limit})
         return web.json_response({"entries": entries[-limit:], "more": len(entries) > limit})
@@ -433,6 +452,34 @@ class PageHub:
 
     async def _tiers(self, _: web.Request) -> web.Response:
         return web.json_response({**self.tiers, **self.speech_state})
+
+    async def _phone(self, _: web.Request) -> web.Response:
+        return web.json_response(self.phone)
+
+    async def _way(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.requests.append(("POST", "/api/phone", body))
+        if self.refuses_way:
+            return web.json_response(self.refuses_way, status=409)
+        self.phone = phone(body["way"])
+        return web.json_response(self.phone)
+
+    async def _code(self, request: web.Request) -> web.Response:
+        self.requests.append(("POST", "/api/phone/code", await request.json()))
+        link = f"{self.phone['url']}/#k=K7QD-4MPX"
+        trust = {"certificate_svg": qr_svg("a certificate")} if self.phone["way"] == "lan" else {}
+        made = {"url": self.phone["url"], "code": "K7QD-4MPX", "link": link, "seconds": 300.0, "svg": qr_svg(link)}
+        return web.json_response({**made, **trust})
+
+    async def _devices(self, _: web.Request) -> web.Response:
+        return web.json_response(self.paired)
+
+    async def _revoke(self, request: web.Request) -> web.Response:
+        gone = request.match_info["id"]
+        self.requests.append(("DELETE", request.path, None))
+        self.paired = [device for device in self.paired if device["id"] != gone]
+        await self.send({"type": "devices"})
+        return web.json_response({"id": gone, "name": gone})
 
     async def _spawn(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -502,6 +549,28 @@ class PageHub:
     async def _cancel(self, request: web.Request) -> web.Response:
         self.requests.append(("POST", request.path, await request.json()))
         return web.json_response(await self.message(request.match_info["id"], state="cancelled", held=""))
+
+
+def phone(way: str = "off", tailscale: str = "up") -> Message:
+    """How other devices get in, as the hub describes it."""
+    urls = {"tailscale": "https://sky.tail1234.ts.net", "proxy": "https://voice.example", "lan": "https://192.168.1.20:3461"}
+    url = urls.get(way, "")
+    missing = ("Tailscale is not installed.", "Install it from https://tailscale.com/download on this machine and on the phone.")
+    reason, remedy = ("", "") if tailscale == "up" else missing
+    lan = {
+        "host": "192.168.1.20" if way == "lan" else "", "suggested": "192.168.1.20", "fault": "", "until": None,
+        "urls": [url] if way == "lan" else [], "certificate": f"{url}/ca.crt" if way == "lan" else "",
+        "fingerprint": ":".join(f"{n:02X}" for n in range(32)) if way == "lan" else "",
+    }  # fmt: skip
+    tailnet = {"state": tailscale, "name": "sky.tail1234.ts.net", "reason": reason, "remedy": remedy}
+    return {"url": url, "way": way if url else "", "public_url": url, "tailscale": tailnet, "lan": lan}
+
+
+def device(name: str, **changes: Any) -> Message:
+    """A browser that is in, as the hub describes it."""
+    now = time.time()
+    row = {"id": name.replace(" ", "-"), "name": name, "address": "100.64.0.7", "paired": now, "seen": now - 3600}
+    return {**row, "connected": False, "own": False, **changes}
 
 
 def message(message_id: str, **changes: Any) -> Message:
