@@ -37,9 +37,10 @@ _PANE_FORMAT = _BETWEEN.join(
     f"#{{{name}}}"
     for name in (
         "pane_id", "pane_pid", "pane_dead", "pane_dead_status", "pane_dead_signal", "pane_in_mode", "@clawmux_id",
-        "@clawmux_pane", "window_activity", "pane_current_command",
+        "@clawmux_pane", "window_activity",
     )
 )  # fmt: skip
+_COMMAND_FORMAT = f"{_PANE_FORMAT}{_BETWEEN}#{{pane_current_command}}"
 
 # tmux gives a program of several words to execvp(3) as it is; sh only changes the folder and hands on.
 # Without TMUX an agent's own `tmux kill-server` cannot reach the server that it lives in.
@@ -62,6 +63,7 @@ class Pane:
     exit_status: int | None
     """-N when signal N ended it, as in subprocess. None while it lives, and for a moment after, until tmux knows."""
     command: str
+    """What runs in it in front; empty when it was not asked for."""
     in_mode: bool
     """Somebody scrolls in it (copy mode)."""
     last_output: float = 0.0
@@ -123,10 +125,13 @@ class Tmux:
             raise ServerGone  # ended agents keep their panes; this one went with its server
         return started
 
-    async def panes(self) -> list[Pane]:
-        """The agents' panes: one for each session that we have marked, whatever its user has split off beside it."""
+    async def panes(self, with_commands: bool = False) -> list[Pane]:
+        """The agents' panes: one for each session that we have marked, whatever its user has split off beside it.
+
+        ``with_commands``: also what runs in each. tmux reads that from the process table, and with hundreds of panes answers
+        nobody else for twice as long."""
         try:
-            lines = await self.command(["list-panes", "-a", "-F", _PANE_FORMAT])
+            lines = await self.command(["list-panes", "-a", "-F", _COMMAND_FORMAT if with_commands else _PANE_FORMAT])
         except ServerGone:
             return []
         except Refused as error:
@@ -375,13 +380,14 @@ def _check_spawn(session_id: str, argv: Sequence[str], directory: Path, environ:
 
 def _read_pane(line: str) -> Pane | None:
     fields = line.split(_BETWEEN, 9)
-    if len(fields) != 10:
+    if len(fields) < 9:
         return None
-    pane_id, pid, dead, status, by_signal, in_mode, session_id, marked, activity, command = fields
+    pane_id, pid, dead, status, by_signal, in_mode, session_id, marked, activity, *command = fields
     if not session_id or marked != pane_id:
         return None
     exit_status = -_signal_number(by_signal) if by_signal else int(status) if status.isdigit() else None
-    return Pane(pane_id, int(pid), session_id, dead == "1", exit_status, command, in_mode not in ("", "0"), float(activity or 0))
+    is_in_mode = in_mode not in ("", "0")
+    return Pane(pane_id, int(pid), session_id, dead == "1", exit_status, "".join(command), is_in_mode, float(activity or 0))
 
 
 def _signal_number(text: str) -> int:

@@ -184,7 +184,9 @@ class Agents(Roster):
         """One look at every pane: ended, come up, or idle for too long."""
         # One that starts meanwhile is not in a list that was made before it.
         asked_of = {session.pane_id for session in self.living}
-        panes = {pane.session_id: pane for pane in await self._tmux.panes()}
+        runtimes = map(self.runtimes.get, {session.runtime for session in self.living})
+        has_shells = any(runtime.foreground for runtime in runtimes if runtime is not None)
+        panes = {pane.session_id: pane for pane in await self._tmux.panes(with_commands=has_shells)}
         now = time.time()
         self._forgive_a_jump(now)
         self.on_panes(panes)

@@ -178,7 +178,8 @@ class States:
             if watched is None or pane.dead or pane.pane_id != watched.pane_id:
                 continue  # ended, or another pane of the same name that nobody has adopted yet
             watched.last_output = pane.last_output
-            if watched.manifest is not None and watched.manifest.foreground:
+            # Empty: it started after they were asked for.
+            if watched.manifest is not None and watched.manifest.foreground and pane.command:
                 self._take(watched, [_foreground(pane)])
             changed = was_silent and watched.state.silent("", self._hub.now)
             moved, watched.in_mode = pane.in_mode != watched.in_mode, pane.in_mode

@@ -34,7 +34,7 @@ class ToldTmux:
         self.held[session_id] = Pane(f"%{len(self.held)}", 0, session_id, False, None, "sleep", False)
         return self.held[session_id]
 
-    async def panes(self) -> list[Pane]:
+    async def panes(self, with_commands: bool = False) -> list[Pane]:
         return list(self.held.values())
 
     async def kill(self, pane: Pane) -> None:
@@ -161,7 +161,7 @@ async def test_an_agent_that_starts_during_a_look_is_not_taken_for_ended(agents:
     listed = await tmux.panes()
     may_answer = asyncio.Event()
 
-    async def late() -> list[Pane]:
+    async def late(with_commands: bool = False) -> list[Pane]:
         await may_answer.wait()
         return listed
 

@@ -64,3 +64,13 @@ async def test_no_key_goes_into_a_dead_pane_and_the_server_lives(tmux: Tmux, tmp
         await asyncio.gather(*(tmux.press(pane.pane_id, "\x1b") for _ in range(5)))
     assert caught.value.code == "conflict" and "has ended" in caught.value.text
     assert await is_dead(tmux, pane)
+
+
+async def test_what_runs_in_a_pane_is_told_when_it_is_asked_for(tmux: Tmux, tmp_path: Path) -> None:
+    await tmux.spawn("a", ["sleep", "60"], tmp_path, {})
+
+    async def is_asleep() -> bool:
+        return [pane.command for pane in await tmux.panes(with_commands=True)] == ["sleep"]
+
+    await until_answer(is_asleep)
+    assert [pane.command for pane in await tmux.panes()] == [""]
