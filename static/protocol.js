@@ -107,6 +107,7 @@ export const FROM_HUB = Object.freeze({
   partial_text: ["turn", "text"],
   turn_end: ["turn"],
   turn_done: ["turn"],
+  turn_timing: ["session_id", "turn", "heard_ms"],
   term_opened: ["session_id", "slot"],
   term_size: ["slot", "cols", "rows"],
   term_keyboard: ["session_id", "client"],

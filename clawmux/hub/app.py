@@ -12,7 +12,18 @@ from aiohttp import web
 
 from clawmux.adapters.store import Store
 from clawmux.adapters.tmux import Tmux
-from clawmux.hub import agent_door, changes, devices, history_routes, login, message_routes, phone_routes, routes, state_routes
+from clawmux.hub import (
+    agent_door,
+    changes,
+    debug_routes,
+    devices,
+    history_routes,
+    login,
+    message_routes,
+    phone_routes,
+    routes,
+    state_routes,
+)
 from clawmux.hub.auth import Auth
 from clawmux.hub.browser import RUNTIME, SOCKETS, serve_page
 from clawmux.hub.doors import Doors
@@ -45,6 +56,7 @@ def build_app(runtime: Runtime) -> web.Application:
             *message_routes.ROUTES,
             *state_routes.ROUTES,
             *changes.routes(),
+            *debug_routes.ROUTES,
             *agent_door.ROUTES,
         ]
     )

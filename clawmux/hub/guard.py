@@ -81,6 +81,7 @@ ACCESS: dict[str, Access] = {
     "GET /api/settings": OWNER,
     "PUT /api/settings": OWNER,
     "GET /api/tiers": OWNER,
+    "GET /api/debug": OWNER,
     "GET /api/voices": OWNER,
     "GET /api/runtimes": OWNER,
     "GET /ws": OWNER,

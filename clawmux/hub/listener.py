@@ -72,6 +72,8 @@ class LiveTurn:
     """The service has decided that the user has finished."""
     quiet: bool = False
     """Speech has stopped for as long as ends a turn, if it had words."""
+    spoke_until_ms: float | None = None
+    """Where in the turn speech stopped; None while it has not, or goes on."""
     has_words: bool = False
     review: bool = False
     """Its words go back to the page, for the user to send."""
@@ -100,6 +102,8 @@ class Listener:
         self._slots: dict[tuple[str, int], str] = {}
         """(client, slot) -> turn."""
         self.dropped_frames = 0
+        self.last_work: tuple[float, float] | None = None
+        """Milliseconds that the service took for the last words, and those of the sound they were in."""
 
     def __contains__(self, turn_id: str) -> bool:
         return turn_id in self._turns
@@ -141,6 +145,13 @@ class Listener:
             turn.closed = True
             turn.changed.set()
             self._hearer.turn_closed(turn_id)
+
+    def pause_ms(self, turn_id: str) -> float:
+        """How long nobody has spoken in it."""
+        turn = self._turns.get(turn_id)
+        if turn is None or turn.spoke_until_ms is None:
+            return 0.0
+        return len(turn.pcm) / (2 * MICROPHONE_RATE) * 1000 - turn.spoke_until_ms
 
     def drop(self, turn_id: str, why: str) -> None:
         """Its words are not wanted any more."""
@@ -248,11 +259,11 @@ class Listener:
         """One event of the service. True when it was the last: the words."""
         kind = event.get("type")
         if kind == "speech_started":
-            turn.quiet = False
+            turn.quiet, turn.spoke_until_ms = False, None
             self._hearer.speech_started(turn.id)
             self._tell(turn, {"type": "vad", "turn": turn.id, "speaking": True})
         elif kind == "speech_ended":
-            turn.quiet = True
+            turn.quiet, turn.spoke_until_ms = True, float(event.get("at_ms", 0.0)) or None
             self._tell(turn, {"type": "vad", "turn": turn.id, "speaking": False})
         elif kind == "partial_text":
             turn.has_words = True
@@ -265,7 +276,8 @@ class Listener:
         if kind == "final_text" or (turn.quiet and turn.has_words and turn.mode == "auto"):
             self._end(turn)
         if kind == "final_text":
-            self._hearer.heard(turn.id, str(event["text"]).strip(), float(event.get("stt_ms", 0.0)))
+            self.last_work = float(event.get("stt_ms", 0.0)), float(event.get("audio_ms", 0.0))
+            self._hearer.heard(turn.id, str(event["text"]).strip(), self.last_work[0])
         return kind == "final_text"
 
     def _end(self, turn: LiveTurn) -> None:

@@ -21,6 +21,7 @@ from clawmux.core import questions as asked
 from clawmux.core.conversation import Conversation
 from clawmux.core.engine import PutBack
 from clawmux.core.session import Session
+from clawmux.core.timing import Timed, Timing
 from clawmux.hub.agents import Agents
 from clawmux.hub.journal import Journal
 from clawmux.hub.listener import Listener
@@ -54,6 +55,7 @@ class Runtime:
         self.pages = Pages()
         self.journal = Journal(store, self.pages.broadcast)
         self.conversation = Conversation(settings.speech_answer_minutes * 60)
+        self.timing = Timing()
         self.agents = Agents(paths, lambda: self.settings, self.journal, tmux)
         self.projects = Projects(lambda: self.settings, self.agents, self.notice)
         self.tmux = tmux
@@ -86,6 +88,7 @@ class Runtime:
         """Question -> session, from its beginning until its answer is stored."""
         self.on_settings: Callable[[], None] = lambda: None
         """Called when settings have changed."""
+        self.speaker.on_started = lambda stream: self._timed(self.timing.sounded(stream, self.now))
         self.pages.on_owner_came = self._owner_came
         self.pages.on_owner_gone = self._owner_gone
         self.agents.on_changed = self._session_changed
@@ -247,6 +250,7 @@ class Runtime:
 
     def _show(self, effect: asked.Show) -> None:
         request = self.conversation.questions[effect.question_id].request
+        self._timed(self.timing.said(request.session_id, request.id, self.now))
         self.journal.event("assistant_text", request.session_id, msg_id=request.id, text=request.text, question=request.listen)
         if request.listen:
             message = {"type": "attention", "session_id": request.session_id, "kind": "question", "text": request.text}
@@ -330,10 +334,21 @@ class Runtime:
     def speech_started(self, turn_id: str) -> None:
         self.perform(self.conversation.speech_started(turn_id))
 
+    def _timed(self, timed: Timed | None) -> None:
+        if timed is not None:
+            self.pages.broadcast({"type": "turn_timing", **dataclasses.asdict(timed)})
+
     def turn_closed(self, turn_id: str) -> None:
+        if turn := self.conversation.turns.get(turn_id):
+            pause_ms = self.listener.pause_ms(turn_id)
+            self._timed(self.timing.turn_closed(turn_id, turn.session_id, pause_ms, self.now))
         self.perform(self.conversation.turn_closed(turn_id, self.now))
 
     def heard(self, turn_id: str, text: str, stt_ms: float) -> None:
+        if text:
+            self._timed(self.timing.heard(turn_id, self.now))
+        else:
+            self.timing.empty(turn_id)
         review = bool(text) and self.listener.is_reviewed(turn_id)
         settle = lambda: self.listener.settle(turn_id, text or None, "" if text else "nothing_heard", review)  # noqa: E731
         heard = self.conversation.reviewed if review else self.conversation.heard
@@ -382,6 +397,7 @@ class Runtime:
         for effect in itertools.chain(*ended):
             self._performers[type(effect)](effect)
         self.states.ended(session)
+        self.timing.session_ended(session.id)
         self.journal.then(lambda: self.pages.broadcast(self.session_list()))
         self._arm()
 

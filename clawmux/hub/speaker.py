@@ -103,6 +103,10 @@ class Speaker:
         self._on_not_spoken = on_not_spoken
         self._streams: dict[str, Stream] = {}
         self._slots = 0
+        self.on_started: Callable[[str], None] = lambda stream_id: None
+        """The first sound of a stream has left the page."""
+        self.last_work: tuple[float, float] | None = None
+        """Milliseconds that the service took for the last text, and those of the sound it made of it."""
 
     # -- from the runtime --
 
@@ -154,6 +158,7 @@ class Speaker:
         if stream := self._streams.get(stream_id):
             stream.started = True
             stream.grew.set()
+            self.on_started(stream_id)
 
     def playback_progress(self, stream_id: str, ms: float) -> None:
         if stream := self._streams.get(stream_id):
@@ -197,12 +202,13 @@ class Speaker:
                 if not await self._speech_ready():
                     stream.failed = "The speech service is not available."
                     break
-                have = len(stream.pcm)
+                have, began = len(stream.pcm), time.monotonic()
                 async for chunk in self._sound(stream.says):
                     skipped = min(have, len(chunk))
                     have -= skipped
                     stream.pcm += chunk[skipped:]
                     stream.grew.set()
+                self.last_work = (time.monotonic() - began) * 1000, stream.samples / SPEECH_RATE * 1000
                 break
             except ClawMuxError as error:
                 log.warning("speaking %s, try %d: %s", stream.id, attempt + 1, error.text)
