@@ -84,10 +84,25 @@ export async function signIn() {
   const key = new URLSearchParams(location.hash.slice(1)).get("k");
   if (key !== null) history.replaceState(null, "", location.pathname + location.search);
   try {
-    if (key && (await tries(() => request("POST", "/api/login", { key, device: deviceName() })))) return "in";
+    if (key && (await tries(() => redeem(key)))) return "in";
     return (await tries(() => request("GET", "/api/session"))) ? "in" : "out";
   } catch {
     return "unreachable";
+  }
+}
+
+/** A link's key, or a code however it was typed. @param {string} key */
+function redeem(key) {
+  return request("POST", "/api/login", { key, device: deviceName() });
+}
+
+/** Lets this browser in by a code; answers why not, or nothing. @param {string} code */
+export async function pair(code) {
+  try {
+    keepCsrf((await redeem(code)).csrf ?? "");
+    return "";
+  } catch (error) {
+    return error instanceof ApiError ? [error.message, error.remedy].filter(Boolean).join("\n") : "The hub does not answer.";
   }
 }
 

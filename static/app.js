@@ -27,7 +27,7 @@ function App() {
   }, [words]);
   const state = store.link.value;
   if (state === "boot") return null;
-  if (state === "signed_out") return html`<${Calm} words=${["Run ", html`<code>clawmux open</code>`, " and open the link it prints"]} />`;
+  if (state === "signed_out") return html`<main class="calm"><${Logo} /><h1>ClawMux</h1><${Fetched} load=${loadSignIn} what="This page" /></main>`;
   if (state === "unreachable") return html`<${Calm} words=${["The hub does not answer. Trying again…"]} />`;
   const Dialog = DIALOGS[store.dialog.value?.view];
   return html`${view.value === "settings" ? html`<${InSettings} />` : html`<${InTalk} />`}
@@ -50,6 +50,7 @@ function InTalk() {
 }
 
 const loadTerminal = () => import("./views/terminal.js").then(({ Terminal }) => Terminal);
+const loadSignIn = () => import("./views/sign-in.js").then(({ SignIn }) => SignIn);
 const loadSettings = () => import("./views/settings.js").then(({ Settings }) => Settings);
 
 function InSettings() {

@@ -18,7 +18,7 @@ function Insecure() {
   if (store.voice.value.mic !== "insecure") return null;
   return html`<div class="alert warn" role="note" data-banner="insecure">
     <${Icon} name="shield" />
-    <p><b>This address is not secure,</b> so the browser keeps the microphone closed. Open the page by the link that <code>clawmux open</code> prints.</p>
+    <p><b>This address is not secure,</b> so the browser keeps the microphone closed. On the hub's computer run <code>clawmux phone</code> and open the address it shows.</p>
   </div>`;
 }
 
@@ -83,7 +83,7 @@ export function WhyInsecure() {
   return html`<${Modal} label="Why no microphone?" onClose=${() => (store.dialog.value = null)}>
     <h2>Why no microphone?</h2>
     <p>Browsers give the microphone only to pages with a secure address: https, or this computer's own.</p>
-    <p>On the computer where the hub runs, <code>clawmux open</code> prints such an address. This page speaks and takes text.</p>
+    <p>On the computer where the hub runs, <code>clawmux open</code> opens such an address, and <code>clawmux phone</code> makes one for other devices. This page speaks and takes text.</p>
     <div class="modal-foot"><button class="btn primary" onClick=${() => (store.dialog.value = null)}>Close</button></div>
   <//>`;
 }

@@ -6,6 +6,7 @@ import { html, useCallback, useEffect, useRef, useState } from "../vendor/ui.js"
 import { Fields } from "./fields.js";
 import { Machine } from "./machine.js";
 import { Icon } from "./parts.js";
+import { Phone } from "./phone.js";
 import { Quality } from "./quality.js";
 
 /** Controls in which Escape means something of its own. */
@@ -38,6 +39,7 @@ export function Settings() {
       </div>
       <${Machine} answer=${tiers} fault=${tierFault} />
       <${Quality} answer=${tiers} reload=${loadTiers} />
+      <${Phone} />
       <${Fields} rows=${rows} fault=${rowFault} setRows=${setRows} />
     </div>
   </div>`;
