@@ -37,6 +37,9 @@ export const closing = new Set();
 export const outgoing = signal([]);
 /** How this device talks and listens (device.js). @type {{value: import("./device.js").Options}} */
 export const options = signal({ speed: 1, review: false, talk_in: true });
+/** Whether an agent can be interrupted by talking now, and whether this device's microphone keeps its own sound apart.
+ * @type {{value: {isOpen: boolean, echo: "clear"|"echo"|null}}} */
+export const overhearing = signal({ isOpen: false, echo: null });
 /** Words to be corrected before they are sent: {session_id, text}. */
 export const review = signal(null);
 /** The entry whose speech sounds now. */

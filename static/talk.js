@@ -6,6 +6,7 @@ import { ApiError, request, signIn } from "./api.js";
 import { Microphone } from "./audio/capture.js";
 import { Sound } from "./audio/context.js";
 import { playCue } from "./audio/cues.js";
+import { Overhearing } from "./audio/overhearing.js";
 import { Player } from "./audio/player.js";
 import { Turns } from "./audio/turns.js";
 import { clientId, deviceName, freshId, keepForReload, loadOptions, loadSwitches, saveSwitches, unconfirmedTexts } from "./device.js";
@@ -81,6 +82,7 @@ const microphone = new Microphone(sound, {
     if (!turns.add(frame.turn, frame)) dispatch({ type: "turn_end", turn: frame.turn });
   },
   onStarted: (turn, pre_ms) => turns.preRolled(turn, pre_ms),
+  onLevel: (level) => overhearing.level(level),
   onLost: () => dispatch({ type: "mic_failed", why: "absent" }),
   raw: isTest,
 });
@@ -102,6 +104,9 @@ export const player = new Player(sound, {
 });
 
 const spoken = new Spoken(player);
+const overhearing = new Overhearing({ sound, microphone, turns, options: () => store.options.value }, {
+  onChange: (state) => (store.overhearing.value = state),
+});
 /** Streams of which the hub was told that they stand still. @type {Set<string>} */
 const standing = new Set();
 
@@ -112,6 +117,7 @@ export function dispatch(event) {
   store.voice.value = state;
   if (state.mode !== before.mode) record("mode", { mode: state.mode, by: event.type });
   for (const effect of effects) EFFECTS[effect.do](effect);
+  overhearing.follow(store.voice.value);
 }
 
 /** @type {Record<string, (effect: any) => void>} */
@@ -230,10 +236,17 @@ const ON_MESSAGE = {
   speech_end: (m) => player.complete(m.stream),
   speech_cancel: (m) => dispatch({ type: "speech_cancel", stream: m.stream }),
   listening: (m) => dispatch({ type: "listening", session_id: m.session_id, auto: m.auto ?? false, turn: freshId() }),
+  vad: (m) => {
+    const session_id = m.speaking ? overhearing.heard(m.turn) : null;
+    if (!session_id) return;
+    dispatch({ type: "overheard", turn: m.turn, session_id });
+    say("Listening");
+  },
   turn_end: (m) => dispatch({ type: "turn_end", turn: m.turn }),
   turn_done: (m) => {
+    const wasTurn = !overhearing.over(m.turn, m.reason);
     dispatch({ type: "turn_done", turn: m.turn, text: m.text ?? null, review: m.review ?? false });
-    if (!m.text && !OWN_DOING.has(m.reason)) tell(turnWords(m.reason));
+    if (wasTurn && !m.text && !OWN_DOING.has(m.reason)) tell(turnWords(m.reason));
   },
   text_ack: (m) => {
     if (m.state === "refused") tell(m.reason || "The agent cannot take text now", "warn");
@@ -315,6 +328,11 @@ export function replay(session_id, msg_id) {
 export function claim() {
   sound.unlock();
   link.send({ type: "audio_owner", claim: true });
+}
+
+/** How this device listens has been changed. */
+export function optionsChanged() {
+  overhearing.follow(store.voice.value);
 }
 
 /** The agent is told that there will be no answer. @param {string} session_id */

@@ -1,7 +1,7 @@
 /** What a listener does with speech: let it stand and go on, skip the rest, hear it faster; and how this device listens. */
 import { saveOptions } from "./device.js";
 import * as store from "./store.js";
-import { dispatch, player, tell } from "./talk.js";
+import { dispatch, optionsChanged, player, tell } from "./talk.js";
 
 export const SPEEDS = Object.freeze([0.75, 1, 1.25, 1.5, 1.75, 2]);
 
@@ -24,6 +24,7 @@ export function setOptions(change) {
   store.options.value = { ...store.options.value, ...change };
   saveOptions(store.options.value);
   if (change.speed) player.setSpeed(change.speed);
+  optionsChanged();
 }
 
 /** @param {1|-1} by steps of SPEEDS */

@@ -163,6 +163,11 @@ class Conversation:
         self.floor_by = None if listen_seconds is None else now + listen_seconds
         return effects
 
+    def turn_overhears(self, turn_id: str, session_id: str) -> list[Effect]:
+        """The microphone is open beside an agent that speaks. What it hears interrupts only when it has words."""
+        self.turns.setdefault(turn_id, Turn(turn_id, session_id, None, overhears=True))
+        return []
+
     def speech_started(self, turn_id: str) -> list[Effect]:
         """The user talks: the microphone is not closed for silence from here on."""
         if self.floor == turn_id:
@@ -196,14 +201,20 @@ class Conversation:
         if not text:
             return self.turn_discarded(turn_id, now)
         del self.turns[turn_id]
+        question_id = turn.question_id
+        if turn.overhears and (question := self._answered_now(turn.session_id)):
+            question_id = question.request.id
         return [
-            *self._words(Words(turn.session_id, text, "voice", turn_id), turn.question_id, now),
+            *self._interrupt_by(turn, now),
+            *self._words(Words(turn.session_id, text, "voice", turn_id), question_id, now),
             *self._release_floor(turn_id, now),
         ]
 
     def reviewed(self, turn_id: str, text: str, now: float) -> list[Effect]:
         """The turn's words went back to the user, who will send them: until then the question waits."""
-        return self.turn_discarded(turn_id, now)
+        turn = self.turns.get(turn_id)
+        effects = self._interrupt_by(turn, now) if turn else []
+        return [*effects, *self.turn_discarded(turn_id, now)]
 
     def turn_failed(self, turn_id: str, now: float) -> list[Effect]:
         """The user spoke, but the words could not be made out by any engine."""
@@ -369,6 +380,13 @@ class Conversation:
         if not question.request.listen:
             return [*effects, *self._finish(question, "ok", "", now)]
         return [*effects, *self._move(question, Stage.WAITING)]
+
+    def _interrupt_by(self, turn: Turn, now: float) -> list[Effect]:
+        """Somebody talked into what this session says, and was understood."""
+        heard = self.questions.get(self.floor or "")
+        if not turn.overhears or heard is None or heard.request.session_id != turn.session_id:
+            return []
+        return self._take_floor(turn.id, now) if heard.stage is Stage.SPEAKING else []
 
     def _close_idle_microphone(self, holder: str, now: float) -> list[Effect]:
         """Nobody spoke into a microphone that opened by itself, or the page did not open it: the question stays open."""

@@ -133,6 +133,8 @@ class Turn:
     question_id: str | None
     closed: bool = False
     """Sent; its words are being made out."""
+    overhears: bool = False
+    """It is open while an agent speaks, and holds no floor: only words make it a turn."""
 
 
 @dataclass(slots=True)

@@ -250,12 +250,25 @@ class PageSession:
             self._page.send(done)
             return
         runtime.agents.get(message.session_id)
+        if message.why == "overheard":
+            self._overhear(message)
+            return
         runtime.pages.give_audio(self._page)
         by_hand = message.why == "hold" or not self._page.auto
         mode = "manual" if by_hand else "auto"
         wait = runtime.projects.settings_of(message.session_id).speech_listen_seconds if message.why == "auto" else None
         runtime.perform(runtime.conversation.turn_opened(message.turn, message.session_id, runtime.now, wait))
         runtime.listener.open(message.turn, message.session_id, message.slot, self._page, mode, message.review)
+
+    def _overhear(self, message: wire.MicOpen) -> None:
+        """Nothing stops for it as long as no words come of it, and it brings the sound to no other page."""
+        runtime = self._runtime
+        if runtime.pages.owner is not self._page:
+            done = {"type": "turn_done", "turn": message.turn, "text": None, "reason": "not_owner"}
+            self._page.send(done)
+            return
+        runtime.perform(runtime.conversation.turn_overhears(message.turn, message.session_id))
+        runtime.listener.open(message.turn, message.session_id, message.slot, self._page, "interrupt", message.review)
 
     def _mic_close(self, message: wire.MicClose) -> None:
         if message.turn not in self._runtime.listener:

@@ -273,7 +273,7 @@ class Listener:
         elif kind == "error":
             raise ClawMuxError("speech_down", str(event.get("text")), str(event.get("remedy", "")))
         # A cough ends in silence too: only a stop after words ends the turn before the words are complete.
-        if kind == "final_text" or (turn.quiet and turn.has_words and turn.mode == "auto"):
+        if kind == "final_text" or (turn.quiet and turn.has_words and turn.mode != "manual"):
             self._end(turn)
         if kind == "final_text":
             self.last_work = float(event.get("stt_ms", 0.0)), float(event.get("audio_ms", 0.0))

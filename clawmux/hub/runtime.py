@@ -360,7 +360,7 @@ class Runtime:
 
     def turn_failed(self, turn_id: str, reason: str) -> None:
         turn = self.conversation.turns.get(turn_id)
-        if turn is not None:
+        if turn is not None and not turn.overhears:
             self.journal.event(
                 "notice", turn.session_id, level="error", text="What you said could not be understood.", remedy=reason
             )

@@ -19,7 +19,10 @@ class Capture extends AudioWorkletProcessor {
     this.frame = new Int16Array(FRAME_SAMPLES);
     this.fill = 0;
     this.turn = null;
-    this.port.onmessage = ({ data }) => (data.type === "start" ? this.start(data) : this.stop(data));
+    this.metered = false;
+    this.power = 0;
+    this.counted = 0;
+    this.port.onmessage = ({ data }) => this[data.type](data);
   }
 
   start({ turn, pre_ms }) {
@@ -40,6 +43,12 @@ class Capture extends AudioWorkletProcessor {
     this.turn = null;
   }
 
+  /** Whether the level is told between turns: a number for each frame, no sound. */
+  meter({ on }) {
+    this.metered = on;
+    this.power = this.counted = 0;
+  }
+
   process(inputs) {
     const channels = inputs[0];
     if (!channels.length) return true;
@@ -55,6 +64,11 @@ class Capture extends AudioWorkletProcessor {
     this.preRoll[this.preRollAt] = sample;
     this.preRollAt = (this.preRollAt + 1) % PRE_ROLL_SAMPLES;
     this.preRollCount = Math.min(PRE_ROLL_SAMPLES, this.preRollCount + 1);
+    if (!this.metered) return;
+    this.power += (sample / 32768) ** 2;
+    if (++this.counted < FRAME_SAMPLES) return;
+    this.port.postMessage({ type: "level", level: Math.sqrt(this.power / FRAME_SAMPLES) });
+    this.power = this.counted = 0;
   }
 
   push(sample) {

@@ -13,15 +13,18 @@ const WHY = { NotAllowedError: "denied", SecurityError: "denied", NotFoundError:
 export class Microphone {
   /**
    * @param {import("./context.js").Sound} sound
-   * @param {{onFrame: (frame: any) => void, onStarted: (turn: string, pre_ms: number) => void, onLost: () => void, raw: boolean}} options
+   * @param {{onFrame: (frame: any) => void, onStarted: (turn: string, pre_ms: number) => void,
+   *   onLevel: (level: number) => void, onLost: () => void, raw: boolean}} options
    */
-  constructor(sound, { onFrame, onStarted, onLost, raw }) {
+  constructor(sound, { onFrame, onStarted, onLevel, onLost, raw }) {
     this.sound = sound;
     this.onFrame = onFrame;
     this.onStarted = onStarted;
+    this.onLevel = onLevel;
     this.onLost = onLost;
     this.constraints = raw ? RAW : CONSTRAINTS;
     this.muted = false;
+    this.metered = false;
     /** @type {Promise<void>|null} */
     this.opening = null;
   }
@@ -52,14 +55,28 @@ export class Microphone {
     this.track.addEventListener("ended", () => this.lose());
     await this.sound.worklets;
     await context.resume();
+    this.metered = false;
     this.node = new AudioWorkletNode(context, "clawmux-capture", { numberOfInputs: 1, numberOfOutputs: 0 });
     this.node.port.onmessage = ({ data }) => {
       if (data.type === "frame") this.onFrame(data);
+      else if (data.type === "level") this.onLevel(data.level);
       else this.onStarted(data.turn, data.pre_ms);
     };
     // Held on the object: a source node that nothing refers to may be collected and fall silent.
     this.source = context.createMediaStreamSource(media);
     this.source.connect(this.node);
+  }
+
+  /** It was opened and hears. */
+  get isOpen() {
+    return Boolean(this.source) && this.track?.readyState === "live";
+  }
+
+  /** Whether its level is told outside of turns too. @param {boolean} on */
+  meter(on) {
+    if (on === this.metered || !this.node) return;
+    this.metered = on;
+    this.node.port.postMessage({ type: "meter", on });
   }
 
   lose() {

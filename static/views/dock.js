@@ -35,7 +35,7 @@ function NowLine({ name }) {
   const note = store.note.value;
   const speaker = nameOf(store.sessions.value.find(({ id }) => id === voice.stream?.session_id));
   if (voice.mode === "listening") return html`<${Recording} since=${voice.since_ms} />`;
-  if (voice.mode === "speaking") return html`<${Bars} read=${() => sound.level()} kind="spk" /><span>${speaker} is speaking. Tap to interrupt.</span>`;
+  if (voice.mode === "speaking") return html`<${Bars} read=${() => sound.level()} kind="spk" /><span>${speaker} is speaking. Tap ${store.overhearing.value.isOpen ? "or talk " : ""}to interrupt.</span>`;
   if (note) return html`<span class=${`note ${note.level}`}>${note.text}</span>`;
   return html`<span>${hint(voice, name, speaker)}</span>`;
 }

@@ -14,8 +14,16 @@ export function TalkOptions() {
       <output data-show="speed">${speedWords(speed)}</output>
       <button class="ibtn" aria-label="Faster" disabled=${speed >= SPEEDS.at(-1)} onClick=${() => changeSpeed(1)}><${Icon} name="plus" /></button>
     </div>`}
+    <${Switch} name="talk_in" on=${talk_in} title="Talk to interrupt" words=${talkInWords(talk_in, store.overhearing.value.echo)} />
     <${Switch} name="review" on=${review} title="Review before sending" words="What you say stands in the text box, to be corrected and sent" />
   </div>`;
+}
+
+/** @param {boolean} isOn @param {"clear"|"echo"|null} echo */
+function talkInWords(isOn, echo) {
+  if (!isOn) return "Off: an agent that speaks is interrupted by a tap";
+  if (echo === "echo") return "Not now: the microphone hears the loudspeaker. Headphones help";
+  return echo === "clear" ? "An agent that speaks falls silent when you talk, in auto mode" : "In auto mode, after a check for echo while an agent speaks";
 }
 
 /** @param {{name: string, on: boolean, title: string, words: string}} props */

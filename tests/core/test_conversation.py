@@ -444,3 +444,47 @@ def test_words_to_be_reviewed_leave_the_question_to_be_answered_by_what_is_sent(
     assert stage_of(c, "q1") == "waiting"
     assert c.floor is None
     assert Answer("q1", "ok", "go ahead") in c.typed(SKY, "go ahead", "x1", 5.0)
+
+
+def test_who_talks_into_an_agents_speech_interrupts_it_with_words_only() -> None:
+    c = with_page()
+    ask(c)
+    c.turn_overhears("t1", SKY)
+    assert c.speech_started("t1") == []
+    assert essential(c.turn_closed("t1", 1.0)) == []
+    assert essential(c.heard("t1", "", 2.0)) == []
+    assert stage_of(c, "q1") == "speaking", "it goes on"
+    c.turn_overhears("t2", SKY)
+    c.turn_closed("t2", 3.0)
+    assert essential(c.heard("t2", "stop that", 4.0)) == [
+        StopSpeaking("q1", "interrupted"),
+        Words(SKY, "stop that", "voice", "t2"),
+        Answer("q1", "ok", "stop that"),
+    ]
+    assert not c.questions and c.floor is None
+
+
+def test_what_wants_no_answer_can_be_talked_into_too() -> None:
+    c = with_page()
+    ask(c, listen=False)
+    c.turn_overhears("t1", SKY)
+    effects = essential(c.heard("t1", "stop that", 4.0))
+    assert effects == [StopSpeaking("q1", "interrupted"), Answer("q1", "ok", ""), Deliver(SKY, "stop that", "voice", "t1")]
+
+
+def test_talking_into_one_agents_speech_answers_no_other_agent() -> None:
+    c = with_page()
+    ask(c, "q1", SKY)
+    ask(c, "q2", ADAM)
+    c.turn_overhears("t1", ADAM)
+    assert essential(c.heard("t1", "blue", 1.0)) == [Words(ADAM, "blue", "voice", "t1"), Answer("q2", "ok", "blue")]
+    assert stage_of(c, "q1") == "speaking"
+
+
+def test_reviewed_words_interrupt_and_the_question_waits_for_what_is_sent() -> None:
+    c = with_page()
+    ask(c)
+    c.turn_overhears("t1", SKY)
+    assert essential(c.reviewed("t1", "stop that", 1.0)) == [StopSpeaking("q1", "interrupted")]
+    assert stage_of(c, "q1") == "waiting"
+    assert c.floor is None

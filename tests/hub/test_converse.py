@@ -99,6 +99,36 @@ async def test_words_to_be_reviewed_answer_when_they_are_sent(hub: LiveHub) -> N
         assert (await said(asking)).out == "the second\n"
 
 
+LONG = "This goes on for quite a while. " * 12
+
+
+async def test_talking_into_the_speech_answers_and_interrupts_it(hub: LiveHub) -> None:
+    async with StandInPage(hub.url, hub.token, speed=1.0) as page:
+        sky = await hub.spawn()
+        asking = await hub.client(sky, "converse", LONG)
+        start = await page.until(lambda: page.moment("speech_start"))
+        turn = await page.talk(sky, LOUD, "overheard")
+        await page.until(lambda: page.moment("vad", turn=turn, speaking=True))
+        assert page.moment("speech_cancel") is None, "not for a sound alone"
+        told = await said(asking)
+        assert told.code == 0 and told.out.splitlines()[0] == WORDS
+        await page.until(lambda: page.moment("speech_cancel", stream=start["stream"], why="interrupted"))
+        await page.until(lambda: page.moment("turn_done", turn=turn, text=WORDS))
+
+
+async def test_silence_beside_the_speech_interrupts_nothing(hub: LiveHub) -> None:
+    async with StandInPage(hub.url, hub.token, speed=4.0) as page:
+        sky = await hub.spawn()
+        asking = await hub.client(sky, "converse", LONG[:128], "--no-listen")
+        await page.until(lambda: page.moment("speech_start"))
+        turn = await page.talk(sky, SILENT, "overheard")
+        assert (await said(asking)).code == 0
+        await page.say({"type": "mic_close", "turn": turn, "why": "discard"})
+        await page.until(lambda: page.moment("turn_done", turn=turn, text=None))
+        assert page.moment("speech_cancel") is None
+        assert len(page.done) == 1
+
+
 async def test_the_same_typed_text_twice_answers_once(hub: LiveHub) -> None:
     async with page_on(hub, None) as page:
         sky = await hub.spawn()

@@ -95,3 +95,15 @@ def test_two_turns_keep_their_own_sound() -> None:
     second = feed(listener, 1, 1.0) + feed(listener, 2, 0.0)
     assert 0.9 not in np.unique(turn_of(second).samples.round(3))
     assert len(turn_of(first).samples) / 16000 == pytest.approx(1.3, abs=0.07)
+
+
+def test_into_an_agents_voice_only_lasting_sure_speech_begins_a_turn_and_none_of_it_is_lost() -> None:
+    listener = Ear(True, 1.2, interrupts=True)
+    assert names(feed(listener, 3, 0.65) + feed(listener, 1, 0.0)) == [], "what is unsure"
+    assert names(feed(listener, 0.2, 1.0) + feed(listener, 1, 0.0)) == [], "what is short"
+    effects = feed(listener, 1.6, 1.0) + feed(listener, 1.6, 0.0)
+    assert names(effects) == ["Began", "Guess", "Stopped", "Turn"]
+    turn = turn_of(effects)
+    assert turn.audio_ms == pytest.approx(1600, abs=35)
+    assert len(turn.samples) / 16000 == pytest.approx(ear.PRE_ROLL_SECONDS + 1.6 + 0.3, abs=0.07)
+    assert names(feed(listener, 0.3, 1.0)) == ["Began"]

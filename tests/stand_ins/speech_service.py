@@ -109,7 +109,7 @@ async def listen(request: web.Request) -> web.WebSocketResponse:
                 await socket.send_json({"type": "speech_started", "at_ms": 0})
                 await socket.send_json({"type": "partial_text", "text": WORDS, "stable": False})
             quiet = 0.0 if loud else quiet + len(samples) / 16000
-        if ended or (heard and start["mode"] == "auto" and quiet >= start["silence_seconds"]):
+        if ended or (heard and start["mode"] != "manual" and quiet >= start["silence_seconds"]):
             await socket.send_json({"type": "speech_ended", "at_ms": 0})
             await socket.send_json({"type": "final_text", "text": WORDS if heard else "", "audio_ms": 0, "stt_ms": 0})
             break

@@ -71,10 +71,20 @@ class Turn:
 Effect = Began | Stopped | Glimpse | Guess | Settle | Drop | Turn
 
 
+# Into an agent's own voice: what is left of its echo is short and unsure, a person who interrupts is neither.
+INTERRUPT_THRESHOLD = 0.7
+INTERRUPT_SECONDS = 0.25
+
+
 class Ear:
-    def __init__(self, automatic: bool, silence_seconds: float) -> None:
+    def __init__(self, automatic: bool, silence_seconds: float, interrupts: bool = False) -> None:
+        """``interrupts``: a voice of its own sounds while it listens."""
         self._automatic = automatic
-        self._end = Endpointer(silence_seconds if automatic else math.inf)
+        self._end = (
+            Endpointer(silence_seconds, INTERRUPT_THRESHOLD, INTERRUPT_SECONDS)
+            if interrupts
+            else Endpointer(silence_seconds if automatic else math.inf)
+        )
         self._tape = _Tape()
         self._frames = 0
         self._fed = 0
@@ -163,7 +173,7 @@ class Ear:
     def _forget(self) -> None:
         if self._automatic and not self._end.in_turn:
             # What may become the start of speech: the pre-roll, and the frames that are not yet enough to be sure.
-            self._drop_before(self.now - PRE_ROLL_SECONDS - 4 * FRAME_SAMPLES / LISTEN_RATE)
+            self._drop_before(self.now - PRE_ROLL_SECONDS - self._end.min_speech_seconds - FRAME_SAMPLES / LISTEN_RATE)
 
 
 class _Tape:

@@ -58,8 +58,8 @@ def read_start(message: dict[str, Any]) -> Start:
         )
     language, mode = message.get("language", "en"), message.get("mode", "auto")
     silence, partials = message.get("silence_seconds", 1.2), message.get("partials", True)
-    if mode not in ("auto", "manual"):
-        raise _wrong("mode", mode, "auto or manual")
+    if mode not in ("auto", "manual", "interrupt"):
+        raise _wrong("mode", mode, "auto, manual or interrupt")
     if (
         isinstance(silence, bool)
         or not isinstance(silence, int | float)
@@ -182,7 +182,8 @@ class _Session:
             await self._inbox.put(message if isinstance(message, bytes) else None)
 
     async def _listen(self, vad: Silero) -> None:
-        stream, listener = SileroStream(vad), ear.Ear(self._start.mode == "auto", self._start.silence_seconds)
+        mode = self._start.mode
+        stream, listener = SileroStream(vad), ear.Ear(mode != "manual", self._start.silence_seconds, mode == "interrupt")
         while True:
             frame = await self._inbox.take()
             samples = from_pcm16(frame or b"")

@@ -108,7 +108,7 @@ class SileroStream:
 
 class Mark(StrEnum):
     STARTED = "started"
-    """Speech has lasted MIN_SPEECH_SECONDS."""
+    """Speech has lasted MIN_SPEECH_SECONDS, or as long as was asked for."""
     PAUSED = "paused"
     """SPECULATE_SECONDS of silence: what was said so far may be all."""
     RESUMED = "resumed"
@@ -127,9 +127,13 @@ class Moment:
 class Endpointer:
     """Decides turns from (probability, time of the frame's end). Holds no sound and reads no clock."""
 
-    def __init__(self, silence_seconds: float = 1.2, threshold: float = THRESHOLD) -> None:
+    def __init__(
+        self, silence_seconds: float = 1.2, threshold: float = THRESHOLD, min_speech_seconds: float = MIN_SPEECH_SECONDS
+    ) -> None:
         self.silence_seconds = silence_seconds
         self.threshold = threshold
+        self.min_speech_seconds = min_speech_seconds
+        """So long must a turn's first speech last."""
         self.in_turn = False
         self._began: float | None = None
         self._last_speech = 0.0
@@ -144,7 +148,7 @@ class Endpointer:
         if self._began is None:
             self._began = now - FRAME_SECONDS
         # A turn's first speech must last; inside a turn a single frame keeps it open, so that nobody is cut off.
-        lasted = now - self._began >= MIN_SPEECH_SECONDS - 1e-9
+        lasted = now - self._began >= (MIN_SPEECH_SECONDS if self.in_turn else self.min_speech_seconds) - 1e-9
         if self.in_turn or lasted:
             self._last_speech = now
         if self.in_turn:
