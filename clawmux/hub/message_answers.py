@@ -56,7 +56,8 @@ class MessageAnswers:
         """What it has not printed goes another way, unless it is back soon: one that is stopped asks once more."""
         self._waiters.went(ids)
         effects: list[Effect] = []
-        for delivery in printed:
+        # One that was acknowledged when it was printed may have its reply by now, which was not.
+        for delivery in [d for d in printed if d.state is self._get(d.message.id).delivery.state]:
             message = delivery.message
             if self._is_owed(message.id):
                 self._news.said(message.sender, "in", message.recipient, delivery.reply, message.id, message.id)

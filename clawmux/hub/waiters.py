@@ -51,8 +51,8 @@ class Waiters:
                 future.set_result(delivery)
 
     def is_reply_awaited(self, message_id: str) -> bool:
-        """Whether a command stands there that prints the reply."""
-        return any(mode == "response" and not future.done() for future, mode in self._waiting.get(message_id, []))
+        """Whether a command stands there that prints the reply, be it in place of the acknowledgment."""
+        return any(not future.done() for future, _ in self._waiting.get(message_id, []))
 
     def reply_comes(self, message_id: str) -> None:
         """A reply that is awaited is being stored. It goes nowhere else, so nobody's time is over until it is."""

@@ -42,6 +42,10 @@ async def hub() -> AsyncIterator[DyingHub]:
         yield hub
 
 
+async def name_of(hub: LiveHub, session_id: str) -> str:
+    return str(next(s["name"] for s in await hub.call("GET", "/api/sessions") if s["id"] == session_id))
+
+
 async def test_an_answer_is_typed_when_hub_and_command_ended_before_it_was_printed(hub: DyingHub) -> None:
     sky, adam = await spawn(hub, "nothing"), await spawn(hub, "nothing", name="adam")
     waiting = await hub.client(sky, "send", "--to", "adam", "--wait-response", "Which port?")
@@ -108,6 +112,18 @@ async def test_what_one_of_two_has_answered_is_printed_by_a_command_that_is_stop
     assert told.code == 128 + signal.SIGTERM and told.out.splitlines()[2:] == ["adam: Port 80."]
     await asyncio.sleep(HELD_BACK_SECONDS + 2)
     assert inputs(hub, sky) == []
+
+
+async def test_an_answer_in_place_of_the_acknowledgment_is_printed_and_not_typed_as_well(hub: DyingHub) -> None:
+    sky, adam = await spawn(hub, "nothing"), await spawn(hub, "nothing", name="adam")
+    waiting = await hub.client(sky, "send", "--to", "adam", "--wait-ack", "Ready?")
+    (message_id,) = await until(lambda: read_ids(hub, adam), 10)
+    assert (await hub.run(adam, "reply", message_id, "Ready.")).code == 0
+    told = await said(waiting)
+    assert (told.code, told.out.splitlines()) == (0, [message_id, "Ready."])
+    then = (await hub.run(adam, "send", "--to", await name_of(hub, sky), "Then.")).out.strip()
+    await has_read(hub, sky, then)
+    assert read_ids(hub, sky) == [then]
 
 
 async def test_an_answer_that_was_printed_is_owed_to_nobody(hub: DyingHub) -> None:
