@@ -1,10 +1,11 @@
 """Four agents talk (tests/stand_ins/talker.py) while the hub between them is killed with kill -9 at random moments.
 
 They send, wait for acknowledgments and for answers, acknowledge and answer, all through the real client from real tmux panes;
-the user says something now and then. At the end: every id that a ``send`` has printed is stored with its text, nothing is
-lost, answered twice, or typed to another agent than its recipient, and everything is settled.
+the user says something now and then. Some of the commands that wait for an answer are killed as well. At the end: every id that
+a ``send`` has printed is stored with its text, nothing is lost, answered twice, or typed to another agent than its recipient,
+every answer came back, and everything is settled.
 
-The long form, 200 kills in some 20 minutes:
+The long form, 200 kills in some 12 minutes:
 ``CLAWMUX_TEST_LONG=1 python -m pytest -s -o faulthandler_timeout=3600 tests/faults/test_message_kills.py``.
 """
 
@@ -26,7 +27,7 @@ import pytest
 
 from clawmux.adapters import headers
 from tests.live_hub import LiveHub
-from tests.stand_ins.talker import WENT_AWAY
+from tests.stand_ins.talker import ENDED, WENT_AWAY
 from tests.waiting import until_answer
 
 pytestmark = pytest.mark.faults
@@ -120,14 +121,18 @@ def rows(hub: LiveHub) -> dict[str, Row]:
 
 
 async def all_is_settled(hub: LiveHub, ids: dict[str, str]) -> None:
-    """No message is on its way, and no agent is in the middle of saying something."""
+    """No message or answer is on its way, and no agent is in the middle of saying something."""
     open_states = ("queued", "injecting", "pending")
+
+    def is_open(row: Row) -> bool:
+        return row["state"] in open_states or (row["state"] == "responded" and row["owed"])
+
     deadline = time.monotonic() + SETTLED_SECONDS
 
     async def is_settled() -> bool:
         entries = [entry for session_id in ids.values() for entry in log(hub, session_id)]
         unsaid = {entry["sending"] for entry in entries if "sending" in entry} - {e["text"] for e in entries if "sent" in e}
-        waiting = {i: (row["state"], row["held"]) for i, row in rows(hub).items() if row["state"] in open_states}
+        waiting = {i: (row["state"], row["held"]) for i, row in rows(hub).items() if is_open(row)}
         assert time.monotonic() < deadline, f"not said to the end: {unsaid}; not settled: {waiting}"
         await asyncio.sleep(0.5)
         return not unsaid and not waiting
@@ -141,13 +146,14 @@ def check(stored: dict[str, Row], logs: dict[str, list[Row]], ids: dict[str, str
     printed = {entry["sent"]: entry for entry in sent if entry["sent"]}
     check_what_was_sent(stored, sent, printed, ids)
     read = check_what_was_read(stored, logs, ids)
-    came = check_answers(stored, logs, printed, read)
+    ended = {entry["text"] for entry in sent if ENDED in entry["err"]}
+    came = check_answers(stored, logs, printed, read, ended)
     states = Counter(row["state"] for row in stored.values())
     # Taken back is only the typing of an answer that a command, back after a kill, has printed before.
     fine = ("acknowledged", "responded")
     bad = [row for row in stored.values() if row["state"] not in (*fine, "cancelled" if row["re"] else "")]
     assert bad == []
-    refused = Counter(entry["code"] if WENT_AWAY not in entry["err"] else WENT_AWAY for entry in sent if not entry["sent"])
+    refused = Counter(why_gone(entry) or entry["code"] for entry in sent if not entry["sent"])
     repeats, both = sum(read.values()) - len(read), sum(came.values()) - len(came)
     # One kill falls into one gap between an Enter and its commit, and a batch may stand there.
     assert repeats + both <= KILLS
@@ -155,6 +161,11 @@ def check(stored: dict[str, Row], logs: dict[str, list[Row]], ids: dict[str, str
         f"{len(printed)} ids printed, {len(stored)} stored {dict(states)}, {len(came)} answers; typed again under the same id: "
         f"{repeats}, answers both typed and printed: {both}; refused by exit code {dict(refused)}"
     )
+
+
+def why_gone(entry: Row) -> str:
+    """Why a command may have sent its message and not printed its id; empty: it has not sent it."""
+    return next((why for why in (WENT_AWAY, ENDED) if why in entry["err"]), "")
 
 
 def check_what_was_sent(stored: dict[str, Row], sent: list[Row], printed: dict[str, Row], ids: dict[str, str]) -> None:
@@ -166,8 +177,8 @@ def check_what_was_sent(stored: dict[str, Row], sent: list[Row], printed: dict[s
     assert [text for text, count in texts.items() if count > 1] == [], "said once, stored twice"
     # A message that was refused is nowhere. 3: no hub, which agents do not take for an answer; 17: the guard against loops.
     unsent = [entry for entry in sent if not entry["sent"]]
-    given_up = {entry["text"] for entry in unsent if WENT_AWAY in entry["err"]}
-    assert [e for e in unsent if e["code"] not in (3, 17) or (e["text"] in texts and e["text"] not in given_up)] == []
+    given_up = {entry["text"] for entry in unsent if why_gone(entry)}
+    assert [e for e in unsent if not why_gone(e) and (e["code"] not in (3, 17) or e["text"] in texts)] == []
     # 24: the wait ended before the acknowledgment or the answer.
     assert [entry for entry in sent if entry["sent"] and entry["code"] not in (0, 24)] == []
     untold = [row for row in stored.values() if not (row["id"] in printed or row["re"] or row["text"] in given_up)]
@@ -196,9 +207,10 @@ def check_what_was_read(stored: dict[str, Row], logs: dict[str, list[Row]], ids:
 
 
 def check_answers(
-    stored: dict[str, Row], logs: dict[str, list[Row]], printed: dict[str, Row], read: Counter[str]
+    stored: dict[str, Row], logs: dict[str, list[Row]], printed: dict[str, Row], read: Counter[str], ended: set[str]
 ) -> Counter[str]:
-    """How often each answer came back: on stdout of the command that waited, or typed."""
+    """How often each answer came back: on stdout of the command that waited, or typed. ``ended``: what commands have sent that
+    were killed."""
     taken: dict[str, list[str]] = defaultdict(list)
     came: Counter[str] = Counter()
     for entry in (entry for entries in logs.values() for entry in entries if "replied" in entry and entry["code"] == 0):
@@ -217,5 +229,7 @@ def check_answers(
             came[row["re"]] += 1
     assert set(taken) == answered == {i for i, row in stored.items() if row["expects_response"]}, "an answer was lost"
     missing = [(stored[i], printed.get(i), [row for row in stored.values() if row["re"] == i]) for i in answered - set(came)]
-    assert missing == [], f"an answer did not come back: {missing}"
+    # The hub has handed it over, and the millisecond in which the command would have printed it was its last.
+    in_hand = [row for row, _, answers in missing if row["text"] in ended and not row["owed"] and not answers]
+    assert len(missing) == len(in_hand) <= 1, f"an answer did not come back: {missing}"
     return came

@@ -30,6 +30,7 @@ from tests.stand_ins.messenger import PASTE_BEGINS, PASTE_ENDS
 HEADER = re.compile(r"^\[MSG id:(\S+) from:\S+ to:\S+([^\]]*)\] ")
 HUB_NOT_RUNNING = 3
 WENT_AWAY = "went away"
+ENDED = "ended by its agent"
 PAUSE_SECONDS = 0.2
 BETWEEN_MESSAGES = (0.5, 3.0)
 BEFORE_AN_ANSWER = (0.0, 0.8)
@@ -40,7 +41,9 @@ WAITS: tuple[tuple[str, ...], ...] = (
     ("--wait-response",),
     ("--wait-response", "--timeout", "1"),  # the answer comes later, typed
 )
-
+IMPATIENT = 0.3
+"""The part of the commands that wait for an answer which are killed after a while; then it comes typed as well."""
+PATIENCE = (0.3, 3.0)
 
 TAKE_BACK = b"\x15"
 """Ctrl+U: the line before the cursor; at the beginning of a line, its line break."""
@@ -70,6 +73,21 @@ class Talker:
             if told.returncode != HUB_NOT_RUNNING or (words[0] == "send" and WENT_AWAY in told.stderr):
                 return told.returncode, told.stdout, told.stderr
             time.sleep(PAUSE_SECONDS)
+
+    def clawmux_for(self, seconds: float, *words: str) -> tuple[int, str, str]:
+        """The same, killed after so long, as a shell tool does whose time is over."""
+        command = subprocess.Popen(
+            ["clawmux", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            out, err = command.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            command.kill()
+            out, _ = command.communicate()
+            return (0, out, "") if out else (command.returncode, "", ENDED)
+        if command.returncode == HUB_NOT_RUNNING and WENT_AWAY not in err:
+            return self.clawmux(*words)
+        return command.returncode, out, err
 
     # -- three things at once --
 
@@ -136,7 +154,9 @@ class Talker:
 
     def send(self, to: str, wait: tuple[str, ...], text: str) -> None:
         self.log(sending=text)
-        code, out, err = self.clawmux("send", "--to", to, *wait, text)
+        words = ("send", "--to", to, *wait, text)
+        is_impatient = wait == ("--wait-response",) and self.chance.random() < IMPATIENT
+        code, out, err = self.clawmux_for(self.chance.uniform(*PATIENCE), *words) if is_impatient else self.clawmux(*words)
         self.log(sent=out.partition("\n")[0], rest=out.partition("\n")[2], to=to, wait=list(wait), text=text, code=code, err=err)
 
 
