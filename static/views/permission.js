@@ -1,4 +1,5 @@
 /** What stands over the dock while the agent in view cannot go on without the user: a permission to give, or its terminal. */
+import { openTerminal, view } from "../route.js";
 import * as store from "../store.js";
 import { ask } from "../talk.js";
 import { html, useEffect, useState } from "../vendor/ui.js";
@@ -58,5 +59,8 @@ function Permission({ session, permission }) {
 
 /** @param {{session: any}} props */
 function InTerminal({ session }) {
-  return html`<p class="hint">Only its terminal can answer this: run <code>clawmux attach ${session.name || session.id}</code>.</p>`;
+  return html`<div class="ask-do">
+    <p class="hint">Only its terminal can answer this, here or in a shell: run <code>clawmux attach ${session.name || session.id}</code>.</p>
+    ${view.value !== "terminal" && html`<button class="btn primary" data-do="terminal" onClick=${openTerminal}><${Icon} name="terminal" size="s" />Open its terminal</button>`}
+  </div>`;
 }

@@ -24,10 +24,10 @@ function style(href) {
 
 /** What phones have no keys for. The hub spells the arrows as the agent's program wants them. @type {[string, string, string][]} */
 const KEYS = [
-  ["Esc", "Escape", "\x1b"],
+  ["Esc", "Esc", "\x1b"],
   ["Tab", "Tab", "\t"],
   ["⇧Tab", "Shift+Tab", "\x1b[Z"],
-  ["^C", "Control+C", "\x03"],
+  ["Ctrl+C", "Ctrl+C", "\x03"],
   ["Enter", "Enter", "\r"],
   ["←", "Left", "\x1b[D"],
   ["↑", "Up", "\x1b[A"],
@@ -107,7 +107,7 @@ function Drawer({ session }) {
     ${shown?.state === "closed" && html`<p class="termover" role="alert"><span>${shown.words}</span><button class="btn" onClick=${() => parts.current?.line.open()}>Open again</button></p>`}
     ${isMine && html`<div class="termkeys" role="group" aria-label="Keys">
       ${KEYS.map(([face, words, keys]) => html`<button key=${words} aria-label=${words} onPointerDown=${(event) => event.preventDefault()} onClick=${() => press(keys)}>${face}</button>`)}
-      <button aria-label="Control, for the next key" aria-pressed=${isControl} onPointerDown=${(event) => event.preventDefault()} onClick=${control}>Ctrl</button>
+      <button aria-label="Ctrl, for the next key" aria-pressed=${isControl} onPointerDown=${(event) => event.preventDefault()} onClick=${control}>Ctrl</button>
     </div>`}
   </section>`;
 }

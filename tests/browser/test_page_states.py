@@ -179,7 +179,7 @@ async def test_what_only_the_terminal_can_answer_says_so(hub: PageHub, open_page
     await ask(hub, decidable=False, request="")
     card = page.locator("[data-card=permission]")
     await expect(card).to_contain_text("run clawmux attach sky")
-    assert await card.locator("button").count() == 0
+    await expect(card.locator("button")).to_have_text(["Open its terminal"])
     await hub.status("af_sky", doing=doing("needs_you", "login", "Select login method"), permission=None, needs_you=True)
     await expect(page.locator("[data-card=terminal]")).to_contain_text("Select login method")
     await expect(page.locator("[data-card=terminal]")).to_contain_text("run clawmux attach sky")
