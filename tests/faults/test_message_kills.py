@@ -173,7 +173,8 @@ def check_what_was_sent(stored: dict[str, Row], sent: list[Row], printed: dict[s
     for message_id, entry in printed.items():
         row = stored[message_id]
         assert (row["text"], row["recipient"]) == (entry["text"], ids[entry["to"]]), row
-    texts = Counter(row["text"] for row in stored.values())
+    # The typing of an answer may have been taken back for a command that was back, and that was gone again before it printed it.
+    texts = Counter(row["text"] for row in stored.values() if row["state"] != "cancelled")
     assert [text for text, count in texts.items() if count > 1] == [], "said once, stored twice"
     # A message that was refused is nowhere. 3: no hub, which agents do not take for an answer; 17: the guard against loops.
     unsent = [entry for entry in sent if not entry["sent"]]
