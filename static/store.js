@@ -55,6 +55,8 @@ let ahead = 0;
 export const heardOf = signal(null);
 /** Where the log of messages is to open: at one of them, or at those of one agent. @type {{value: {id?: string, with?: string}}} */
 export const logAt = signal({});
+/** How long the parts of each agent's last turn took, as `turn_timing` tells it. @type {{value: Record<string, any>}} */
+export const timings = signal({});
 /** Agents whose turn is being stopped at this page's wish. @type {{value: Set<string>}} */
 export const interrupting = signal(new Set());
 export const typing = signal(false);
@@ -107,6 +109,11 @@ export function putMessage(view) {
 
 export function messagesKept() {
   return messages.size;
+}
+
+/** @param {any[]} list */
+export function putTimings(list) {
+  timings.value = { ...timings.value, ...Object.fromEntries(list.map((timing) => [timing.session_id, timing])) };
 }
 
 /** Why a message waits, by its recipient: the newest reason. @type {{value: Record<string, {id: string, reason: string}>}} */
@@ -226,6 +233,7 @@ const APPLY = {
     later.value = without(later.value, m.session_id);
   },
   status: (m) => (statusText.value = { ...statusText.value, [m.session_id]: m.text }),
+  turn_timing: (m) => putTimings([m]),
   partial_text: (m) => (partial.value = { turn: m.turn, text: m.text }),
   turn_done: (m) => {
     if (partial.value.turn === m.turn) partial.value = { turn: null, text: "" };
@@ -253,6 +261,7 @@ function isKnown(message) {
 export function remove(id) {
   sessions.value = sessions.value.filter((session) => session.id !== id);
   attention.value = without(attention.value, id);
+  timings.value = without(timings.value, id);
   if (currentId.value === id) currentId.value = sessions.value[0]?.id ?? null;
 }
 

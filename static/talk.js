@@ -284,6 +284,21 @@ export function select(id) {
   link.send({ type: "seen", session_id: id });
 }
 
+export const measureLink = () => link.measure();
+
+/** How link, microphone and loudspeaker stand, for who looks for a fault. */
+export function insides() {
+  const { context } = sound;
+  return {
+    round_trip_ms: link.roundTripMs,
+    reconnects: Math.max(0, link.welcomes - 1),
+    microphone: microphone.track?.readyState === "live" ? microphone.track.getSettings() : null,
+    sample_rate: context?.sampleRate ?? null,
+    latency_ms: context?.state === "running" ? Math.round(1000 * ((context.baseLatency ?? 0) + (context.outputLatency ?? 0))) : null,
+    underruns: player.underruns,
+  };
+}
+
 export function toggleMessages() {
   if (view.value === "messages") closePanel();
   else showMessages({});

@@ -35,6 +35,10 @@ export class Link {
     this.tries = 0;
     this.heardAt = 0;
     this.refused = 0;
+    this.welcomes = 0;
+    /** Of the last ping that was to be measured; null: of none yet. @type {number|null} */
+    this.roundTripMs = null;
+    this.measuredAt = 0;
     /** @type {any[]} */
     this.outbox = [];
   }
@@ -100,10 +104,14 @@ export class Link {
   receiveMessage(message) {
     if (message.type === "pong") {
       this.pongs = true;
+      if (this.measuredAt) this.roundTripMs = performance.now() - this.measuredAt;
+      this.measuredAt = 0;
       return;
     }
     if (message.type === "welcome") {
       this.welcomed = true;
+      this.welcomes += 1;
+      this.measuredAt = 0;
       this.tries = 0;
     }
     this.options.onMessage(message);
@@ -133,6 +141,11 @@ export class Link {
 
   bufferedBytes() {
     return this.socket?.bufferedAmount ?? 0;
+  }
+
+  /** Ask for a sign of life, to see how long it takes. */
+  measure() {
+    if (!this.measuredAt && this.send({ type: "ping" })) this.measuredAt = performance.now();
   }
 
   hurry() {

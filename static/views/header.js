@@ -1,5 +1,5 @@
 /** Over the conversation: whose it is, what the agent does, and what can be opened beside it. */
-import { openSettings, toggle } from "../route.js";
+import { open, openSettings, toggle } from "../route.js";
 import * as store from "../store.js";
 import { interrupt, toggleMessages } from "../talk.js";
 import { html } from "../vendor/ui.js";
@@ -25,6 +25,7 @@ const MORE = [
   { name: "find", icon: "search", words: () => "Find in this conversation", key: "Ctrl K", act: () => (store.finding.value += 1), ofAgent: true },
   { name: "export-markdown", icon: "download", words: () => "Export as Markdown", act: ({ id }) => save(id, "markdown"), ofAgent: true },
   { name: "export-json", icon: "download", words: () => "Export as JSON", act: ({ id }) => save(id, "json"), ofAgent: true },
+  { name: "debug", icon: "activity", words: () => "Debug", key: "B", act: () => open("debug") },
   { name: "help", icon: "keyboard", words: () => "Keyboard help", key: "?", act: () => (store.dialog.value = { view: "help" }) },
   { name: "settings", icon: "settings", words: () => "Settings", key: ",", act: openSettings },
   { name: "close", icon: "x", words: (session) => `Close ${nameOf(session)}`, act: ({ id }) => askToClose(id), ofAgent: true },
@@ -64,8 +65,8 @@ function Interrupt({ session }) {
 }
 
 /** @param {{tool: typeof TOOLS[number]}} props */
-function Tool({ tool: { open, icon, words, key, act = () => toggle(open), wide } }) {
-  return html`<button class="ibtn" data-open=${open} data-wide=${wide ? "" : undefined} aria-label=${words} title=${`${words} (${key})`} onClick=${act}>
+function Tool({ tool: { open: place, icon, words, key, act = () => toggle(place), wide } }) {
+  return html`<button class="ibtn" data-open=${place} data-wide=${wide ? "" : undefined} aria-label=${words} title=${`${words} (${key})`} onClick=${act}>
     <${Icon} name=${icon} />
   </button>`;
 }

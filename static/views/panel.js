@@ -7,6 +7,7 @@ import { Fetched, Icon, Ongoing } from "./parts.js";
 const TABS = [
   { id: "messages", words: "Messages", load: () => import("./messages.js").then(({ Messages }) => Messages) },
   { id: "changes", words: "Changes", load: () => import("./changes.js").then(({ Changes }) => Changes) },
+  { id: "debug", words: "Debug", load: () => import("./debug.js").then(({ Debug }) => Debug) },
 ];
 
 const STEPS = { ArrowLeft: -1, ArrowRight: 1 };

@@ -98,6 +98,8 @@ class PageHub:
         self.steps: dict[str, list[Message]] = {}
         self.changes: Message = {"repository": "/home/ann/billing-api", "branch": "main", "why": "", "files": [], "more": False}
         """What GET /api/sessions/{id}/changes answers, for every agent."""
+        self.debug: Message = DEBUG
+        """What GET /api/debug answers."""
         self.patches: dict[str, Message] = {}
         """The lines of a changed file, by its key."""
         self.ahead_seconds = 0.0
@@ -142,6 +144,7 @@ class PageHub:
                 web.post("/api/sessions/{id}/permission", self._permission),
                 web.get("/api/sessions/{id}/changes", self._changes),
                 web.get("/api/sessions/{id}/changes/file", self._patch),
+                web.get("/api/debug", self._debug),
                 web.get("/api/messages", self._messages),
                 web.get("/api/messages/{id}", self._message),
                 web.post("/api/messages/{id}/cancel", self._cancel),
@@ -522,6 +525,9 @@ class PageHub:
         await self._notify()
         return web.json_response(self.changes)
 
+    async def _debug(self, _: web.Request) -> web.Response:
+        return web.json_response(self.debug)
+
     async def _patch(self, request: web.Request) -> web.Response:
         missing = {"code": "conflict", "text": "Its folder is not in a git repository.", "remedy": ""}
         found = self.patches.get(request.query["key"])
@@ -582,6 +588,18 @@ def message(message_id: str, **changes: Any) -> Message:
         "created": now, "changed": now,
     }  # fmt: skip
     return {**view, **changes}
+
+
+_ENGINE = {"package": "faster-whisper", "model": "medium", "device": "cuda", "precision": "float16", "state": "ready"}
+DEBUG: Message = {
+    "version": "0.1.0", "python": "3.12.4", "system": "linux x86_64", "uptime_seconds": 11000.0, "agents": 5, "pages": 1,
+    "dropped_frames": 0, "events": 1234, "timings": [],
+    "speech": {
+        "state": "ready", "reason": "", "serving": "medium", "wanted": "medium",
+        "hearing": {**_ENGINE, "reason": "", "work": {"took_ms": 270, "sound_ms": 3200, "factor": 0.084}},
+        "speaking": {**_ENGINE, "package": "kokoro-onnx", "model": "kokoro-fp16", "reason": "", "work": None},
+    },
+}  # fmt: skip
 
 
 def changed_file(path: str, change: str = "modified", added: int | None = 1, removed: int | None = 0, **more: Any) -> Message:
