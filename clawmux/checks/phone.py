@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+import socket
 import ssl
 from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
 
+from clawmux.adapters.authority import is_private
+from clawmux.adapters.tailscale import Tailscale
 from clawmux.checks import web
 from clawmux.checks.scene import Scene
 from clawmux.finding import Finding, Verdict
@@ -30,14 +32,31 @@ def phone(scene: Scene) -> Iterable[Finding]:
         return [Finding(Verdict.FAIL, "phone", f"hub.host = {settings.hub_host} without TLS: the hub refuses to start.", remedy)]
     if is_open:
         return [Finding(Verdict.OK, "phone", f"A phone opens https://{settings.hub_host}:{settings.hub_port}.")]
+    if settings.hub_lan_host:
+        return [_in_the_network(settings.hub_lan_host, settings.hub_lan_port)]
     detail = f"The page is for this machine only. {WHY_HTTPS}."
-    remedy = "For a phone: put an https proxy in front of the hub and set hub.public_url to its address."
-    if shutil.which("tailscale", path=scene.environ.get("PATH")):
-        remedy = (
-            f"For a phone: tailscale serve --bg http://127.0.0.1:{settings.hub_port}, "
-            "then set hub.public_url to the https address that it prints."
-        )
-    return [Finding(Verdict.OK, "phone", detail, remedy)]
+    by = "by tailscale serve, which is installed" if Tailscale(scene.environ).program else "with or without Tailscale"
+    return [Finding(Verdict.OK, "phone", detail, f"For a phone: clawmux phone makes such an address, {by}.")]
+
+
+def _in_the_network(host: str, port: int) -> Finding:
+    """The door of our own authority."""
+    remedy = "Name a private address that this machine has now: clawmux phone --lan ADDRESS"
+    try:
+        is_fit = is_private(host)
+    except ValueError:
+        is_fit = False
+    if not is_fit:
+        return Finding(Verdict.FAIL, "phone", f"hub.lan_host = {host!r} is not a private address.", remedy)
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.bind((host, 0))
+    except OSError as error:
+        return Finding(Verdict.WARN, "phone", f"No door at hub.lan_host = {host} now: {error.strerror or error}.", remedy)
+    shown = f"[{host}]" if ":" in host else host
+    return Finding(
+        Verdict.OK, "phone", f"A phone in your network opens https://{shown}:{port}, once it trusts the hub's certificate."
+    )
 
 
 def _certificate_fault(certificate: str, key: str) -> str:

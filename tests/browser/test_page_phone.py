@@ -113,7 +113,8 @@ async def test_a_devices_name_is_text(hub: PageHub, open_settings: OpenSettings,
 
 
 async def test_a_code_lets_a_browser_in(hub: PageHub, browser: Browser) -> None:
-    page = await (await browser.new_context(viewport=PHONE)).new_page()
+    options: Any = {"viewport": PHONE}
+    page = await (await browser.new_context(**options)).new_page()
     await page.goto(f"{hub.origin}/?test=1")
     field = page.get_by_label("type the code")
     await field.fill("wrong")

@@ -37,6 +37,10 @@ def certificate(home: Path) -> dict[str, str]:
         ({}, Verdict.OK, "for this machine only"),
         ({"hub_public_url": "https://hub.example"}, Verdict.OK, "https://hub.example"),
         ({"hub_host": "0.0.0.0"}, Verdict.FAIL, "without TLS"),
+        ({"hub_lan_host": "127.0.0.3"}, Verdict.OK, "https://127.0.0.3:3461"),
+        ({"hub_lan_host": "10.255.255.254"}, Verdict.WARN, "10.255.255.254 now"),
+        ({"hub_lan_host": "203.0.113.5"}, Verdict.FAIL, "not a private address"),
+        ({"hub_lan_host": "home"}, Verdict.FAIL, "not a private address"),
         ({"hub_host": "192.0.2.7", "hub_tls_certificate": "/nowhere.pem"}, Verdict.FAIL, "No such file"),
     ],
 )
@@ -56,7 +60,7 @@ def test_a_phone_with_a_certificate(scene: MakeScene, certificate: dict[str, str
 def test_a_phone_where_tailscale_is_installed(scene: MakeScene, program: AddProgram, home: Path) -> None:
     program("tailscale", "exit 0")
     [finding] = checks.phone(scene(environ={"PATH": str(home / "programs")}))
-    assert finding.verdict is Verdict.OK and "tailscale serve --bg http://127.0.0.1:3460" in finding.remedy
+    assert finding.verdict is Verdict.OK and "clawmux phone" in finding.remedy and "tailscale serve" in finding.remedy
 
 
 def test_why_a_phone_needs_https_is_said(scene: MakeScene) -> None:
