@@ -16,7 +16,7 @@ const PAUSE = { ".": 6, "!": 6, "?": 6, ":": 4, ";": 4, ",": 2, "\n": 6 };
 /** A short word takes longer than its letters. */
 const WORD_COST = 1.5;
 /** How many words of the page may lie between two that are spoken (a table, a line of code) or the other way round. */
-const LOOK_AHEAD = 40;
+const LOOK_AHEAD = 400;
 const NEAR = 2;
 
 /** @param {string} text @returns {{from: number, to: number, word: string}[]} */

@@ -140,7 +140,7 @@ class PageSession:
         if not 1 <= len(hello.client) <= _ID_CHARACTERS:
             raise ClawMuxError("usage", f"message 'hello': field 'client' must have 1 to {_ID_CHARACTERS} characters.")
         page = Page(self._socket, hello.client, hello.device[:80], self._transport)
-        page.muted, page.auto = hello.muted, hello.auto
+        page.muted, page.auto, page.marks = hello.muted, hello.auto, hello.marks
         page.streams = {k: v for k, v in hello.streams.items() if isinstance(v, dict)}
         page.turns = [turn for turn in hello.turns if isinstance(turn, str)]
         self._page = page

@@ -34,6 +34,8 @@ class Page:
         self.device = device
         self.muted = False
         self.auto = True
+        self.marks = False
+        """It shows which word sounds."""
         self.classic = False
         """A client of the first protocol: no hello, base64 audio."""
         self.streams: dict[str, dict[str, Any]] = {}

@@ -32,6 +32,7 @@ from clawmux.hub.projects import Projects
 from clawmux.hub.roster import describe
 from clawmux.hub.speaker import Speaker, Utterance
 from clawmux.hub.speech import Speech
+from clawmux.hub.spoken import CutOff
 from clawmux.hub.states import States
 from clawmux.hub.terminals import Terminals
 from clawmux.hub.typist import Typist
@@ -74,6 +75,7 @@ class Runtime:
         )
         self.project_quality = ProjectQuality(self.speech.machine, self.speech.engine, lambda: self.settings, self.notice)
         self.speaker = Speaker(self.speech.client, self.speech.ready, self._spoken, self._not_spoken)
+        self.cut_off = CutOff()
         self.listener = Listener(
             self.speech.client,
             self.speech.ready,
@@ -101,7 +103,7 @@ class Runtime:
         self._performers: dict[type[Any], Callable[[Any], None]] = {
             asked.Show: self._show,
             asked.Speak: self._speak,
-            asked.StopSpeaking: lambda e: self.speaker.stop(e.question_id, self.pages.owner, e.why),
+            asked.StopSpeaking: self._stop_speaking,
             asked.Listen: self._listen,
             asked.EndTurn: lambda e: self.listener.drop(e.turn, e.why),
             asked.Words: self._words,
@@ -278,7 +280,15 @@ class Runtime:
         self.messages.loops.person_spoke(effect.session_id)
         self.journal.event("user_text", effect.session_id, msg_id=effect.source_id, text=effect.text, via=effect.via)
 
+    def _stop_speaking(self, effect: asked.StopSpeaking) -> None:
+        if effect.why == "interrupted" and (heard := self.speaker.heard(effect.question_id)):
+            says, marks, heard_seconds, whole_seconds = heard
+            self.cut_off.note(says.id, says.text, marks, heard_seconds, whole_seconds)
+        self.speaker.stop(effect.question_id, self.pages.owner, effect.why)
+
     def _answer(self, effect: asked.Answer) -> None:
+        if effect.code == "ok":
+            effect = dataclasses.replace(effect, text=self.cut_off.told(effect.question_id, effect.text))
         self.journal.statement(
             "UPDATE questions SET stage = 'done', code = ?, answer = ?, ended = ? WHERE id = ?",
             effect.code, effect.text, time.time(), effect.question_id,

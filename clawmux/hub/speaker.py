@@ -16,7 +16,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from clawmux.core.marks import Mark, Marks
 from clawmux.hub.pages import Page
+from clawmux.hub.spoken import marks_of, to_wire
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.frames import FIRST, LAST, SPEECH, SPEECH_RATE, Frame, encode_frame
 
@@ -69,6 +71,9 @@ class Stream:
     """Samples the page reported as heard."""
     started: bool = False
     grew: asyncio.Event = field(default_factory=asyncio.Event)
+    marks: Marks | None = None
+    """When its words sound, as far as its samples tell; None when nobody is to know."""
+    marked: list[Mark] = field(default_factory=list)
     making: asyncio.Task[None] | None = None
     sending: asyncio.Task[None] | None = None
 
@@ -120,7 +125,7 @@ class Speaker:
         stream = self._streams.get(says.id)
         if stream is None:
             self._slots = self._slots % 65535 + 1
-            stream = Stream(says, self._slots)
+            stream = Stream(says, self._slots, marks=marks_of(says.text, says.voice))
             self._streams[says.id] = stream
             stream.making = asyncio.create_task(self._make(stream), name=f"speak {says.id}")
         if held is None:
@@ -190,6 +195,13 @@ class Speaker:
             self.stop(stream_id, None)
             self._on_not_spoken(stream_id, reason)
 
+    def heard(self, stream_id: str) -> tuple[Utterance, list[Mark], float, float] | None:
+        """Of a stream that is under way: what it says, when its words sound, seconds heard, seconds of the whole."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return None
+        return stream.says, stream.marked, stream.played / SPEECH_RATE, max(stream.est_ms / 1000, stream.samples / SPEECH_RATE)
+
     # -- inside --
 
     def _sound(self, says: Utterance, format: str = "pcm") -> AsyncIterator[bytes]:
@@ -207,6 +219,7 @@ class Speaker:
                     skipped = min(have, len(chunk))
                     have -= skipped
                     stream.pcm += chunk[skipped:]
+                    self._mark(stream, complete=False)
                     stream.grew.set()
                 self.last_work = (time.monotonic() - began) * 1000, stream.samples / SPEECH_RATE * 1000
                 break
@@ -223,9 +236,20 @@ class Speaker:
                 stream.failed = "It could not be made into sound."
                 break
         stream.complete = True
+        self._mark(stream, complete=True)
         stream.grew.set()
         if stream.failed or not stream.pcm:
             self._gave_up(stream)
+
+    @staticmethod
+    def _mark(stream: Stream, complete: bool) -> None:
+        if stream.marks is None:
+            return
+        try:
+            stream.marked += stream.marks.feed(stream.pcm, complete)
+        except Exception:
+            log.exception("the words of %s are not marked", stream.id)
+            stream.marks = None
 
     def _gave_up(self, stream: Stream) -> None:
         """With nothing made, the text alone must do. With some of it made, that much is played first."""
@@ -244,13 +268,17 @@ class Speaker:
                 "slot": stream.slot, "text": stream.says.text, "rate": SPEECH_RATE, "est_ms": stream.est_ms, "offset": offset,
             }
         )  # fmt: skip
-        at, seq = offset * 2, offset * 2 // FRAME_BYTES
+        at, seq, told = offset * 2, offset * 2 // FRAME_BYTES, 0
         while True:
             await self._until(stream, lambda at=at: len(stream.pcm) - at >= FRAME_BYTES or stream.complete)  # type: ignore[misc]
             while at / 2 > stream.played + AHEAD_SECONDS * SPEECH_RATE:
                 if not await self._plays_on(stream, self._stalled_seconds):
                     self._stalled(stream, page)
                     return
+            if page.marks and told < len(stream.marked):
+                words = to_wire(stream.says.text, stream.marked[told:])
+                page.send({"type": "speech_marks", "stream": stream.id, "words": words})
+                told = len(stream.marked)
             piece = bytes(stream.pcm[at : at + FRAME_BYTES])
             last = stream.complete and at + len(piece) >= len(stream.pcm)
             flags = (FIRST if seq == 0 else 0) | (LAST if last else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 import pytest
@@ -111,7 +112,9 @@ async def test_talking_into_the_speech_answers_and_interrupts_it(hub: LiveHub) -
         await page.until(lambda: page.moment("vad", turn=turn, speaking=True))
         assert page.moment("speech_cancel") is None, "not for a sound alone"
         told = await said(asking)
-        assert told.code == 0 and told.out.splitlines()[0] == WORDS
+        words, note = told.out.splitlines()
+        assert (told.code, words) == (0, WORDS)
+        assert re.fullmatch(r"\(The user interrupted you after \d\.\d s of \d+\.\d s(, at: “… .*”)?\)", note), note
         await page.until(lambda: page.moment("speech_cancel", stream=start["stream"], why="interrupted"))
         await page.until(lambda: page.moment("turn_done", turn=turn, text=WORDS))
 

@@ -26,6 +26,7 @@ class Voice:
 
 class NotingPage:
     classic = False
+    marks = False
 
     def __init__(self) -> None:
         self.streams: dict[str, dict[str, Any]] = {}
@@ -117,3 +118,18 @@ async def test_a_stream_that_the_user_paused_is_waited_for() -> None:
     speaker.playback_paused("q1", False, 400.0)
     await asyncio.wait_for(outcome.is_there.wait(), 5)
     assert "stopped playing" in outcome.why, "it goes on, and its progress is waited for again"
+
+
+async def test_a_page_that_wants_it_is_told_which_word_sounds() -> None:
+    page = NotingPage()
+    page.marks = True
+    speaker, _ = speaking(page, Voice())
+    await asyncio.wait_for(page.got_all_it_may.wait(), 5)
+    assert page.told == ["speech_start", "speech_marks"]
+    speaker.playback_progress("q1", 3000.0)
+    heard = speaker.heard("q1")
+    assert heard is not None
+    says, marks, heard_seconds, whole_seconds = heard
+    assert (says.text[marks[0].begin : marks[0].end], heard_seconds, whole_seconds) == ("Hello", 3.0, LONG_SECONDS)
+    speaker.stop("q1", None)
+    assert speaker.heard("q1") is None
