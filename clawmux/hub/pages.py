@@ -43,6 +43,7 @@ class Page:
         self.turns: list[str] = []
         """Turns whose recording the page said it still holds."""
         self._outbox: asyncio.Queue[str | bytes | None] = asyncio.Queue(OUTBOX_MESSAGES)
+        self._is_cut = False
 
     def send(self, message: dict[str, Any]) -> None:
         self._enqueue(json.dumps(message, ensure_ascii=False))
@@ -55,14 +56,17 @@ class Page:
         try:
             self._outbox.put_nowait(item)
         except asyncio.QueueFull:
-            log.warning("page %s does not read; closing it", self.client)
-            self.close()
+            # What it had sent before is still answered, each time in vain.
+            if not self._is_cut:
+                log.warning("page %s does not read; closing it", self.client)
+                self.close()
 
     async def send_audio(self, frame: bytes) -> None:
         await self._outbox.put(frame)
 
     def close(self) -> None:
         """Cut the connection without waiting for a peer that may be gone."""
+        self._is_cut = True
         if self._transport is not None:
             self._transport.abort()
 
