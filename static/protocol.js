@@ -111,6 +111,7 @@ export const FROM_HUB = Object.freeze({
   term_opened: ["session_id", "slot"],
   term_size: ["slot", "cols", "rows"],
   term_keyboard: ["session_id", "client"],
+  term_earlier: ["slot", "lines"],
   term_closed: ["slot", "session_id", "why"],
 });
 
@@ -136,6 +137,7 @@ export const FROM_PAGE = Object.freeze({
   term_take: ["slot", "on"],
   term_paste: ["slot", "text"],
   term_seen: ["slot", "seq"],
+  term_earlier: ["slot"],
 });
 
 /** @param {Record<string, any> & {type: string}} message */

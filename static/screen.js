@@ -1,51 +1,34 @@
 /**
- * The drawing of a terminal by xterm.js: nothing but what tmux draws, at its size, in letters that fit or can be read. It asks
- * nobody anything and answers no question that stands in the bytes.
+ * The screen of an agent's terminal on the page: nothing but what tmux draws, at its size, in letters that fit or can be read,
+ * and over it, when the user asks for them, the lines that have gone off its top.
  */
-import { Terminal, styledDocument } from "./vendor/xterm.js";
+import { LETTERS_PX, cellOf, makeTerminal } from "./xterm.js";
 
-/** Read well at a desk; the smallest that is still told apart. */
-const LETTERS_PX = 12.5;
+/** The smallest letters that are still told apart. */
 const LETTERS_MIN_PX = 5;
 /** Lines under the cursor that belong to what is being typed, such as hints under an input box. */
 const LINES_BELOW = 6;
 
-const THEME = Object.freeze({
-  background: "#0f1115", foreground: "#d6dae0", cursor: "#d6dae0", cursorAccent: "#0f1115", selectionBackground: "#3a4a7a",
-  black: "#1d2026", red: "#ff7d78", green: "#7fd39b", yellow: "#e8c06a", blue: "#8db7ff", magenta: "#d3a4f0", cyan: "#76d0d6", white: "#d6dae0",
-  brightBlack: "#8b929d", brightRed: "#ff9c98", brightGreen: "#a1e6b7", brightYellow: "#f3d58f", brightBlue: "#b1cdff", brightMagenta: "#e2c3f7", brightCyan: "#a0e3e8", brightWhite: "#ffffff",
-});
-
-/**
- * What tmux asks or sets at its terminal, and what we neither answer nor do: the size is the hub's, the page's title and
- * clipboard are the user's, mouse and focus are not reported. @type {{prefix?: string, intermediates?: string, final: string}[]}
- */
-const UNANSWERED = [
-  { final: "c" }, { prefix: ">", final: "c" }, { prefix: "=", final: "c" }, { final: "n" }, { prefix: "?", final: "n" },
-  { prefix: ">", final: "q" }, { final: "t" }, { intermediates: "$", final: "p" }, { prefix: "?", intermediates: "$", final: "p" },
-];
-const OSC_IGNORED = [0, 1, 2, 4, 7, 8, 9, 10, 11, 12, 50, 52, 104, 110, 111, 112, 133, 633, 777, 1337];
-/** Private modes of which a page's terminal wants nothing: alternate screens (there is no other), mouse, focus, brackets. */
-const MODES_IGNORED = new Set([47, 1047, 1049, 9, 1000, 1002, 1003, 1005, 1006, 1015, 1016, 1004, 2004]);
-
 export class Screen {
-  /** @param {HTMLElement} scroller @param {HTMLElement} holder inside it @param {{onKeys: (keys: string) => void, onLeave: () => void, reader: boolean}} options */
-  constructor(scroller, holder, { onKeys, onLeave, reader }) {
+  /**
+   * @param {{scroller: HTMLElement, past: HTMLElement, holder: HTMLElement}} places `past` and `holder` lie in the scroller, in this order
+   * @param {{onKeys: (keys: string) => void, onLeave: () => void, onTop: () => void, reader: boolean}} options `onTop`: the user looks for more above
+   */
+  constructor({ scroller, past, holder }, { onKeys, onLeave, onTop, reader }) {
     this.scroller = scroller;
+    this.pastHolder = past;
     this.holder = holder;
+    /** Lines that have gone off the top, as they were when they were asked for. @type {ReturnType<typeof makeTerminal>|null} */
+    this.past = null;
+    this.isPastSeen = false;
+    this.onTop = onTop;
     this.size = { cols: 80, rows: 24, above: 0, below: 0 };
     this.fits = false;
     this.isFollowing = true;
     this.isMine = false;
     this.isControl = false;
     this.onKeys = onKeys;
-    this.term = new Terminal({
-      cols: 80, rows: 24, scrollback: 0, fontSize: LETTERS_PX, lineHeight: 1.25, theme: THEME, minimumContrastRatio: 4.5,
-      fontFamily: '"JetBrains Mono", ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace',
-      disableStdin: true, cursorBlink: false, cursorInactiveStyle: "outline", screenReaderMode: reader, documentOverride: styledDocument,
-      linkHandler: { activate() {} }, macOptionIsMeta: true,
-    });
-    this.ignore();
+    this.term = makeTerminal({ cols: 80, rows: 24, reader });
     this.term.open(holder);
     this.term.attachCustomWheelEventHandler(() => false);
     this.term.attachCustomKeyEventHandler((event) => this.takesKey(event, onLeave));
@@ -54,29 +37,55 @@ export class Screen {
     this.take(false);
   }
 
-  ignore() {
-    const { parser } = this.term;
-    for (const id of UNANSWERED) parser.registerCsiHandler(id, () => true);
-    for (const number of OSC_IGNORED) parser.registerOscHandler(number, () => true);
-    for (const intermediates of ["$", "+"]) parser.registerDcsHandler({ intermediates, final: "q" }, () => true);
-    for (const final of ["h", "l"]) {
-      parser.registerCsiHandler({ prefix: "?", final }, (numbers) => numbers.every((n) => typeof n === "number" && MODES_IGNORED.has(n)));
-    }
-  }
-
   listen() {
-    let isOurs = false;
-    this.scrollTo = (top) => {
-      if (Math.abs(this.scroller.scrollTop - top) < 1) return;
-      isOurs = true;
-      this.scroller.scrollTop = top;
-    };
+    /** Where we have scrolled to ourselves: the event of that says nothing about the user. */
+    this.own = 0;
     this.scroller.addEventListener("scroll", () => {
-      if (isOurs) isOurs = false;
-      else this.isFollowing = Math.abs(this.scroller.scrollTop - this.wantedTop()) < 2 * this.cellHeight();
+      if (Math.abs(this.scroller.scrollTop - this.own) >= 1) this.scrolled();
     });
     this.watching = new ResizeObserver(() => this.lay());
     this.watching.observe(this.scroller);
+  }
+
+  /** @param {number} top */
+  scrollTo(top) {
+    this.scroller.scrollTop = top;
+    this.own = this.scroller.scrollTop;
+  }
+
+  /** By the user: who goes up reads there, and who comes back to the cursor stays with it. */
+  scrolled() {
+    const { scrollTop } = this.scroller;
+    this.own = -1;
+    this.isFollowing = Math.abs(scrollTop - this.wantedTop()) < 2 * cellOf(this.term).height;
+    if (!this.isFollowing) this.isPastSeen = true;
+    else if (this.isPastSeen) this.dropPast();
+    if (scrollTop < 2 && !this.past) this.onTop();
+  }
+
+  /** The lines before the first of the screen, with their colours. @param {string[]} lines */
+  showPast(lines) {
+    this.dropPast();
+    if (!lines.length) return;
+    const before = this.scroller.scrollHeight - this.scroller.scrollTop;
+    this.past = makeTerminal({ cols: this.size.cols, rows: lines.length, reader: this.term.options.screenReaderMode });
+    this.past.open(this.pastHolder);
+    this.past.attachCustomWheelEventHandler(() => false);
+    this.past.attachCustomKeyEventHandler(() => false);
+    if (this.past.textarea) this.past.textarea.tabIndex = -1;
+    this.past.write(`\x1b[?25l${lines.join("\r\n")}`);
+    this.past.options.fontSize = this.term.options.fontSize;
+    this.isFollowing = false;
+    this.isPastSeen = false;
+    // A line of them in view, so that it is seen that there are more.
+    this.scrollTo(this.scroller.scrollHeight - before - 3 * cellOf(this.term).height);
+  }
+
+  dropPast() {
+    this.past?.dispose();
+    this.past = null;
+    this.isPastSeen = false;
+    this.pastHolder.replaceChildren();
   }
 
   /** Some keys are the page's: the way out, and copy and paste as in every other box. @param {KeyboardEvent} event @param {() => void} onLeave */
@@ -110,6 +119,7 @@ export class Screen {
   }
 
   reset() {
+    this.dropPast();
     this.term.reset();
     this.isFollowing = true;
   }
@@ -126,6 +136,7 @@ export class Screen {
   resize(size) {
     const { cols, rows, above, below } = size;
     if (!cols || !rows) return;
+    if (cols !== this.size.cols) this.dropPast();
     this.size = { cols, rows, above, below };
     this.term.resize(cols, rows + above + below);
     this.lay();
@@ -159,10 +170,11 @@ export class Screen {
   lay() {
     const { cols, rows, above } = this.size;
     const room = this.scroller.clientWidth - 2 * this.padding();
-    const size = this.fits && room > 0 ? Math.max(LETTERS_MIN_PX, Math.floor((room / this.cellWidth(1) / cols) * 8) / 8) : LETTERS_PX;
-    if (size !== this.term.options.fontSize) this.term.options.fontSize = size;
-    const height = this.cellHeight();
-    this.holder.style.width = `${Math.ceil(this.cellWidth() * cols)}px`;
+    const widthOfOne = cellOf(this.term).width / Number(this.term.options.fontSize);
+    const size = this.fits && room > 0 ? Math.max(LETTERS_MIN_PX, Math.floor((room / widthOfOne / cols) * 8) / 8) : LETTERS_PX;
+    for (const term of [this.term, this.past]) if (term && term.options.fontSize !== size) term.options.fontSize = size;
+    const { width, height } = cellOf(this.term);
+    this.holder.style.width = `${Math.ceil(width * cols)}px`;
     this.holder.style.height = `${Math.ceil(height * rows)}px`;
     if (this.term.element) this.term.element.style.marginTop = `${-height * above}px`;
     if (this.isFollowing) this.follow();
@@ -172,21 +184,6 @@ export class Screen {
     return Number.parseFloat(getComputedStyle(this.scroller).paddingLeft) || 0;
   }
 
-  /** Of the letters in use, or of letters of so many pixels. @param {number} [letters_px] */
-  cellWidth(letters_px) {
-    const width = this.box().width / this.term.cols;
-    return letters_px === undefined ? width : (width / Number(this.term.options.fontSize)) * letters_px;
-  }
-
-  cellHeight() {
-    return this.box().height / this.term.rows;
-  }
-
-  box() {
-    const { width, height } = /** @type {HTMLElement} */ (this.term.element?.querySelector(".xterm-screen")).style;
-    return { width: Number.parseFloat(width) || 1, height: Number.parseFloat(height) || 1 };
-  }
-
   /** Where the cursor is, and what stands a little below it. */
   wantedTop() {
     const { active } = this.term.buffer;
@@ -194,20 +191,23 @@ export class Screen {
     for (let row = Math.min(active.cursorY + LINES_BELOW, this.size.rows + this.size.above - 1); row > last; row -= 1) {
       if (active.getLine(row)?.translateToString(true)) last = row;
     }
-    const bottom = (last - this.size.above + 1) * this.cellHeight() + 2 * this.padding();
-    return Math.max(0, bottom - this.scroller.clientHeight);
+    const { offsetTop } = this.holder;
+    const bottom = offsetTop + (last - this.size.above + 1) * cellOf(this.term).height + 2 * this.padding();
+    const { clientHeight, scrollHeight } = this.scroller;
+    return Math.min(scrollHeight - clientHeight, Math.max(offsetTop, bottom - clientHeight));
   }
 
   follow() {
     this.scrollTo(this.wantedTop());
     if (!this.isMine || this.fits) return;
-    const left = this.term.buffer.active.cursorX * this.cellWidth();
+    const left = this.term.buffer.active.cursorX * cellOf(this.term).width;
     const { scrollLeft, clientWidth } = this.scroller;
     if (left < scrollLeft || left > scrollLeft + clientWidth - 60) this.scroller.scrollLeft = Math.max(0, left - clientWidth / 2);
   }
 
   end() {
     this.watching.disconnect();
+    this.dropPast();
     this.term.dispose();
   }
 }

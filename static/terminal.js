@@ -22,7 +22,8 @@ export class TerminalLine {
    * @param {string} session_id
    * @param {string} client this page's id
    * @param {{send: (message: any) => boolean, sendBytes: (bytes: Uint8Array) => boolean, reset: () => void,
-   *   draw: (bytes: Uint8Array, drawn: () => void) => void, changed: (shown: Shown) => void}} to
+   *   draw: (bytes: Uint8Array, drawn: () => void) => void, changed: (shown: Shown) => void,
+   *   earlier: (lines: string[]) => void}} to
    */
   constructor(session_id, client, to) {
     this.session_id = session_id;
@@ -31,6 +32,7 @@ export class TerminalLine {
     this.slot = 0;
     this.seq = 0;
     this.isOver = false;
+    this.isLooking = false;
     this.shown = NOTHING;
     this.utf8 = new TextEncoder();
   }
@@ -39,6 +41,7 @@ export class TerminalLine {
   open() {
     const { cols, rows, above, below, mine } = this.shown;
     this.slot = 0;
+    this.isLooking = false;
     this.become({ ...NOTHING, cols, rows, above, below, why: mine ? "The connection broke: the keyboard went back." : "" });
     this.to.send({ type: "term_open", session_id: this.session_id });
   }
@@ -65,6 +68,13 @@ export class TerminalLine {
   /** @param {string} text */
   paste(text) {
     if (this.shown.mine) this.to.send({ type: "term_paste", slot: this.slot, text });
+  }
+
+  /** Ask for the lines that have gone off the top; they come to `earlier`. */
+  lookBack() {
+    if (!this.slot || this.isLooking) return;
+    this.isLooking = true;
+    this.to.send({ type: "term_earlier", slot: this.slot });
   }
 
   /** @param {any} message */
@@ -100,6 +110,11 @@ const TAKES = {
     const isLost = line.shown.mine && client !== line.client;
     const lost = isLost && client ? `${device || "Another page"} has taken the keyboard.` : "";
     line.become({ ...line.shown, mine: client === line.client, holder: client ? device || "another page" : "", why: why || lost || (client === line.client ? "" : line.shown.why) });
+  },
+  term_earlier: (line, { slot, lines }) => {
+    if (slot !== line.slot) return;
+    line.isLooking = false;
+    line.to.earlier(lines);
   },
   term_closed: (line, { slot, why, text }) => {
     if (slot !== line.slot && line.slot) return;

@@ -63,6 +63,15 @@ async def window_of(server: Server, pane_id: str) -> Window:
     return Window(session, int(cols), int(rows), bar - above, above)
 
 
+async def earlier_lines(server: Server, pane_id: str, count: int) -> list[str]:
+    """The newest lines that have gone off the top of the pane, the oldest first, with colours as SGR sequences. None while a
+    program has the whole screen for itself."""
+    (size,) = await server.command(["display-message", "-p", "-t", pane_id, "#{?alternate_on,0,#{history_size}}"])
+    if not int(size):
+        return []
+    return await server.command(["capture-pane", "-e", "-p", "-S", str(-count), "-E", "-1", "-t", pane_id])
+
+
 class Viewer:
     """One client. ``on_output`` gets its bytes, ``on_end`` is called once when it ends by itself, never after ``close``."""
 

@@ -27,7 +27,7 @@ from clawmux.adapters.control import ControlClient, Ended, Refused, not_answerin
 from clawmux.adapters.injection import Found, Keyboard, inject, look_for
 from clawmux.adapters.keys import paste, press, type_keys
 from clawmux.adapters.screen import InputRules
-from clawmux.adapters.terminal import Viewer, Window, window_of
+from clawmux.adapters.terminal import Viewer, Window, earlier_lines, window_of
 from clawmux.adapters.tmux_server import KEEPER, OPTIONS, find_tmux, own_scope, server_environment
 from clawmux.wire.errors import ClawMuxError
 
@@ -197,6 +197,11 @@ class Tmux:
         """The window that the pane's session shows, as large as it is now."""
         with _named(_checked(pane_id)):
             return await window_of(self, pane_id)
+
+    async def earlier_lines(self, pane_id: str, count: int) -> list[str]:
+        """What has gone off the top of the pane, up to so many lines."""
+        with _named(_checked(pane_id)):
+            return await earlier_lines(self, pane_id, count)
 
     def viewer(self, on_output: Callable[[bytes], None], on_end: Callable[[], None]) -> Viewer:
         """Somebody who looks at a window and changes nothing; not opened yet."""

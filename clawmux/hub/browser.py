@@ -88,6 +88,7 @@ class PageSession:
             wire.TermClose: lambda m: self._runtime.terminals.close(self._page, m),
             wire.TermTake: lambda m: self._runtime.terminals.take(self._page, m),
             wire.TermPaste: lambda m: self._runtime.terminals.paste(self._page, m),
+            wire.TermEarlier: lambda m: self._runtime.terminals.look_back(self._page, m),
             wire.TermSeen: lambda m: self._runtime.terminals.seen(self._page, m),
             wire.Ping: lambda m: self._page.send({"type": "pong"}),
         }

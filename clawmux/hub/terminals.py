@@ -11,8 +11,9 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from clawmux.adapters.terminal import Viewer, Window
 from clawmux.adapters.tmux import Tmux
@@ -33,6 +34,10 @@ LOOK_SECONDS = 1.0
 INPUTS_WAITING = 256
 # One piece of typing or pasting; tmux takes it as one line of a command.
 INPUT_LIMIT_BYTES = 32 * 1024
+
+# What a page shows of what has gone off the top: enough to read up, and no more than it takes well. Of very colourful lines less.
+EARLIER_LINES = 1000
+EARLIER_BYTES = 512 * 1024
 
 # A paste may not end the brackets that it is put between, nor bring other commands of a terminal.
 _NOT_PASTED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -55,7 +60,7 @@ class _View:
     seen: int = -1
     inputs: asyncio.Queue[_Input] = field(default_factory=lambda: asyncio.Queue(INPUTS_WAITING))
     over: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
+    is_looking_back: bool = False
 
     @property
     def is_full(self) -> bool:
@@ -93,9 +98,7 @@ class Terminals:
         self._slot = self._slot % 0xFFFF + 1
         view = _View(page, session.id, session.pane_id, self._slot)
         self._views[page] = view
-        view.task = asyncio.create_task(self._show(view), name=f"show the terminal of {session.id}")
-        self._tasks.add(view.task)
-        view.task.add_done_callback(self._tasks.discard)
+        self._start(self._show(view), f"show the terminal of {session.id}")
 
     def close(self, page: Page, message: wire.TermClose) -> None:
         if self._view(page, message.slot) is not None:
@@ -121,6 +124,12 @@ class Terminals:
         if not view.is_full and view.viewer is not None:
             view.viewer.resume()
 
+    def look_back(self, page: Page, message: wire.TermEarlier) -> None:
+        view = self._view(page, message.slot)
+        if view is not None and not view.is_looking_back:
+            view.is_looking_back = True
+            self._start(self._look_back(view), f"look back in the terminal of {view.session_id}")
+
     def paste(self, page: Page, message: wire.TermPaste) -> None:
         self._input(page, message.slot, _NOT_PASTED.sub("", message.text.replace("\r\n", "\n").replace("\r", "\n")), True)
 
@@ -140,6 +149,11 @@ class Terminals:
         for page in list(self._views):
             self._close(page)
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # -- one view --
 
@@ -201,6 +215,16 @@ class Terminals:
         size = {"cols": window.cols, "rows": window.rows, "above": window.above, "below": window.below}
         view.page.send({"type": "term_size", "slot": view.slot, **size})
 
+    async def _look_back(self, view: _View) -> None:
+        try:
+            lines = await self._tmux.earlier_lines(view.pane_id, EARLIER_LINES)
+        except ClawMuxError as error:
+            view.page.send(error.to_wire())
+            lines = []
+        finally:
+            view.is_looking_back = False
+        view.page.send({"type": "term_earlier", "slot": view.slot, "lines": _newest(lines, EARLIER_BYTES)})
+
     # -- typing --
 
     def _input(self, page: Page, slot: int, text: str, is_paste: bool) -> None:
@@ -236,3 +260,13 @@ class Terminals:
         for view in self._views.values():
             if view.session_id == session_id:
                 view.page.send(self._keyboard(session_id, why))
+
+
+def _newest(lines: list[str], most_bytes: int) -> list[str]:
+    """As many of the last lines as take no more than so many bytes."""
+    taken = 0
+    for count, line in enumerate(reversed(lines)):
+        taken += len(line.encode(errors="replace")) + 1
+        if taken > most_bytes:
+            return lines[len(lines) - count :]
+    return lines

@@ -197,6 +197,14 @@ class TermSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class TermEarlier:
+    """Show the lines that have gone off the top; answered with ``term_earlier``."""
+
+    TYPE: ClassVar[str] = "term_earlier"
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """Sign of life from a page that has nothing else to say; answered with ``pong``."""
 
@@ -206,7 +214,7 @@ class Ping:
 TO_HUB = table(
     Hello, Prefs, Text, Interrupt, Cancel, Replay, AudioOwnerClaim, Seen,
     MicOpen, MicClose, PlaybackStarted, PlaybackProgress, PlaybackPaused, PlaybackDone,
-    TermOpen, TermClose, TermTake, TermPaste, TermSeen, Ping,
+    TermOpen, TermClose, TermTake, TermPaste, TermSeen, TermEarlier, Ping,
 )  # fmt: skip
 
 DURABLE_TO_PAGE: dict[str, str] = {
@@ -247,6 +255,7 @@ MOMENTARY_TO_PAGE: dict[str, str] = {
     "term_opened": "The terminal of `session_id` comes in frames of kind 3 with this `slot`: the first draws it whole.",
     "term_size": "How large it is: `cols`, `rows`, and the lines of tmux's bar `above` and `below` them, which come as well.",
     "term_keyboard": "Which page has its keyboard: `client` and `device`, null for none, and `why` when it changed by itself.",
+    "term_earlier": "The newest of the `lines` that have gone off its top, with their colours as tmux writes them.",
     "term_closed": "It is shown no more: `why` is ended, closed or failed, and `text` says it in words.",
     "pong": "Answer to ping.",
     "error": "The last message was refused: code, text, remedy.",

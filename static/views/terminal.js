@@ -48,13 +48,16 @@ function Drawer({ session }) {
   const [shown, setShown] = useState(/** @type {any} */ (null));
   const [wishes, setWishes] = useState(loadTerminal);
   const parts = useRef(/** @type {{line: TerminalLine, screen: Screen}|null} */ (null));
+  /** How many lines from before were found; null while nobody has asked. */
+  const [earlier, setEarlier] = useState(/** @type {number|null} */ (null));
   const [isControl, setControl] = useState(false);
-  const [scroller, holder, take] = [useRef(null), useRef(null), useRef(null)];
+  const [scroller, past, holder, take] = [useRef(null), useRef(null), useRef(null), useRef(null)];
   const name = nameOf(session);
 
   useEffect(() => {
-    const places = { scroller: scroller.current, holder: holder.current };
-    parts.current = connect(session.id, places, wishes.reader, setShown, { leave: () => take.current?.focus(), typed: () => setControl(false) });
+    const places = { scroller: scroller.current, past: past.current, holder: holder.current };
+    const on = { leave: () => take.current?.focus(), typed: () => setControl(false), earlier: setEarlier };
+    parts.current = connect(session.id, places, wishes.reader, setShown, on);
     scroller.current.focus({ preventScroll: true });
     return () => {
       parts.current?.line.close();
@@ -103,7 +106,11 @@ function Drawer({ session }) {
       <button class="ibtn" aria-label="Close terminal" title="Close terminal" onClick=${closeTerminal}><${Icon} name="x" /></button>
     </header>
     ${isMine && html`<p class="termnote">What you type goes straight to ${name}; messages to it wait. <span><kbd>Ctrl</kbd> <kbd>Shift</kbd> <kbd>Esc</kbd> leaves the terminal.</span></p>`}
-    <div class="termscroll" ref=${scroller} tabindex="0" role="region" aria-label=${`Screen of ${name}`} onPasteCapture=${onPaste}><div class="termhold" ref=${holder}></div></div>
+    <div class="termscroll" ref=${scroller} tabindex="0" role="region" aria-label=${`Screen of ${name}`} onPasteCapture=${onPaste}>
+      <button class="link termearlier" onClick=${() => parts.current?.line.lookBack()}>${earlier === 0 ? "No earlier lines" : "Show earlier lines"}</button>
+      <div class="termpast" ref=${past}></div>
+      <div class="termhold" ref=${holder}></div>
+    </div>
     ${shown?.state === "closed" && html`<p class="termover" role="alert"><span>${shown.words}</span><button class="btn" onClick=${() => parts.current?.line.open()}>Open again</button></p>`}
     ${isMine && html`<div class="termkeys" role="group" aria-label="Keys">
       ${KEYS.map(([face, words, keys]) => html`<button key=${words} aria-label=${words} onPointerDown=${(event) => event.preventDefault()} onClick=${() => press(keys)}>${face}</button>`)}
@@ -121,15 +128,15 @@ function stateWords(shown, session, name) {
 }
 
 /**
- * @param {string} session_id @param {{scroller: HTMLElement, holder: HTMLElement}} places @param {boolean} reader
- * @param {(shown: any) => void} changed @param {{leave: () => void, typed: () => void}} on
+ * @param {string} session_id @param {{scroller: HTMLElement, past: HTMLElement, holder: HTMLElement}} places @param {boolean} reader
+ * @param {(shown: any) => void} changed @param {{leave: () => void, typed: () => void, earlier: (count: number) => void}} on
  */
 function connect(session_id, places, reader, changed, on) {
   const onKeys = (keys) => {
     line.type(keys);
     on.typed();
   };
-  const screen = new Screen(places.scroller, places.holder, { onKeys, onLeave: on.leave, reader });
+  const screen = new Screen(places, { onKeys, onLeave: on.leave, onTop: () => line.lookBack(), reader });
   const line = new TerminalLine(session_id, clientId, {
     send: terminalLink.send,
     sendBytes: terminalLink.sendBytes,
@@ -138,6 +145,10 @@ function connect(session_id, places, reader, changed, on) {
     changed: (shown) => {
       screen.resize(shown);
       changed(shown);
+    },
+    earlier: (lines) => {
+      screen.showPast(lines);
+      on.earlier(lines.length);
     },
   });
   terminalLink.join({ message: (m) => line.receive(m), frame: (f) => line.receiveFrame(f), online: () => line.open() });

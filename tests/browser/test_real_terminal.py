@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -221,11 +222,12 @@ async def test_a_flood_leaves_the_page_alive_and_ends_right(hub: RealHub, sky: s
 
 HOSTILE = """async () => {
   const { Screen } = await import('/static/screen.js');
-  const holder = document.querySelector('.termhold').cloneNode(false), scroller = document.createElement('div');
-  scroller.append(holder);
+  const [holder, past, scroller] = ['div', 'div', 'div'].map((name) => document.createElement(name));
+  scroller.append(past, holder);
   document.body.append(scroller);
   const typed = [];
-  const screen = new Screen(scroller, holder, { onKeys: (keys) => typed.push(keys), onLeave() {}, reader: false });
+  const ears = { onKeys: (keys) => typed.push(keys), onLeave() {}, onTop() {}, reader: false };
+  const screen = new Screen({ scroller, past, holder }, ears);
   screen.resize({ cols: 80, rows: 24, above: 0, below: 0 });
   screen.take(true);
   const title = document.title;
@@ -316,3 +318,27 @@ async def test_the_view_keeps_to_the_cursor_and_the_width(hub: RealHub, sky: str
     await expect(bar).not_to_be_in_viewport()
     await hub.runtime.tmux.command(["resize-window", "-t", pane(hub, sky), "-x", "90", "-y", "30"])
     await expect(page.locator(f"{SCREEN} > div")).to_have_count(31)
+
+
+async def test_earlier_lines_stand_over_the_screen_and_go_again(hub: RealHub, sky: str, open_page: OpenPage) -> None:
+    page = await open_page()
+    await open_terminal(page)
+    await page.locator(".termearlier").evaluate("button => button.click()")
+    await expect(page.locator(".termearlier")).to_have_text("No earlier lines")
+    await run(hub, sky, "printf '\\033[31mlong ago\\033[0m\\n'; seq 1 300; echo bot''tom")
+    await expect(page.locator(SCREEN)).to_contain_text("bottom")
+    where = "(s => [s.scrollTop, document.querySelector('.termpast').offsetHeight])(document.querySelector('.termscroll'))"
+    await page.locator(".termscroll").hover()
+    await page.mouse.wheel(0, -5000)
+    await expect(page.locator(".termearlier")).to_have_text("Show earlier lines")
+    await page.locator(".termpast .xterm-rows").wait_for()
+    top, height = await page.evaluate(where)
+    assert 0 < top < height  # the first line of the screen has stayed where it was, but for a few of the lines before it
+    await page.mouse.wheel(0, -100_000)
+    await expect(page.locator(".termpast .xterm-rows > div", has_text=re.compile("^long ago$"))).to_be_in_viewport()
+    await run(hub, sky, "echo mean''while")
+    await expect(page.locator(SCREEN).last).to_contain_text("meanwhile")
+    assert (await page.evaluate(where))[0] < 100  # who reads above is left there
+    await page.mouse.wheel(0, 100_000)
+    await expect(page.locator(".termpast")).to_be_empty()
+    await expect(page.locator(f"{SCREEN} > div", has_text="meanwhile").last).to_be_in_viewport(ratio=0.5)

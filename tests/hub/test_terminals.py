@@ -392,3 +392,29 @@ async def test_no_view_is_opened_twice_for_one_page(hub: RealHub) -> None:
         await run(hub, nova, "echo he''re")
         await one.until(lambda: b"here" in one.drawn)
         assert b"not here" not in one.drawn
+
+
+async def test_what_has_gone_off_the_top_can_be_read(hub: RealHub) -> None:
+    sky = await shell(hub)
+    async with page(hub) as one:
+        await one.open(sky)
+        await one.say("term_earlier", slot=one.slot)
+        assert (await one.until(lambda: one.of("term_earlier")))[0]["lines"] == []
+        await run(hub, sky, "printf '\\033[31mfirst\\033[0m\\n'; seq 1 3000; echo do''ne")
+        await one.until(lambda: b"done" in one.drawn)
+        await one.say("term_earlier", slot=one.slot)
+        lines = (await one.until(lambda: one.of("term_earlier")[1:]))[0]["lines"]
+        assert len(lines) == terminals.EARLIER_LINES
+        top = int((await hub.runtime.tmux.capture(pane(hub, sky))).split("\n")[0])
+        assert lines[-1] == str(top - 1)
+        await run(hub, sky, "clear; tput smcup 2>/dev/null || printf '\\033[?1049h'; echo al''ternate")
+        await one.until(lambda: b"alternate" in one.drawn)
+        await one.say("term_earlier", slot=one.slot)
+        assert (await one.until(lambda: one.of("term_earlier")[2:]))[0]["lines"] == []
+
+
+def test_very_colourful_lines_are_fewer() -> None:
+    assert terminals._newest(["a" * 9, "b" * 9, "c" * 9], 20) == ["b" * 9, "c" * 9]
+    assert terminals._newest(["a" * 9, "b"], 20) == ["a" * 9, "b"]
+    assert terminals._newest(["a" * 30], 20) == []
+    assert terminals._newest([], 20) == []
