@@ -33,7 +33,8 @@ const marked = new Marked({
 
 /** @param {string} text @returns {DocumentFragment} */
 export function written(text) {
-  const html = /** @type {string} */ (marked.parse(shown(text)));
+  const html = parsed(shown(text));
+  if (html === null) return asItStands(text);
   const fragment = /** @type {any} */ (DOMPurify.sanitize(html, SAFE));
   for (const [selector, decorate] of DECORATIONS) fragment.querySelectorAll(selector).forEach(decorate);
   return fragment;
@@ -45,6 +46,27 @@ function element(name, attributes, ...children) {
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.append(...children);
   return made;
+}
+
+/** Quotes or lists in one another so deep that nobody has written them to be read; marked goes a step down for each. */
+const TOO_DEEP = /^(?:[ \t]*(?:>|[-*+]|\d{1,9}[.)])){60}/m;
+
+/** Null for what cannot be read. @param {string} text @returns {string|null} */
+function parsed(text) {
+  if (TOO_DEEP.test(text)) return null;
+  try {
+    return /** @type {string} */ (marked.parse(text));
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+/** @param {string} text */
+function asItStands(text) {
+  const fragment = document.createDocumentFragment();
+  fragment.append(element("div", { class: "plain" }, shown(text)));
+  return fragment;
 }
 
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };

@@ -50,14 +50,15 @@ function Log({ id }) {
   const name = store.currentName.value;
   usePlace(ref, id, excerpt, found);
   useFetching(ref, id, excerpt);
-  const rows = useMemo(() => rowsOf(entries, found), [entries, found]);
+  const drawn = useRef(new Map());
+  const rows = useMemo(() => (drawn.current = rowsOf(entries, found, drawn.current)), [entries, found]);
   return html`<div class="logbox">
     ${store.finding.value > 0 && html`<${LazyFind} key=${id} id=${id} />`}
     <div class="log" id="log" ref=${ref} role="log" aria-label=${`Conversation with ${name}`} aria-live="off" tabindex="0">
       <div class="col">
         ${more && html`<button class="btn older" data-fetch="older" disabled=${loading} onClick=${() => loadHistory(id, entries[0]?.n)}>Show earlier</button>`}
         ${loaded && !entries.length && html`<p class="hint nothing">${name} has said nothing yet.</p>`}
-        ${rows}
+        ${[...rows.values()].map(({ row }) => row)}
         ${newer
           ? html`<button class="btn older" data-fetch="newer" disabled=${loading} onClick=${() => loadNewer(id)}>Show later</button>`
           : html`<${Coming} id=${id} />`}
@@ -80,12 +81,22 @@ function LazyFind({ id }) {
   return Find && html`<${Find} id=${id} />`;
 }
 
-/** @param {any[]} entries @param {number|null} found number of the entry that was searched for */
-function rowsOf(entries, found) {
+/**
+ * What is to be drawn of each entry, by its number. An entry that is as it was is what it was, so that it is not drawn again.
+ * @param {any[]} entries @param {number|null} found number of the entry that was searched for @param {Map<number, any>} before
+ */
+function rowsOf(entries, found, before) {
   const notSpoken = new Map(entries.filter(({ type }) => type === "not_spoken").map((entry) => [entry.msg_id, entry.reason]));
-  return entries
-    .filter(isShown)
-    .map((entry) => html`<${Entry} key=${entry.n} entry=${entry} reason=${notSpoken.get(entry.msg_id)} isOpen=${entry.n === found} />`);
+  const rows = new Map();
+  for (const entry of entries.filter(isShown)) {
+    const reason = notSpoken.get(entry.msg_id);
+    const isOpen = entry.n === found;
+    const old = before.get(entry.n);
+    const isSame = old?.reason === reason && old?.isOpen === isOpen && old?.row.props.entry === entry;
+    const row = isSame ? old.row : html`<${Entry} key=${entry.n} entry=${entry} reason=${reason} isOpen=${isOpen} />`;
+    rows.set(entry.n, { reason, isOpen, row });
+  }
+  return rows;
 }
 
 /** What is not part of the conversation yet. @param {{id: string}} props */

@@ -63,11 +63,17 @@ function useMarks(q) {
       CSS.highlights.set("found-now", here);
       CSS.highlights.set("found", others);
     };
-    const changed = new MutationObserver(mark);
+    let frame = 0;
+    const soon = () => (frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      mark();
+    }));
+    const changed = new MutationObserver(soon);
     changed.observe(log, { childList: true, subtree: true, characterData: true });
     mark();
     return () => {
       changed.disconnect();
+      cancelAnimationFrame(frame);
       CSS.highlights.delete("found-now");
       CSS.highlights.delete("found");
     };

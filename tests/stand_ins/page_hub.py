@@ -128,6 +128,7 @@ class PageHub:
                 web.get("/api/health", self._health),
                 web.get("/api/history", self._history),
                 web.get("/api/voices", self._voices),
+                web.get("/api/history/export", self._export),
                 web.get("/api/runtimes", self._runtimes),
                 web.get("/api/settings", self._get_settings),
                 web.put("/api/settings", self._put_settings),
@@ -429,6 +430,11 @@ class PageHub:
 
     async def _voices(self, _: web.Request) -> web.Response:
         return web.json_response([dataclasses.asdict(VOICES[name]) for name in ("af_sky", "am_adam", "af_nova", "bm_fable")])
+    async def _export(self, request: web.Request) -> web.Response:
+        ending = {"markdown": "md", "json": "json"}[request.query["format"]]
+        headers = {"Content-Disposition": f'attachment; filename="clawmux-sky.{ending}"'}
+        return web.Response(text="All of it.", content_type="text/plain", headers=headers)
+
 
     async def _runtimes(self, _: web.Request) -> web.Response:
         claude = {"name": "claude", "title": "Claude Code", "available": False, "reason": "not installed"}
