@@ -14,6 +14,10 @@ const TYPING_MS = 250;
 /** `q`: words searched for; `with`: id of one side, empty for all. */
 export const wish = signal({ q: "", with: "" });
 export const list = signal({ ids: [], more: false, isLoading: false, isLoaded: false, fault: "" });
+/** What is being written, and to whom: `all` or an id; empty: whoever is listed. */
+export const draft = signal({ to: "", text: "", isSending: false, fault: "" });
+/** What went to everybody at once and is unfolded. @type {{value: string}} */
+export const openBatch = signal("");
 /** The open message and its way so far. @type {{value: {id: string, steps: any[]|null, fault: string}|null}} */
 export const open = signal(null);
 
@@ -60,6 +64,8 @@ export function search(change) {
 export async function show(id) {
   open.value = { id, steps: null, fault: "" };
   await loadSteps(id);
+  const batch = store.messageOf(id).value?.batch;
+  if (batch) openBatch.value = batch;
 }
 
 export function hide() {
@@ -74,6 +80,36 @@ async function loadSteps(id) {
     if (open.value?.id === id) open.value = { id, steps, fault: "" };
   } catch (error) {
     if (open.value?.id === id) open.value = { ...open.value, fault: error.message };
+  }
+}
+
+/**
+ * What went to everybody is one row, where its newest stands; among those of one agent it is a message like the others.
+ * @param {string[]} ids @returns {{key: string, ids: string[]}[]}
+ */
+export function rowsOf(ids) {
+  /** @type {Map<string, {key: string, ids: string[]}>} */
+  const rows = new Map();
+  const isOfOne = !["", "user"].includes(wish.value.with);
+  for (const id of ids) {
+    const key = (!isOfOne && store.messageOf(id).peek()?.batch) || id; // that never changes
+    const row = rows.get(key);
+    if (row) row.ids.push(id);
+    else rows.set(key, { key, ids: [id] });
+  }
+  return [...rows.values()];
+}
+
+/** Send what is written. The hub tells of it like of every message. @param {string} to `all` or an id */
+export async function sendDraft(to) {
+  const text = draft.value.text.trim();
+  if (!text || draft.value.isSending) return;
+  draft.value = { ...draft.value, isSending: true, fault: "" };
+  try {
+    await request("POST", "/api/messages", { to: [to], text });
+    draft.value = { ...draft.value, text: "", isSending: false };
+  } catch (error) {
+    draft.value = { ...draft.value, isSending: false, fault: [error.message, error.remedy].filter(Boolean).join(" ") };
   }
 }
 

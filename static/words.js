@@ -252,6 +252,18 @@ export function messageTag({ state, tries, re }) {
   return { words, tone };
 }
 
+/** Of one text that went to everybody. @param {any[]} messages @returns {{words: string, tone: ""|"ok"|"wait"|"bad"}} */
+export function batchTag(messages) {
+  const number = (...states) => messages.filter(({ state }) => states.includes(state)).length;
+  const all = messages.length - number("cancelled");
+  const [read, lost] = [number("acknowledged", "responded"), number("failed", "undeliverable")];
+  if (!all) return { words: "cancelled", tone: "" };
+  if (lost) return { words: `${read ? `read by ${read}, ` : ""}not delivered to ${lost}`, tone: "bad" };
+  if (read === all) return { words: `read by ${all}`, tone: "ok" };
+  if (read) return { words: `read by ${read} of ${all}`, tone: "" };
+  return number("pending") === all ? { words: `sent to ${all}`, tone: "" } : { words: "waiting", tone: "wait" };
+}
+
 /** @param {number} tries */
 function times(tries) {
   return tries === 1 ? "1 try" : `${tries} tries`;

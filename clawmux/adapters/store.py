@@ -51,8 +51,10 @@ CREATE INDEX messages_open ON messages (n) WHERE state IN ('queued', 'injecting'
 CREATE TABLE message_steps (id TEXT NOT NULL, ts REAL NOT NULL, step TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE INDEX message_steps_by_id ON message_steps (id);
 """
+# What went to everybody at once is shown as one.
+_SCHEMA_3 = "ALTER TABLE messages ADD COLUMN batch TEXT NOT NULL DEFAULT '';"
 # What leads from each schema to the next one; a new file takes all the steps.
-_STEPS = (_SCHEMA_1, _SCHEMA_2)
+_STEPS = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3)
 SCHEMA_VERSION = len(_STEPS)
 
 # Of a body that cannot be read nothing is found. What an agent did is searched in the words of its tools.

@@ -36,6 +36,8 @@ class Kept:
     """Steps since it was last typed, with their details: each is written once, however often it is looked whether it can be."""
     is_new: bool = False
     """Made by this hub, which has not begun to type it yet: no screen can show it."""
+    batch: str = ""
+    """Shared by those that were sent to everybody at once; empty: sent to some by name."""
     is_saved: bool = True
     """False while the disk has refused it."""
 
@@ -58,6 +60,7 @@ class Kept:
             "expects_response": message.expects_response,
             "re": message.re,
             "hops": message.hops,
+            "batch": self.batch,
             "reply": delivery.reply,
             "reason": delivery.reason,
             "held": self.held if delivery.state is MessageState.QUEUED else "",
@@ -68,9 +71,10 @@ class Kept:
 
 _COLUMNS = (
     "id", "request", "sender", "recipient", "sender_name", "recipient_name", "text", "expects_response", "re", "hops", "created",
+    "batch",
     "state", "tries", "taken", "owed", "reply", "reason", "held", "changed",
 )  # fmt: skip
-_CHANGING = _COLUMNS[11:]
+_CHANGING = _COLUMNS[12:]
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM messages"
 # Whole each time: what follows a write that the disk has refused puts all of it right.
 _SAVE = (
@@ -93,7 +97,7 @@ def keep(journal: Journal, kept: Kept, now: float) -> bool:
     message = kept.message
     fixed = (
         message.id, kept.request, message.sender, message.recipient, kept.sender_name, kept.recipient_name, message.text,
-        message.expects_response, message.re, message.hops, kept.created,
+        message.expects_response, message.re, message.hops, kept.created, kept.batch,
     )  # fmt: skip
     journal.statement(_SAVE, *fixed, *fresh, now)
     if before and before[1] != kept.delivery.tries:
@@ -230,6 +234,7 @@ def kept_of(row: tuple[Any, ...]) -> Kept:
         changed=column["changed"],
         request=column["request"],
         held=column["held"],
+        batch=column["batch"],
     )
     kept.stored = _changing(kept)
     return kept

@@ -119,6 +119,9 @@ class Messages:
             self._new(sender, session, text, expects=expects, request=request, hops=self._guarded(sender, session, text))
             for session in recipients
         ]
+        batch = new_id().replace("msg", "all") if EVERYBODY in to else ""
+        for kept in sent:
+            kept.batch = batch
         self._requests[request] = tuple(kept.message.id for kept in sent)
         while len(self._requests) > REQUESTS_KEPT:
             del self._requests[next(iter(self._requests))]

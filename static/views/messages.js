@@ -1,8 +1,8 @@
 /** The log of messages between agents, beside the conversation: search, how far each has come, and every step of one. */
-import { cancel, follow, hide, list, load, loadEarlier, open, search, show, wish } from "../messages.js";
+import { cancel, draft, follow, hide, list, load, loadEarlier, open, openBatch, rowsOf, search, sendDraft, show, wish } from "../messages.js";
 import * as store from "../store.js";
 import { html, useEffect, useRef } from "../vendor/ui.js";
-import { clock, clockSeconds, isLiving, messageTag, nameOf, sideName, stepWords } from "../words.js";
+import { batchTag, clock, clockSeconds, isLiving, messageTag, nameOf, sideName, stepWords } from "../words.js";
 import { Icon } from "./parts.js";
 
 /** Of a closed message so much is shown; the open one is whole. */
@@ -22,7 +22,35 @@ export function Messages() {
       <${Side} />
     </div>
     <${List} />
+    <${Compose} />
   </div>`;
+}
+
+/** What the one who sits here writes to one agent, or to all of them. */
+function Compose() {
+  const sessions = store.sessions.value;
+  const { text, isSending, fault } = draft.value;
+  if (!sessions.length) return null;
+  const to = [draft.value.to, wish.value.with, "all"].find((id) => id === "all" || sessions.some((session) => session.id === id));
+  const name = to === "all" ? "everyone" : nameOf(sessions.find(({ id }) => id === to));
+  const onSubmit = (event) => {
+    event.preventDefault();
+    sendDraft(to);
+  };
+  const onKeyDown = (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    sendDraft(to);
+  };
+  return html`<form class="compose" onSubmit=${onSubmit}>
+    ${fault && html`<p class="refusal" role="alert">${fault}</p>`}
+    <select aria-label="To" value=${to} onChange=${(event) => (draft.value = { ...draft.value, to: event.target.value })}>
+      <option value="all">Everyone</option>
+      ${sessions.map((session) => html`<option key=${session.id} value=${session.id}>${nameOf(session)}</option>`)}
+    </select>
+    <textarea rows="1" aria-label=${`Message to ${name}`} placeholder=${`Message to ${name}`} value=${text} onInput=${(event) => (draft.value = { ...draft.value, text: event.target.value })} onKeyDown=${onKeyDown}></textarea>
+    <button class="ibtn" aria-label=${`Send to ${name}`} title="Send (Enter)" disabled=${isSending || !text.trim()}><${Icon} name="send-horizontal" /></button>
+  </form>`;
 }
 
 /** Whose messages are listed. */
@@ -47,7 +75,7 @@ function List() {
     ${isLoaded && !ids.length && html`<p class="hint nothing">${emptyWords()}</p>`}
     <ul class="mlog">
       ${isElsewhere && html`<${Row} key=${opened.id} id=${opened.id} />`}
-      ${ids.map((id) => html`<${Row} key=${id} id=${id} />`)}
+      ${rowsOf(ids).map(({ key, ids: those }) => (key === those[0] ? html`<${Row} key=${key} id=${key} />` : html`<${Batch} key=${key} batch=${key} ids=${those} />`))}
     </ul>
     ${more && html`<button class="btn older" disabled=${isLoading} onClick=${loadEarlier}>Show earlier</button>`}
   </div>`;
@@ -59,8 +87,39 @@ function emptyWords() {
   return "No messages yet. Agents write to each other with clawmux send.";
 }
 
-/** @param {{id: string}} props */
-function Row({ id }) {
+/** One text that went to everybody: unfolded, how far it has come with each. @param {{batch: string, ids: string[]}} props */
+function Batch({ batch, ids }) {
+  const messages = ids.map((id) => store.messageOf(id).value).filter(Boolean);
+  if (!messages.length) return null;
+  const [{ from, from_name, created, text }] = messages;
+  const isOpen = openBatch.value === batch;
+  const tag = batchTag(messages);
+  return html`<li data-batch=${batch}>
+    <button class="mrow" aria-expanded=${isOpen} onClick=${() => (openBatch.value = isOpen ? "" : batch)}>
+      <${Sides} from=${sideName(from, from_name)} to="Everyone" created=${created} />
+      <span class="words" dir="auto">${isOpen ? text : glimpse(text)}</span>${" "}
+      <span class="tag ${tag.tone}">${tag.words}</span>
+    </button>
+    ${isOpen && html`<ul class="each">${ids.map((id) => html`<${Row} key=${id} id=${id} isOfBatch />`)}</ul>`}
+  </li>`;
+}
+
+/** @param {{from: string, to: string, created: number}} props */
+function Sides({ from, to, created }) {
+  return html`<span class="rt">
+    <b><bdi>${from}</bdi></b><${Icon} name="arrow-right" size="s" /><span class="sr"> to </span>
+    <b><bdi>${to}</bdi></b>
+    <time>${clock(created)}</time>
+  </span>`;
+}
+
+/** @param {string} text */
+function glimpse(text) {
+  return text.length > GLIMPSE_CHARACTERS ? `${text.slice(0, GLIMPSE_CHARACTERS)}…` : text;
+}
+
+/** @param {{id: string, isOfBatch?: boolean}} props  of a batch, its text stands above it already */
+function Row({ id, isOfBatch = false }) {
   const ref = useRef(null);
   const message = store.messageOf(id).value;
   const isOpen = open.value?.id === id;
@@ -69,15 +128,12 @@ function Row({ id }) {
   }, [isOpen]);
   if (!message) return null;
   const tag = messageTag(message);
-  const text = isOpen || message.text.length <= GLIMPSE_CHARACTERS ? message.text : `${message.text.slice(0, GLIMPSE_CHARACTERS)}…`;
   return html`<li ref=${ref} data-message=${id} data-state=${message.state}>
     <button class="mrow" aria-expanded=${isOpen} onClick=${() => (isOpen ? hide() : show(id))}>
-      <span class="rt">
-        <b><bdi>${sideName(message.from, message.from_name)}</bdi></b><${Icon} name="arrow-right" size="s" /><span class="sr"> to </span>
-        <b><bdi>${sideName(message.to, message.to_name)}</bdi></b>
-        <time>${clock(message.created)}</time>
-      </span>
-      <span class="words" dir="auto">${text}</span>${" "}
+      ${isOfBatch
+        ? html`<b><bdi>${sideName(message.to, message.to_name)}</bdi></b>${" "}`
+        : html`<${Sides} from=${sideName(message.from, message.from_name)} to=${sideName(message.to, message.to_name)} created=${message.created} />
+          <span class="words" dir="auto">${isOpen ? message.text : glimpse(message.text)}</span>${" "}`}
       <span class="tag ${tag.tone}">${tag.words}</span>
     </button>
     ${isLiving(message) && message.held && html`<p class="why"><${Icon} name="info" size="s" />Held: ${message.held}</p>`}

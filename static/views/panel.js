@@ -18,7 +18,9 @@ export function Panel() {
   useEffect(() => body.current?.focus({ preventScroll: true }), []);
   if (!tab) return null;
   const onKeyDown = (event) => {
-    if (event.key !== "Escape" || event.target.value) return; // a search box that holds words is emptied first
+    const { type, value, readOnly } = event.target;
+    // A search box that holds words is emptied first, and a text that was begun stays in view.
+    if (event.key !== "Escape" || (value && !readOnly && ["search", "textarea"].includes(type))) return;
     event.stopPropagation();
     closePanel();
   };

@@ -339,3 +339,60 @@ async def test_on_a_phone_the_log_covers_the_page_and_shows_an_open_microphone(h
     await page.get_by_text("The microphone is on.").wait_for()
     await page.get_by_role("button", name="Back to the conversation").click()
     await page.locator(".dock[data-mode=listening]").wait_for()
+
+
+async def test_a_message_is_written_to_one_agent_or_to_all(hub: PageHub, open_page: OpenPage) -> None:
+    hub.sessions.append(session("am_adam"))
+    page = await open_page()
+    await open_log(page)
+    box = page.get_by_label("Message to everyone")
+    await box.fill("Stand-up in ten minutes.")
+    await box.press("Enter")
+    row = page.locator("[data-batch]")
+    await expect(row).to_contain_text("You to Everyone")
+    await expect(box).to_have_value("")
+    await page.get_by_label("To", exact=True).select_option(label="Adam")
+    hub.refuses_message = {"code": "too_many", "text": "500 messages wait for Adam already.", "remedy": "Send it later."}
+    box = page.get_by_label("Message to Adam")
+    await box.fill("And you?")
+    await page.get_by_role("button", name="Send to Adam").click()
+    await expect(page.locator(".compose [role=alert]")).to_have_text("500 messages wait for Adam already. Send it later.")
+    await expect(box).to_have_value("And you?")
+    await box.press("Escape")
+    await expect(box).to_be_visible()
+    hub.refuses_message = {}
+    await box.press("Enter")
+    await expect(page.locator('[data-message="msg-3"]')).to_contain_text("You to Adam")
+    sent = [body for method, path, body in hub.requests if (method, path) == ("POST", "/api/messages")]
+    assert sent == [
+        {"to": ["all"], "text": "Stand-up in ten minutes."},
+        {"to": ["am_adam"], "text": "And you?"},
+        {"to": ["am_adam"], "text": "And you?"},
+    ]
+
+
+async def test_what_went_to_everybody_is_one_row(hub: PageHub, open_page: OpenPage) -> None:
+    to = [("am_adam", "adam"), ("af_nova", "nova"), ("am_echo", "echo")]
+    hub.sessions += [session(voice) for voice, _ in to]
+    await hub.message("msg-0", text="An older one")
+    mine = {"from": "user", "from_name": "user", "text": "Stand-up in ten minutes.", "batch": "all-1"}
+    for number, (voice, name) in enumerate(to, 1):
+        await hub.message(f"msg-{number}", **mine, to=voice, to_name=name)
+    page = await open_page()
+    await open_log(page)
+    await expect(page.locator(".mlog > li")).to_have_count(2)
+    row = page.locator('[data-batch="all-1"]')
+    tag = row.locator(".tag").first
+    await expect(tag).to_have_text("waiting")
+    for number, words in ((1, "read by 1 of 3"), (2, "read by 2 of 3"), (3, "read by 3")):
+        await hub.message(f"msg-{number}", state="acknowledged", tries=1)
+        await expect(tag).to_have_text(words)
+    await row.locator(".mrow").click()
+    await expect(row.locator(".each > li")).to_have_text(["Echo read", "Nova read", "Adam read"])
+    await row.locator('[data-message="msg-2"] .mrow').click()
+    await row.locator('[data-message="msg-2"] .steps').wait_for()
+    await hub.message("msg-1", state="failed", tries=4)
+    await expect(tag).to_have_text("read by 2, not delivered to 1")
+    await page.get_by_label("Whose messages").select_option(label="Nova")
+    await expect(page.locator('.mlog > [data-message="msg-2"]')).to_contain_text("You to Nova")
+    await expect(page.locator(".mlog > li")).to_have_count(1)

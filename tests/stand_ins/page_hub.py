@@ -104,6 +104,7 @@ class PageHub:
         """The lines of a changed file, by its key."""
         self.ahead_seconds = 0.0
         """How far the hub's clock is before the page's."""
+        self.refuses_message: dict[str, str] = {}
         self.slow_words = ""
         """A search for these words is answered only when the test says so."""
         self.refuses_decision: dict[str, str] = {}
@@ -147,6 +148,7 @@ class PageHub:
                 web.get("/api/sessions/{id}/changes/file", self._patch),
                 web.get("/api/debug", self._debug),
                 web.get("/api/messages", self._messages),
+                web.post("/api/messages", self._send),
                 web.get("/api/messages/{id}", self._message),
                 web.post("/api/messages/{id}/cancel", self._cancel),
             ]
@@ -552,6 +554,20 @@ class PageHub:
         limit = int(query.get("limit", "50"))
         return web.json_response({"messages": found[:limit], "more": len(found) > limit})
 
+    async def _send(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.requests.append(("POST", request.path, body))
+        await self._notify()
+        if self.refuses_message:
+            return web.json_response(self.refuses_message, status=409)
+        to = [row for row in self.sessions if body["to"] == ["all"] or row["id"] in body["to"]]
+        batch = f"all-{len(self.messages)}" if body["to"] == ["all"] else ""
+        words = {"from": "user", "from_name": "user", "text": body["text"], "batch": batch}
+        sent = [
+            await self.message(f"msg-{len(self.messages) + 1}", **words, to=row["id"], to_name=row["name"]) for row in to
+        ]
+        return web.json_response(sent, status=201)
+
     async def _message(self, request: web.Request) -> web.Response:
         view = self.messages.get(request.match_info["id"])
         if view is None:
@@ -590,7 +606,7 @@ def message(message_id: str, **changes: Any) -> Message:
     now = time.time()
     view: Message = {
         "id": message_id, "from": "af_sky", "to": "am_adam", "from_name": "sky", "to_name": "adam", "text": message_id,
-        "state": "queued", "tries": 0, "expects_response": False, "re": "", "hops": 0, "reply": "", "reason": "", "held": "",
+        "state": "queued", "tries": 0, "expects_response": False, "re": "", "hops": 0, "batch": "", "reply": "", "reason": "", "held": "",
         "created": now, "changed": now,
     }  # fmt: skip
     return {**view, **changes}
