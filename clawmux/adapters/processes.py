@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ def end_session(leader: int, leader_is_dead: bool = False, session_id: str | Non
         with contextlib.suppress(psutil.Error):
             process.kill()
     psutil.wait_procs([*alive, *late], timeout=TERM_SECONDS)
+
+
+def go_on(pid: int) -> None:
+    """Bring back a program that has suspended itself. One that has ended meanwhile is left alone."""
+    with contextlib.suppress(OSError):
+        # The leader of a pane leads its group as well; a program that is started by another is in that group.
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGCONT)
 
 
 def is_orphan(pid: int) -> bool:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from clawmux.adapters import processes
 from clawmux.adapters.runtimes import running
 from clawmux.adapters.runtimes.hooks import Hooks, read_tool
 from clawmux.adapters.runtimes.manifest import Runtime as Manifest
@@ -232,10 +234,18 @@ class States:
             one.captured = now
             if text != one.screen and one.manifest is not None:
                 one.screen, one.sign = text, read_sign(one.manifest.screens, text)
+                self._bring_back(one.session_id, one.manifest, text)
                 await asyncio.sleep(0)  # rules take up to a millisecond; others get their turn between two agents
         for one in watched:
             if one.sign is not None:
                 self._take(one, [one.sign])
+
+    def _bring_back(self, session_id: str, manifest: Manifest, screen: str) -> None:
+        """Whoever presses Ctrl-Z at its terminal has no shell there; till it is brought back it neither draws nor reads."""
+        session = self._hub.agents.alive(session_id)
+        if session and session.pid and manifest.suspended and re.search(manifest.suspended, screen):
+            log.info("%s was suspended at its terminal; brought back", session_id)
+            processes.go_on(session.pid)
 
     def _take(self, watched: Watched, observed: Iterable[Observation]) -> None:
         changed = False

@@ -23,6 +23,7 @@ program = "{sys.executable}"
 arguments = ["{ROOT / "tests" / "stand_ins" / "screen_agent.py"}", "{{folder}}"]
 ready = "."
 interrupt_key = "\\u001b"
+suspended = 'Suspended\\. Run fg\\.\\s*\\Z'
 
 [[screens]]
 screen = 'Do you want to (?P<detail>.*)\\?'
@@ -89,6 +90,10 @@ class Agent:
         process.stdin.write(hook_body("PermissionRequest", tool_name="Bash", tool_input={"command": command}))
         process.stdin.close()
         return process
+
+    def screen(self) -> str:
+        words = ["tmux", "-S", str(self.hub.paths.tmux_socket), "capture-pane", "-p", "-t", f"=clawmux-{self.id}:"]
+        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=5).stdout
 
     def pane_pid(self) -> int:
         words = ["tmux", "-S", str(self.hub.paths.tmux_socket), "list-panes", "-a", "-F", "#{@clawmux_id} #{pane_pid}"]

@@ -19,7 +19,7 @@ from clawmux.wire.signs import Observation, Place, Sign
 from clawmux.wire.words import Activity, Source
 from tests.hub.showing import KNOWN_SECONDS, Agent, hook_body, resting_agent, showing_hub
 from tests.live_hub import LiveHub, Said, said
-from tests.waiting import until_answer
+from tests.waiting import until, until_answer
 
 
 @pytest.fixture
@@ -43,6 +43,14 @@ async def test_the_screen_tells_within_two_seconds(agent: Agent) -> None:
         await agent.show(screen=screen)
         doing = await agent.is_doing(activity, detail)
         assert doing["source"] == "screen" and abs(time.time() - doing["since"]) < KNOWN_SECONDS
+
+
+async def test_what_ctrl_z_has_suspended_is_brought_back(agent: Agent) -> None:
+    await agent.show(screen="> \nSuspended. Run fg.\nIt says, and goes on.")
+    await asyncio.sleep(1)
+    assert "back" not in agent.screen(), "only the end of the screen tells"
+    await agent.show(screen="> \nSuspended. Run fg.\n")
+    await until(lambda: agent.screen().startswith("> back"), KNOWN_SECONDS)
 
 
 async def test_a_screen_that_nobody_knows_makes_it_unknown_in_the_end(agent: Agent) -> None:

@@ -2,7 +2,8 @@
 
     python screen_agent.py FOLDER    reads FOLDER/show (a pipe of JSON lines), writes FOLDER/keys
 
-A line is {"screen": text} to show, or {"after_escape": text} to show when Escape is typed.
+A line is {"screen": text} to show, or {"after_escape": text} to show when Escape is typed. When it is continued after it was
+stopped it shows its prompt again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import sys
 import termios
 import tty
@@ -25,6 +27,7 @@ def main() -> None:
     before = termios.tcgetattr(0)
     tty.setraw(0)
     show("starting")
+    signal.signal(signal.SIGCONT, lambda *_: show("> back"))
     try:
         play(folder, told)
     finally:

@@ -94,6 +94,8 @@ class Runtime:
     interrupt_key: str = ""
     """Characters that stop a turn when they are typed; empty: nothing does."""
     interrupt_presses: int = 1
+    suspended: str = ""
+    """Regex of its screen when a key there has suspended it; empty: none does, or a shell is there to go on with it."""
     foreground: bool = False
     """What its terminal's foreground runs beside the program itself is what the agent does."""
     input: InputRules | None = None
@@ -291,6 +293,7 @@ RUNTIME_KEYS: dict[str, Key] = {
     "records": Key("a text", _text),
     "interrupt_key": Key("one to four characters, or an empty text", lambda value: _text(value) and len(value) <= 4),
     "interrupt_presses": Key("a whole number from 1 to 3", lambda value: _whole(value) and 1 <= value <= 3),
+    "suspended": Key("a regular expression", _regex),
     "foreground": Key("true or false", lambda value: isinstance(value, bool)),
     "input": Key("a table", lambda value: isinstance(value, dict)),
     "channel": Key("a table", lambda value: isinstance(value, dict)),
