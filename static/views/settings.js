@@ -39,8 +39,8 @@ export function Settings() {
       </div>
       <${Machine} answer=${tiers} fault=${tierFault} />
       <${Quality} answer=${tiers} reload=${loadTiers} />
-      <${Phone} />
       <${Fields} rows=${rows} fault=${rowFault} setRows=${setRows} />
+      <${Phone} />
     </div>
   </div>`;
 }

@@ -41,7 +41,11 @@ def open_settings(hub: PageHub, open_page: OpenPage) -> OpenSettings:
     async def open_settings(machine: Hardware = CARD, installed: tuple[str, ...] = ("tiny",), **options: Any) -> Page:
         furnish_speech(hub, machine, installed)
         page = await open_page(**options)
-        await page.locator("[data-open=settings]").click()
+        gear = page.locator("[data-open=settings]")
+        if not await gear.is_visible():  # a phone has them in the menu
+            await page.locator("[data-open=more]").click()
+            gear = page.locator("#more [data-do=settings]")
+        await gear.click()
         await page.locator(".tier").first.wait_for()
         await page.locator("[data-setting]").first.wait_for()
         return page
