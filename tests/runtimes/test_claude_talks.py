@@ -79,16 +79,18 @@ async def test_two_agents_ask_and_answer_each_other_and_nobody_is_asked_for_leav
 async def test_ctrl_z_at_its_terminal_does_not_leave_it_suspended(stage: Stage, claude_program: Path) -> None:
     """No shell is there to bring it back with fg; it would neither draw nor read, and its messages would wait for ever."""
     make_claude_home(stage, trusted=True)
-    async with MessagesApi([Say("Ready.")]) as api:
-        async with LiveHub("none", environ=claude_environment(stage, claude_program, api.url)) as hub:
-            sky = await hub.spawn("claude", name="sky", dir=str(stage.work))
+    async with (
+        MessagesApi([Say("Ready.")]) as api,
+        LiveHub("none", environ=claude_environment(stage, claude_program, api.url)) as hub,
+    ):
+        sky = await hub.spawn("claude", name="sky", dir=str(stage.work))
 
-            async def rests() -> bool:
-                return any(session["activity"] == "idle" for session in await hub.call("GET", "/api/sessions"))
+        async def rests() -> bool:
+            return any(session["activity"] == "idle" for session in await hub.call("GET", "/api/sessions"))
 
-            await until_answer(rests, 60)
-            tmux = ["tmux", "-S", str(hub.paths.tmux_socket), "send-keys", "-t", f"=clawmux-{sky}:", "C-z"]
-            assert await (await asyncio.create_subprocess_exec(*tmux)).wait() == 0
-            await until(lambda: "was suspended at its terminal" in (hub.home / "output").read_text(), 10)
-            sent = (await hub.run("", "send", "--to", "sky", "Are you there?")).out.strip()
-            await api.wait_for(lambda api: any(sent in text for text in api.user_texts), 30)
+        await until_answer(rests, 60)
+        tmux = ["tmux", "-S", str(hub.paths.tmux_socket), "send-keys", "-t", f"=clawmux-{sky}:", "C-z"]
+        assert await (await asyncio.create_subprocess_exec(*tmux)).wait() == 0
+        await until(lambda: "was suspended at its terminal" in (hub.home / "output").read_text(), 10)
+        sent = (await hub.run("", "send", "--to", "sky", "Are you there?")).out.strip()
+        await api.wait_for(lambda api: any(sent in text for text in api.user_texts), 30)
