@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from clawmux.adapters.pasting import Held
 from clawmux.adapters.terminal import CHUNK_BYTES
 from clawmux.core import keyboards
 from clawmux.hub import terminals
 from clawmux.hub.agents import Order
 from clawmux.hub.terminals import FRAMES_AHEAD
+from tests.hub.messengers import add_messengers, comes_to, read_ids, spawn, view
 from tests.live_hub import LiveHub
 from tests.security.real_hub import RealHub, real_hub
 from tests.stand_ins.term_page import TermPage
@@ -214,20 +214,27 @@ async def _count(hub: RealHub, count: int) -> bool:
     return len(await viewers(hub)) == count
 
 
-async def test_messages_wait_while_somebody_types(hub: RealHub) -> None:
-    sky = await shell(hub)
-    typist = hub.runtime.typist
-    session = hub.runtime.agents.get(sky)
-    async with page(hub) as one:
-        await one.open(sky)
-        await one.take()
-        assert hub.runtime.terminals.is_taken(sky)
-        with pytest.raises(Held, match="from a page"):
-            # The program of this test takes no texts; what is asked before that is asked for every program.
-            typist._reader = lambda _: (session, hub.runtime.agents.runtime_of(session))  # type: ignore[assignment,method-assign,return-value]
-            await typist.type(sky, "hello")
-        await one.take(False)
-        assert not hub.runtime.terminals.is_taken(sky)
+async def test_messages_wait_while_somebody_types() -> None:
+    async with LiveHub("none") as hub:
+        add_messengers(hub)
+        adam = await spawn(hub, "ack", voice="am_adam")
+        async with TermPage(hub.url, hub.token, "one") as one:
+            await one.open(adam)
+            await one.take()
+            message_id = (await hub.run("", "send", "--to", "adam", "hello")).out.strip()
+
+            async def is_held() -> bool:
+                return "from a page" in ((await view(hub, message_id))["held"] or "")
+
+            await until_answer(is_held, 10)
+            await one.type("mine")
+            await one.until(lambda: b"mine" in one.drawn)
+            assert read_ids(hub, adam) == []
+            await one.type("\x15")
+            await one.take(False)
+
+            await comes_to(hub, message_id, "acknowledged")
+            assert read_ids(hub, adam) == [message_id]
 
 
 async def test_a_forgotten_keyboard_goes_back(hub: RealHub, monkeypatch: pytest.MonkeyPatch) -> None:
