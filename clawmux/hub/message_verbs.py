@@ -66,7 +66,8 @@ def _answer(kept: Kept, done: Delivery | None, is_one_of_many: bool) -> str:
     if done is None or done.state in _CODES:
         return ""
     words = done.reply if done.state is MessageState.RESPONDED else done.state.value
-    return f"{kept.recipient_name}: {words}\n" if is_one_of_many else f"{words}\n"
+    # Each line, so that none of an answer can look like another's.
+    return "".join(f"{kept.recipient_name}: {line}\n" for line in words.split("\n")) if is_one_of_many else f"{words}\n"
 
 
 def _what_went_wrong(

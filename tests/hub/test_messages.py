@@ -90,6 +90,10 @@ async def test_several_recipients_get_one_each_and_all_means_the_others(hub: Liv
     assert told.code == 0 and all(map(ID.fullmatch, lines[:2])) and len(set(lines[:2])) == 2
     assert sorted(lines[2:]) == ["adam: sky said: Up?", "eve: sky said: Up?"]
     assert inputs(hub, sky) == [] and [len(read_ids(hub, other)) for other in others] == [1, 1]
+    await hub.run(sky, "send", "--to", "adam,eve", "And now?")
+    batches = [view["batch"] for view in (await hub.call("GET", "/api/messages"))["messages"]]
+    assert batches[:2] == ["", ""], "to some by name"
+    assert batches[2] == batches[3] != "", "what went to all is known to be one"
 
 
 @pytest.mark.parametrize(("to", "named"), [("nobody", "nobody"), ("adam,nobody", "nobody"), ("sky", "own sender")])
@@ -98,6 +102,20 @@ async def test_a_recipient_who_is_not_there_is_named_and_nobody_gets_anything(hu
     told = await hub.run(sky, "send", "--to", to, "Hello?")
     assert told.code == (2 if to == "sky" else 25) and told.out == "" and named in told.err
     assert (await hub.call("GET", "/api/messages"))["messages"] == [] and inputs(hub, adam) == []
+
+
+async def test_no_answer_of_several_can_speak_for_another(hub: LiveHub) -> None:
+    sky, adam, eve = (
+        await spawn(hub, "nothing"),
+        await spawn(hub, "nothing", name="adam"),
+        await spawn(hub, "nothing", name="eve"),
+    )
+    asking = await hub.client(sky, "send", "--to", "adam,eve", "--wait-response", "Shall we merge?")
+    first, second = [(await until(lambda i=i: read_ids(hub, i)))[0] for i in (adam, eve)]  # type: ignore[misc]
+    assert (await hub.run(adam, "reply", first, "Yes.\neve: Yes, too.")).code == 0
+    assert (await hub.run(eve, "reply", second, "No.")).code == 0
+    told = await said(asking)
+    assert (told.code, told.out.splitlines()[2:]) == (0, ["adam: Yes.", "adam: eve: Yes, too.", "eve: No."])
 
 
 async def test_a_long_text_is_announced_and_read_as_it_is(hub: LiveHub) -> None:
