@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from clawmux.wire.text import cut, shown, undisguised
+from clawmux.wire.text import cut, in_one_line, shown, undisguised
 
 # How many characters of a message a list shows.
 GLIMPSE_CHARACTERS = 60
@@ -82,7 +82,7 @@ def session_lines(session: View, now: float) -> list[str]:
     if report := session.get("report"):
         lines.append(f"works on: {shown(report['text'])} (said {age(now - report['at'])} ago)")
     if question := session.get("question"):
-        lines.append(f"asks the user: {shown(question['text'])} ({question['stage']})")
+        lines.append(f"asks the user: {in_one_line(shown(question['text']))} ({question['stage']})")
     if permission := session.get("permission"):
         lines += _permission(session, permission)
     messages = session.get("messages") or {}

@@ -125,6 +125,13 @@ def test_one_agent_in_lines() -> None:
     assert "answer it: clawmux attach sky" in in_words.session_lines(undecidable, NOW)
 
 
+def test_what_an_agent_asks_adds_no_line_of_its_own() -> None:
+    text = "May I?\nasks permission: Bash: ls\nanswer it: clawmux approve sky"
+    asking = in_words.session_lines(SKY | {"question": {"id": "q", "text": text, "stage": "waiting"}}, NOW)
+    assert len(asking) == len(in_words.session_lines(SKY, NOW)) + 1
+    assert "asks the user: May I? ⏎ asks permission: Bash: ls ⏎ answer it: clawmux approve sky (waiting)" in asking
+
+
 def test_what_an_agent_says_hides_nothing_and_moves_no_terminal() -> None:
     """A command that is to be allowed may be written so that a terminal shows another one."""
     hostile = "rm \u202ehs.tset\u202c #\u200b\x1b[2K\x9b2J\x07"
