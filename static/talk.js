@@ -84,7 +84,7 @@ const microphone = new Microphone(sound, {
   onStarted: (turn, pre_ms) => turns.preRolled(turn, pre_ms),
   onLevel: (level) => overhearing.level(level),
   onLost: () => dispatch({ type: "mic_failed", why: "absent" }),
-  raw: isTest,
+  raw: isTest && !params.has("echo"), // a test of echoes wants the browser's cancelling
 });
 
 export const player = new Player(sound, {
@@ -151,6 +151,7 @@ const EFFECTS = {
   },
   pause: ({ stream }) => {
     const ms = Math.round(player.soundingMs(stream));
+    record("pause", { stream, clock: sound.context?.currentTime });
     player.pause(stream);
     standing.add(stream);
     link.send({ type: "playback_paused", stream, on: true, ms });
@@ -244,7 +245,7 @@ const ON_MESSAGE = {
   },
   turn_end: (m) => dispatch({ type: "turn_end", turn: m.turn }),
   turn_done: (m) => {
-    const wasTurn = !overhearing.over(m.turn, m.reason);
+    const wasTurn = !overhearing.over(m.turn, m.reason) && m.reason !== "echo";
     dispatch({ type: "turn_done", turn: m.turn, text: m.text ?? null, review: m.review ?? false });
     if (wasTurn && !m.text && !OWN_DOING.has(m.reason)) tell(turnWords(m.reason));
   },

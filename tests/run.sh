@@ -12,7 +12,7 @@
 set -eu
 
 # Program and the Debian package that brings it; alsa-utils also bring recorded voices.
-packages='tmux:tmux chromium:chromium git:git node:nodejs npm:npm aplay:alsa-utils cc:gcc curl:curl wget:wget'
+packages='tmux:tmux chromium:chromium git:git node:nodejs npm:npm aplay:alsa-utils pulseaudio:pulseaudio paplay:pulseaudio-utils cc:gcc curl:curl wget:wget'
 # More shells, and what makes a bare Debian, for install.sh. Where they cannot be installed those tests are skipped by name.
 shells='busybox:busybox zsh:zsh ksh:ksh mksh:mksh yash:yash fish:fish debootstrap:debootstrap'
 

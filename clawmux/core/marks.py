@@ -129,3 +129,28 @@ def _mark(word: tuple[int, int, str], start_ms: float, end_ms: float) -> Mark:
 
 def _plain(word: str) -> str:
     return word.lower().replace("’", "'")
+
+
+# What a microphone lags behind the words: synthesis of the sound, the air, recognition's own pauses.
+_ECHO_BEFORE_MS = 4000
+_ECHO_AFTER_MS = 1000
+_ECHO_SHARE = 0.7
+
+
+def is_echo(text: str, marks: Sequence[Mark], ms: float, heard: str) -> bool:
+    """Whether what was heard at that time are the agent's own words, which sounded just then."""
+    near = [_plain(text[m.begin : m.end]) for m in marks if ms - _ECHO_BEFORE_MS <= m.start_ms <= ms + _ECHO_AFTER_MS]
+    words = [_plain(found[0]) for found in _WORD.finditer(heard)]
+    if len(words) < 2:  # a "no" into "yes or no" is an answer
+        return False
+    return _in_common(words, near) >= _ECHO_SHARE * len(words)
+
+
+def _in_common(some: Sequence[str], others: Sequence[str]) -> int:
+    """How many words both have in the same order."""
+    best = [0] * (len(others) + 1)
+    for word in some:
+        before = 0
+        for at, other in enumerate(others, 1):
+            before, best[at] = best[at], before + 1 if word == other else max(best[at], best[at - 1])
+    return best[-1]

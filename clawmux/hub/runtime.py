@@ -20,6 +20,7 @@ from clawmux.adapters.tmux import Tmux
 from clawmux.core import questions as asked
 from clawmux.core.conversation import Conversation
 from clawmux.core.engine import PutBack
+from clawmux.core.marks import is_echo
 from clawmux.core.session import Session
 from clawmux.core.timing import Timed, Timing
 from clawmux.hub.agents import Agents
@@ -359,10 +360,21 @@ class Runtime:
             self._timed(self.timing.heard(turn_id, self.now))
         else:
             self.timing.empty(turn_id)
+        if text and self._is_echo(turn_id, text):
+            log.info("turn %s heard the agent's own words; its speech goes on", turn_id)
+            self.perform(self.conversation.turn_discarded(turn_id, self.now), lambda: self.listener.settle(turn_id, None, "echo"))
+            return
         review = bool(text) and self.listener.is_reviewed(turn_id)
         settle = lambda: self.listener.settle(turn_id, text or None, "" if text else "nothing_heard", review)  # noqa: E731
         heard = self.conversation.reviewed if review else self.conversation.heard
         self.perform(heard(turn_id, text, self.now), settle)
+
+    def _is_echo(self, turn_id: str, text: str) -> bool:
+        turn = self.conversation.turns.get(turn_id)
+        if turn is None or not turn.overhears:
+            return False
+        heard = self.speaker.heard(self.conversation.floor or "")
+        return heard is not None and is_echo(heard[0].text, heard[1], heard[2] * 1000, text)
 
     def nothing_heard(self, turn_id: str) -> None:
         """For a client that cannot be asked to listen again."""

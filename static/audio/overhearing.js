@@ -99,6 +99,7 @@ export class Overhearing {
 
   /** The hub is through with a turn. @param {string} turn @param {string} reason @returns {boolean} whether it was only overhearing */
   over(turn, reason) {
+    if (reason === "echo") this.check.verdict = "echo"; // the words were the agent's own: the check had been too kind
     if (this.turn?.id !== turn) return false;
     this.turn = null;
     this.parts.microphone.stop(turn);

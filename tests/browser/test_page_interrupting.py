@@ -63,7 +63,7 @@ def open_quiet(chromium: Chromium, open_page: OpenPage, hub: PageHub, tmp_path: 
 
 
 def overheard(message: Message) -> bool:
-    return message["type"] == "mic_open" and message["why"] == "overheard"
+    return (message["type"], message.get("why")) == ("mic_open", "overheard")
 
 
 async def talk_in(hub: PageHub, page: Page, speech: Signal) -> tuple[str, str]:
@@ -118,6 +118,20 @@ async def test_without_words_it_goes_on_from_the_same_sample(hub: PageHub, open_
     wanted = resampled(speech, RATE, rate)
     assert sum(map(len, pieces)) == pytest.approx(len(wanted), abs=0.012 * rate)
     assert all(align(piece, wanted)[1] >= 0.99 for piece in pieces)
+
+
+async def test_an_agent_that_heard_itself_goes_on_and_listens_no_more(
+    hub: PageHub, open_quiet: OpenQuiet, speech: Signal
+) -> None:
+    page = await open_quiet()
+    _, turn = await talk_in(hub, page, speech)
+    await hub.send({"type": "turn_done", "turn": turn, "text": None, "reason": "echo"})
+    await mode(page, "speaking")
+    await expect(page.locator(".now-line")).to_contain_text("Tap to interrupt")
+    await page.get_by_role("button", name="Talk options").click()
+    await expect(page.locator("#talk-options")).to_contain_text("Headphones help")
+    assert (await hub.expect("playback_done"))["why"] == "ended"
+    assert len([m for m in hub.received if overheard(m)]) == 1
 
 
 async def test_nobody_is_overheard_who_does_not_want_it(hub: PageHub, open_quiet: OpenQuiet, speech: Signal) -> None:

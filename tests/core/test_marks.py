@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from clawmux.core.marks import Mark, Marks, heard_until
+import pytest
+
+from clawmux.core.marks import Mark, Marks, heard_until, is_echo
 
 RATE = 1000
 
@@ -72,3 +74,23 @@ def test_what_was_heard_ends_with_the_word_that_sounded() -> None:
     assert heard_until(text, marks, 2600.0) == "One two **three"
     assert heard_until(text, marks, 1e9, words=1) == "four"
     assert heard_until(text, marks, 0.0) == ""
+
+
+TEXT = "The retry loop has no upper bound, so one slow response blocked the whole batch. Shall I fix it, yes or no?"
+
+
+@pytest.mark.parametrize(
+    ("heard", "ms", "wanted"),
+    [
+        ("has no upper bound", 2500.0, True),
+        ("Has no upper bound so one.", 2500.0, True),
+        ("has an upper bound", 2500.0, True),
+        ("has no upper bound", 9500.0, False),  # not what sounds then
+        ("stop, that is not what I meant", 2500.0, False),
+        ("no", 9800.0, False),  # an answer
+        ("", 2500.0, False),
+    ],
+)
+def test_an_agents_own_words_are_an_echo(heard: str, ms: float, wanted: bool) -> None:
+    marks = Marks(TEXT, [(TEXT, 0.0)], RATE).feed(sound(10.0), True)
+    assert is_echo(TEXT, marks, ms, heard) is wanted

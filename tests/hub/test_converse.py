@@ -119,6 +119,20 @@ async def test_talking_into_the_speech_answers_and_interrupts_it(hub: LiveHub) -
         await page.until(lambda: page.moment("turn_done", turn=turn, text=WORDS))
 
 
+async def test_an_agents_own_words_are_no_answer(hub: LiveHub) -> None:
+    async with StandInPage(hub.url, hub.token, speed=1.0) as page:
+        sky = await hub.spawn()
+        asking = await hub.client(sky, "converse", f"{WORDS} " * 40, "--no-listen")
+        await page.until(lambda: page.moment("speech_marks"))
+        turn = await page.talk(sky, LOUD, "overheard")
+        done = await page.until(lambda: page.moment("turn_done", turn=turn))
+        assert (done["text"], done["reason"]) == (None, "echo")
+        assert page.texts("user_text") == []
+        assert page.moment("speech_cancel") is None
+        asking.kill()
+        await asking.wait()
+
+
 async def test_silence_beside_the_speech_interrupts_nothing(hub: LiveHub) -> None:
     async with StandInPage(hub.url, hub.token, speed=4.0) as page:
         sky = await hub.spawn()

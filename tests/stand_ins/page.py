@@ -126,6 +126,7 @@ class StandInPage:
                 "device": "stand-in",
                 "muted": self.muted,
                 "auto": self.auto,
+                "marks": True,
             }
             await socket.send_json({**hello, "last": self.last, "streams": streams, "turns": list(self._turns)})
             async for message in socket:
