@@ -318,6 +318,10 @@ def _event(body: str) -> dict[str, Any] | None:
 def _as_told(error: Exception, file: Path) -> Exception:
     if "full" in str(error):
         return ClawMuxError("disk_full", f"the disk of {file} is full.", "Free some space; nothing was half-written.")
+    if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+        return ClawMuxError(
+            "internal", f"another program holds {file} locked.", "End it, and try again; nothing was half-written."
+        )
     return error
 
 
