@@ -203,7 +203,7 @@ async def test_a_disk_that_is_full_for_a_while_is_used_again_without_a_restart(s
 async def test_another_program_that_holds_the_file_is_named(store: Store, file: Path) -> None:
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as another:
         another.execute("BEGIN IMMEDIATE")
-        with pytest.raises(ClawMuxError, match="another program holds .*clawmux.db locked"):
+        with pytest.raises(ClawMuxError, match=r"another program holds .*clawmux\.db locked"):
             await store.write(event(1))
         another.execute("ROLLBACK")
     await store.write(event(1))
