@@ -20,7 +20,7 @@ export function Changes() {
   const isHere = of === session.id;
   return html`<div class="cbox">
     <div class="chead">
-      <p><b><bdi>${folderName(isHere && repository ? repository : session.dir)}</bdi></b>${isHere && branch && html` <span class="hint">on <bdi>${undisguised(branch)}</bdi></span>`}
+      <p><b><bdi>${folderName(isHere && repository ? repository : session.dir)}</bdi></b>${isHere && branch && html` <span class="hint">on <bdi>${undisguised(branch)}</bdi></span>`}${" "}
         <span class="hint">${isHere && isLoaded ? totals(files, more) : ""}</span></p>
       <button class="ibtn" aria-label="Look again" title="Look again" disabled=${isLoading} onClick=${load}><${Icon} name="refresh-cw" size="s" /></button>
     </div>
@@ -52,7 +52,7 @@ function File({ file }) {
       <${Icon} name="chevron-down" size="s" />
       <span class="cpath"><bdi><span class="dir">${undisguised(path.slice(0, at))}</span>${undisguised(path.slice(at))}</bdi>${before && html` <small>was <bdi>${undisguised(before)}</bdi></small>`}</span>
       ${words.map((word) => html`<span key=${word} class="tag ${TONES[change] ?? ""}">${word}</span>`)}
-      ${added !== null && html`<span class="counts"><span class="add">+${added}</span>${" "}<span class="del">−${removed}</span></span>`}
+      <span class="counts">${added > 0 && html`<span class="add">+${added}</span>`}${" "}${removed > 0 && html`<span class="del">−${removed}</span>`}</span>
     </button>
     ${shown && html`<${Lines} shown=${shown} file=${file} />`}
   </li>`;

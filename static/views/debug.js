@@ -42,7 +42,7 @@ export function Debug() {
     <h2>Last turn${session ? ` with ${nameOf(session)}` : ""}, from your last word to first sound</h2>
     ${timing ? html`<${Waterfall} timing=${timing} />` : html`<p class="hint">Talk with an agent, and how long each part took is shown here.</p>`}
     <dl class="facts2">${rows(known).map(([label, value]) => html`<div key=${label}><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>
-    <p class="hint">Nothing that was said is in it, and no password.</p>
+    <p class="hint">It holds nothing that was said, and no password.</p>
     <button class="btn" data-do="copy" onClick=${copy}><${Icon} name="copy" size="s" />${copied === "done" ? "Copied" : "Copy as text"}</button>
     ${copied && copied !== "done" && html`<textarea class="copied" readonly aria-label="The same as text" rows="12" value=${copied}></textarea>`}
   </div>`;

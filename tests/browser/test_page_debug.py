@@ -27,6 +27,16 @@ async def fact(page: Page, label: str) -> str:
     return (await row.locator("dd").text_content()) or ""
 
 
+@pytest.mark.parametrize("width", [320, 1280])
+async def test_the_menu_stands_under_its_button(hub: PageHub, open_page: OpenPage, width: int) -> None:
+    page = await open_page(viewport={"width": width, "height": 700})
+    await page.locator("[data-open=more]").click()
+    menu, button = await page.locator("#more").bounding_box(), await page.locator("[data-open=more]").bounding_box()
+    assert menu is not None and button is not None
+    assert menu["x"] >= 0 and menu["y"] >= button["y"] + button["height"]
+    assert abs(menu["x"] + menu["width"] - button["x"] - button["width"]) < 1
+
+
 async def test_the_last_turn_is_a_waterfall(hub: PageHub, open_page: OpenPage) -> None:
     hub.sessions.append(session("am_adam"))
     hub.debug = {**DEBUG, "timings": [{**TIMING, "session_id": "am_adam", "heard_ms": 12345}]}

@@ -28,13 +28,14 @@ from tests.browser.page_fixtures import (  # noqa: F401
     pcm16,
     speechlike,
 )
-from tests.stand_ins.page_hub import RATE, PageHub, doing, session
+from tests.stand_ins.page_hub import DEBUG, RATE, PageHub, changed_file, doing, session
 
 pytestmark = pytest.mark.browser
 AXE = "axe-core@4.14.1"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-VIEWS = "empty idle listening speaking muted downloading new-agent help insecure messages working permission".split()
+VIEWS = """empty idle listening speaking muted downloading new-agent help insecure messages working permission changes debug
+    more""".split()
 ANSWER = """The job timed out on the tax lookup. The retry loop has no upper bound, so a single slow response \
 blocked the whole batch. I would cap it like this:
 
@@ -134,6 +135,31 @@ def ask_permission(hub: PageHub) -> None:
     hub.sessions[0].update(doing=doing("needs_you", "permission", "Bash", since=42), permission=permission, needs_you=True)
 
 
+def furnish_changes(hub: PageHub) -> None:
+    """What Sky has not committed, and how long its last turn took."""
+    hub.changes["files"] = [
+        changed_file("billing/tax.py", added=2, removed=2, staged=True),
+        changed_file("billing/runner.py", added=14, removed=3),
+        changed_file("docs/retries-of-the-invoice-job-and-how-they-are-counted.md", "added", 31, 0),
+        changed_file("billing/old_runner.py", "deleted", 0, 58),
+        changed_file("notes.txt", "untracked", None, None),
+    ]
+    hub.patches["billing/tax.py"] = {
+        "lines": [
+            ["@", 41, 41, "def tax(item, lookup):"],
+            [" ", 41, 41, "    ok = False"],
+            ["-", 42, 0, "    while not ok:"],
+            ["-", 43, 0, "        ok = lookup(item)"],
+            ["+", 0, 42, "    for attempt in range(3):"],
+            ["+", 0, 43, "        if lookup(item, timeout=5): break"],
+            [" ", 44, 44, "    return ok"],
+        ],
+        "cut": False,
+    }
+    timing = {"session_id": "af_sky", "turn": "t1", "heard_ms": 520, "stt_ms": 270, "agent_ms": 740, "first_sound_ms": 330}
+    hub.debug = {**DEBUG, "timings": [timing]}
+
+
 async def show(view: str, hub: PageHub, page: Page) -> None:
     """Bring the page into the view."""
     if view == "messages":
@@ -142,6 +168,16 @@ async def show(view: str, hub: PageHub, page: Page) -> None:
         await page.locator(".steps").wait_for()
     elif view == "permission":
         await expect(page.locator("[data-do=approve]")).to_be_enabled()
+    elif view == "changes":
+        await page.keyboard.press("d")
+        await page.locator(".crow").first.click()
+        await page.locator(".patch").wait_for()
+    elif view == "debug":
+        await page.keyboard.press("b")
+        await page.locator(".facts2").get_by_text("up 3 h").wait_for()
+    elif view == "more":
+        await page.locator("[data-open=more]").click()
+        await page.locator("#more:popover-open").wait_for()
     elif view == "listening":
         await page.locator(".mic").click()
         turn = (await hub.expect("mic_open"))["turn"]
@@ -180,6 +216,8 @@ async def test_views_are_accessible(browser: Browser, hub: PageHub, open_page: O
         await furnish(hub)
     if view in ("messages", "working"):
         await furnish_messages(hub)
+    elif view in ("changes", "debug"):
+        furnish_changes(hub)
     elif view == "permission":
         ask_permission(hub)
     for (size, viewport), scheme in itertools.product({"desktop": DESKTOP, "phone": PHONE}.items(), ["light", "dark"]):
