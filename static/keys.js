@@ -155,7 +155,7 @@ export function focusText() {
   requestAnimationFrame(focus);
 }
 
-function replayLast() {
+export function replayLast() {
   const id = store.currentId.value;
   const last = id && store.conversation(id).value.entries.findLast(({ type }) => type === "assistant_text");
   if (last) replay(id, last.msg_id);

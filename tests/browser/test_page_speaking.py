@@ -283,3 +283,57 @@ async def test_words_are_corrected_before_they_are_sent(hub: PageHub, open_page:
     await box.press("Enter")
     assert (await hub.expect("text"))["text"] == "First, run the tests"
     await expect(box).to_have_value("")
+
+
+# -- the device --
+
+WATCHED = """
+  const real = AudioContext;
+  globalThis.__contexts = [];
+  globalThis.AudioContext = class extends real { constructor(...given) { super(...given); __contexts.push(this); } };
+  globalThis.__keys = {};
+  const set = MediaSession.prototype.setActionHandler;
+  MediaSession.prototype.setActionHandler = function (name, act) { __keys[name] = act; return set.call(this, name, act); };
+  globalThis.__locks = 0;
+  Object.defineProperty(navigator, 'wakeLock', { value: { request: async () => { __locks += 1; return new EventTarget(); } } });
+"""
+
+
+async def test_the_device_knows_who_speaks_and_its_keys_act(hub: PageHub, open_page: OpenPage, speech: Signal) -> None:
+    page = await open_page(init_script=WATCHED)
+    await page.wait_for_function("() => 'play' in __keys")
+    assert await page.evaluate("__locks") == 0
+    await begun(hub, page, speech)
+    told = "[navigator.mediaSession.playbackState, navigator.mediaSession.metadata?.title ?? null, __locks]"
+    assert await page.evaluate(told) == ["playing", "Sky", 1]
+    await page.evaluate("__keys.pause()")
+    await mode(page, "paused")
+    assert await page.evaluate(told) == ["paused", "Sky", 1]
+    await page.evaluate("__keys.pause()")
+    await page.evaluate("__keys.play()")
+    await mode(page, "speaking")
+    await page.evaluate("__keys.nexttrack()")
+    assert (await hub.expect("playback_done"))["why"] == "interrupted"
+    await mode(page, "idle")
+    assert (await page.evaluate(told))[:2] == ["none", None]
+    await page.evaluate("__keys.previoustrack()")
+    await hub.expect("replay")
+
+
+async def test_a_call_interrupts_the_sound_and_a_tap_brings_it_back(hub: PageHub, open_page: OpenPage, speech: Signal) -> None:
+    """WebKit's own state of a context, after a call or the lock of the screen."""
+    page = await open_page(init_script=WATCHED)
+    await begun(hub, page, speech)
+    await page.evaluate(
+        """() => {
+          const [context] = __contexts;
+          Object.defineProperty(context, 'state', { configurable: true, get: () => 'interrupted' });
+          context.dispatchEvent(new Event('statechange'));
+        }"""
+    )
+    await mode(page, "paused")
+    await expect(page.locator(".now-line")).to_contain_text("Tap anywhere to go on")
+    await page.evaluate("delete __contexts[0].state")
+    await page.locator(".head h1").click()
+    await mode(page, "speaking")
+    assert (await hub.expect("playback_done"))["why"] == "ended"

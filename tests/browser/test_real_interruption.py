@@ -11,6 +11,7 @@ import re
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,8 +52,8 @@ async def room() -> AsyncIterator[SoundRoom]:
         yield room
 
 
-async def events(page: Page, kind: str) -> list[dict[str, float | str]]:
-    found: list[dict[str, float | str]] = await page.evaluate("__clawmux_test.events")
+async def events(page: Page, kind: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = await page.evaluate("__clawmux_test.events")
     return [event for event in found if event["type"] == kind]
 
 
