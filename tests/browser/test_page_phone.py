@@ -104,11 +104,11 @@ async def test_a_refusal_is_shown_where_it_was_asked_for(hub: PageHub, open_sett
     await expect(page.get_by_label("A proxy of yours")).to_have_value("http://x")
 
 
-@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "\u202eevil", "x" * 60])
-async def test_a_devices_name_is_text(hub: PageHub, open_settings: OpenSettings, name: str) -> None:
-    hub.paired = [device(name), OWN]
+async def test_a_devices_name_is_text(hub: PageHub, open_settings: OpenSettings) -> None:
+    names = ["<img src=x onerror=alert(1)>", "\u202eevil", "x" * 60]
+    hub.paired = [*map(device, names), OWN]
     page = await open_settings()
-    await expect(page.locator("[data-device] b").first).to_have_text(name)
+    await expect(page.locator("[data-device] b")).to_have_text([*names, OWN["name"]])
     assert await page.locator("section.phone img").count() == 0
 
 
@@ -128,9 +128,8 @@ async def test_a_code_lets_a_browser_in(hub: PageHub, browser: Browser) -> None:
 
 
 async def show(page: Page) -> None:
-    await page.evaluate(
-        "document.getElementById('settings').scrollTop += document.querySelector('section.phone').getBoundingClientRect().top - 90"
-    )
+    top = "document.querySelector('section.phone').getBoundingClientRect().top"
+    await page.evaluate(f"document.getElementById('settings').scrollTop += {top} - 90")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

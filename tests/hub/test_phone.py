@@ -20,7 +20,7 @@ from clawmux.adapters import authority as x509
 from clawmux.adapters import tailscale as adapter
 from clawmux.adapters.authority import is_private
 from clawmux.adapters.tailscale import Tailscale, choose_port
-from clawmux.hub.authority import RENEWED_BEFORE, Authority
+from clawmux.hub.authority import Authority
 from clawmux.hub.guard import HEADERS
 from clawmux.hub.phone import PHONE, Phone
 from clawmux.settings import load
@@ -69,7 +69,7 @@ def test_a_server_certificate_is_renewed_before_it_ends(tmp_path: Path) -> None:
     own = here.certificate()
     assert x509.read(first).names == (HERE, "sky.local")
     assert here.server_file([HERE, "sky.local"]).read_text() == first
-    clock[0] = x509.read(first).until - RENEWED_BEFORE - timedelta(days=1)
+    clock[0] = x509.read(first).until - timedelta(days=31)
     assert here.server_file([HERE, "sky.local"]).read_text() == first
     clock[0] += timedelta(days=2)
     assert x509.read(here.server_file([HERE, "sky.local"]).read_text()).until > x509.read(first).until
@@ -202,6 +202,14 @@ async def test_no_door_at_an_address_that_is_not_private(hub: RealHub, host: str
     answer = await hub.ask("PUT", "/api/settings", None, json.dumps({"hub.lan_host": host}).encode())
     assert (answer.status, answer.json()["code"]) == (400, "usage")
     assert not phone_of(hub).lan.is_open and not load(hub.paths.config_file).hub_lan_host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "nonsense"])
+async def test_a_setting_that_was_written_by_hand_opens_nothing_either(hub: RealHub, host: str) -> None:
+    hub.runtime.change_settings({"hub_lan_host": host})
+    lan = phone_of(hub).lan
+    assert not lan.is_open and lan.fault and "hub.lan_host" in lan.fault.text
+    assert (await hub.ask("GET", "/api/phone")).json()["lan"]["fault"] == lan.fault.text
 
 
 async def test_an_address_that_this_machine_does_not_have_now(hub: RealHub) -> None:

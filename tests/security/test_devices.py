@@ -41,9 +41,7 @@ def names(logins: Logins) -> list[str]:
 # -- codes --
 
 
-@pytest.mark.parametrize(
-    "typed", [str, str.lower, lambda c: c.replace("-", ""), lambda c: f" {c.replace('-', ' ')} ", " ".join]
-)
+@pytest.mark.parametrize("typed", [str, str.lower, lambda c: c.replace("-", ""), lambda c: f" {c.replace('-', ' ')} ", " ".join])
 def test_a_code_opens_however_it_is_typed(file: Path, typed: object) -> None:
     here = Logins.open(file, NOW)
     code = here.issue_code(NOW)
@@ -180,7 +178,10 @@ async def test_a_wrong_login_is_told_what_is_expected(house: House, body: dict[s
 async def test_a_token_is_no_login_that_another_could_replace(root: Path) -> None:
     async with serve(root) as house:
         page = await pair(house, "Firefox on Linux")
+        ended: list[frozenset[str]] = []
+        house.auth.logins.on_ended = ended.append
         await pair(house, "Program", house.bearer)
+        assert [login for those in ended for login in those] == [], "sockets that the token opened would be cut"
         assert (await house.ask("GET", "/api/session", page)).status == 200
 
 
