@@ -155,11 +155,19 @@ function usePlace(ref, id, { entries, atEnd, newer }, found) {
       if (isThere || isMoved || !excerpt().atEnd) store.changeConversation(id, (now) => readAt(now, isThere));
     };
     const stay = new ResizeObserver(() => excerpt().atEnd && log.scrollTo(0, log.scrollHeight));
+    // What the reader unfolds stays where it is, though the end goes away under it.
+    const unfold = ({ target }) => {
+      if (!target.closest("summary, .fold")) return;
+      store.changeConversation(id, (now) => readAt(now, false));
+      requestAnimationFrame(() => requestAnimationFrame(look));
+    };
     log.addEventListener("scroll", look, { passive: true });
+    log.addEventListener("click", unfold, { capture: true });
     stay.observe(log);
     stay.observe(log.firstElementChild);
     return () => {
       log.removeEventListener("scroll", look);
+      log.removeEventListener("click", unfold, { capture: true });
       stay.disconnect();
     };
   }, []);
@@ -167,7 +175,7 @@ function usePlace(ref, id, { entries, atEnd, newer }, found) {
     const log = ref.current;
     const target = found !== null && found !== place.current.found ? entryOf(log, found) : null;
     if (target) {
-      target.scrollIntoView({ block: "center" });
+      target.scrollIntoView({ block: target.clientHeight < log.clientHeight ? "center" : "start" });
       requestAnimationFrame(() => log.dispatchEvent(new Event("scroll"))); // it may be at the end already
     } else if (held) log.scrollTop += (entryOf(log, held.n)?.getBoundingClientRect().top ?? held.top) - held.top;
     else if (atEnd) log.scrollTo(0, log.scrollHeight);

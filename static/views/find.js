@@ -4,6 +4,8 @@ import * as store from "../store.js";
 import { html, useEffect, useRef } from "../vendor/ui.js";
 import { Icon } from "./parts.js";
 
+/** So much of the conversation lies under the field. */
+const COVERED_PX = 64;
 /** What stands around the words of an entry. */
 const BESIDE = ".meta, .sr, .codehd, button, .tag";
 
@@ -71,6 +73,7 @@ function useMarks(q) {
     const changed = new MutationObserver(soon);
     changed.observe(log, { childList: true, subtree: true, characterData: true });
     mark();
+    showFirst(CSS.highlights.get("found-now"));
     return () => {
       changed.disconnect();
       cancelAnimationFrame(frame);
@@ -78,6 +81,16 @@ function useMarks(q) {
       CSS.highlights.delete("found");
     };
   }, [q, found]);
+}
+
+/** In an entry that is higher than the screen the words themselves are brought into view. @param {Highlight|undefined} marks */
+function showFirst(marks) {
+  const range = marks && [...marks][0];
+  const log = /** @type {HTMLElement} */ (document.getElementById("log"));
+  if (!(range instanceof Range)) return;
+  const [words, view] = [range.getBoundingClientRect(), log.getBoundingClientRect()];
+  const isSeen = words.top > view.top + COVERED_PX && words.bottom < view.bottom;
+  if (!isSeen) log.scrollTop += words.top - view.top - view.height / 2;
 }
 
 /** Where the words stand in an entry, also across its nodes. @param {Element} entry @param {string} q @returns {Range[]} */

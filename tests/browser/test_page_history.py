@@ -190,6 +190,24 @@ async def test_what_is_found_is_marked_and_shown_one_after_the_other(hub: PageHu
     assert await page.evaluate("CSS.highlights.has('found')") is False
 
 
+async def test_what_is_unfolded_stays_where_it_is(hub: PageHub, open_page: OpenPage) -> None:
+    fill(hub, 30)
+    await hub.say("af_sky", "line\n\n" * 200)
+    await hub.say("af_sky", "The last words")
+    page = await open_page()
+    await page.get_by_text("The last words").wait_for()
+    fold = page.locator(".fold")
+    before = await fold.bounding_box()
+    await fold.click()
+    await expect(fold).to_have_text("Show less")
+    await expect(page.locator("[data-do=latest]")).to_be_visible()
+    line = page.locator(".msg.bot:has(.fold) .md p").nth(74)
+    shown = await line.bounding_box()
+    assert before is not None
+    assert shown is not None
+    assert abs(shown["y"] - before["y"]) < 200, "what was under the button now goes on there"
+
+
 async def test_a_conversation_is_saved_from_the_menu(hub: PageHub, open_page: OpenPage) -> None:
     page = await open_page()
     for words, ending in (("Export as Markdown", "md"), ("Export as JSON", "json")):
