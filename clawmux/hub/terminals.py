@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 FRAMES_AHEAD = 8
 # How late a view follows when somebody else changes the size of the window.
 LOOK_SECONDS = 1.0
+# A view ends with its tmux client, which is killed when it does not go by itself.
+STOP_SECONDS = 3.0
 # Pieces of input that wait for tmux. Nobody types so much; a program that does is refused.
 INPUTS_WAITING = 256
 # One piece of typing or pasting; tmux takes it as one line of a command.
@@ -148,7 +150,11 @@ class Terminals:
     async def stop(self) -> None:
         for page in list(self._views):
             self._close(page)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
