@@ -58,7 +58,7 @@ async function loadLines(of, { key, before_key }) {
     if (listed.value.of === of && key in opened.value) opened.value = { ...opened.value, [key]: { ...opened.value[key], ...found } };
   };
   try {
-    const query = new URLSearchParams({ key, before: before_key });
+    const query = new URLSearchParams({ file: key, before: before_key });
     put({ ...(await request("GET", `/api/sessions/${encodeURIComponent(of)}/changes/file?${query}`)), fault: "" });
   } catch (error) {
     put({ fault: error.message });

@@ -47,9 +47,9 @@ class Changes:
 
     async def one_file(self, request: web.Request) -> web.Response:
         """The lines of one of them, by the ``key`` that the list gave it."""
-        path, before = _unkeyed(request, "key"), _unkeyed(request, "before")
+        path, before = _unkeyed(request, "file"), _unkeyed(request, "before")
         if not path:
-            raise ClawMuxError("usage", "query field 'key' is missing; expected the key of a file from GET .../changes.")
+            raise ClawMuxError("usage", "query field 'file' is missing; expected the key of a file from GET .../changes.")
         folder = _folder(request)
         try:
             async with self._looking, git.reader(await git.find(folder)) as reader:

@@ -37,7 +37,7 @@ async def test_files_and_their_lines(repository: Path) -> None:  # noqa: F811
         }
 
         async def lines_of(path: str) -> Any:
-            query = f"key={rows[path]['key']}&before={rows[path]['before_key']}"
+            query = f"file={rows[path]['key']}&before={rows[path]['before_key']}"
             return await hub.call("GET", f"/api/sessions/{agent}/changes/file?{query}")
 
         kept = await lines_of("kept.txt")
@@ -60,10 +60,10 @@ async def test_no_repository_is_no_error_and_keys_lead_nowhere_else(tmp_path: Pa
         }
         for key in ("", "Li4veA==", "L2V0Yy9wYXNzd2Q=", "AAA=", "not-base64!"):
             with pytest.raises(ClawMuxError) as refused:
-                await hub.call("GET", f"/api/sessions/{agent}/changes/file?key={key}")
+                await hub.call("GET", f"/api/sessions/{agent}/changes/file?file={key}")
             assert refused.value.code == "usage", key
         with pytest.raises(ClawMuxError, match="not in a git repository"):
-            await hub.call("GET", f"/api/sessions/{agent}/changes/file?key=YQ==")
+            await hub.call("GET", f"/api/sessions/{agent}/changes/file?file=YQ==")
         with pytest.raises(ClawMuxError) as unknown:
             await hub.call("GET", "/api/sessions/nobody/changes")
         assert unknown.value.code == "not_found"

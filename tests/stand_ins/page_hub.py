@@ -19,7 +19,7 @@ from aiohttp import WSMsgType, web
 
 from clawmux import settings, settings_table
 from clawmux.adapters.store import searched
-from clawmux.hub.guard import HEADERS
+from clawmux.hub.guard import HEADERS, SECRET_PARAMETERS
 from clawmux.hub.phone_routes import qr_svg
 from clawmux.wire.browser import DURABLE_TO_PAGE
 from clawmux.wire.errors import ClawMuxError
@@ -377,6 +377,7 @@ class PageHub:
         if request.path.startswith("/api/") and request.method != "GET" and request.path != "/api/login":
             assert request.headers["X-CSRF-Token"] == self.csrf
             assert request.content_type == "application/json"
+        assert not SECRET_PARAMETERS & set(request.query), "the hub refuses what looks like a secret in an address"
         response: web.StreamResponse = await handler(request)
         if not response.prepared:
             response.headers.update(HEADERS)
@@ -538,7 +539,7 @@ class PageHub:
 
     async def _patch(self, request: web.Request) -> web.Response:
         missing = {"code": "conflict", "text": "Its folder is not in a git repository.", "remedy": ""}
-        found = self.patches.get(request.query["key"])
+        found = self.patches.get(request.query["file"])
         return web.json_response(found or missing, status=200 if found else 409)
 
     async def _messages(self, request: web.Request) -> web.Response:
