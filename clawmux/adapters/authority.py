@@ -49,6 +49,12 @@ class Certificate:
     der: bytes
 
 
+def load() -> None:
+    """Imports what the functions below need. For a thread: 0.15 s are an age for a loop that plays sound."""
+    from cryptography import x509  # noqa: F401
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: F401
+
+
 def is_private(ip: str) -> bool:
     address = ipaddress.ip_address(ip)
     return any(address in network for network in PRIVATE if network.version == address.version)

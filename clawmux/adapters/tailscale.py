@@ -65,9 +65,12 @@ class Tailscale:
 
     async def serve(self, name: str, target: str) -> str:
         """Shows ``target`` under this machine's name; returns the https address. Raises ``conflict`` or ``missing_program``."""
-        port = choose_port(await self._config(), name, target)
-        await self._do("serve", "--bg", f"--https={port}", target)
-        if choose_port(await self._config(), name, target, (port,)) != port:
+        config = await self._config()
+        port = choose_port(config, name, target)
+        if _shown_at(config, name, port) != target:
+            await self._do("serve", "--bg", f"--https={port}", target)
+            config = await self._config()
+        if _shown_at(config, name, port) != target:
             raise ClawMuxError("conflict", "tailscale serve did not take it up.", "Look at: tailscale serve status")
         return f"https://{name}" + ("" if port == 443 else f":{port}")
 

@@ -51,7 +51,7 @@ def private_files(places: Paths) -> Sequence[Path]:
     folder around it is what closes it."""
     return (
         places.token_file, places.data / "logins.json", places.lock_file, places.store_file, places.hub_log, places.speech_log,
-        places.hub_socket, *places.run.glob("speech*.sock"),
+        places.hub_socket, *places.run.glob("speech*.sock"), *places.data.glob("tls/*.pem"),
     )  # fmt: skip
 
 

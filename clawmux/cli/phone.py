@@ -74,11 +74,12 @@ def _parser() -> Arguments:
 
 def _any_way() -> dict[str, Any]:
     view: dict[str, Any] = owner.call("GET", "/api/phone")
+    tailnet = view["tailscale"]
+    # Once more where it is in use: what tailscale serves may have been changed by hand.
+    if tailnet["state"] == "up" and view["way"] in ("", "tailscale"):
+        return _take("tailscale")
     if view["url"]:
         return view
-    tailnet = view["tailscale"]
-    if tailnet["state"] == "up":
-        return _take("tailscale")
     fault = view["lan"]["fault"]
     text = f"there is no https address for another device: {fault or tailnet['reason']}"
     first = "" if tailnet["state"] == "missing" else f"{tailnet['remedy']}\n"

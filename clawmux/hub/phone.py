@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from clawmux.adapters.authority import is_private
+from clawmux.adapters.authority import is_private, load
 from clawmux.adapters.network import local_address
 from clawmux.adapters.tailscale import Tailnet, Tailscale
 from clawmux.hub.addresses import Addresses, check_public
@@ -43,6 +43,8 @@ class Phone:
         self.lan = LanDoor(self.authority, self._moved)
         self._tailscale = Tailscale(environ)
         self._turn = asyncio.Lock()
+        self._has_followed = asyncio.Event()
+        """The settings of the start have been followed, as far as that was possible."""
 
     @property
     def addresses(self) -> Addresses:
@@ -58,7 +60,13 @@ class Phone:
 
         async def run() -> None:
             await self._doors.are_open.wait()
-            self._follow()
+            try:
+                if self._runtime.settings.hub_lan_host:
+                    await asyncio.to_thread(load)
+                self._follow()
+            except Exception:
+                log.exception("the door in the local network could not be opened")
+            self._has_followed.set()
             await self.lan.watch()
 
         task = asyncio.create_task(run(), name="door in the local network")
@@ -90,6 +98,7 @@ class Phone:
 
     async def use(self, way: str, url: str = "", host: str = "") -> None:
         """Raises ``usage``, ``conflict``, ``port_busy``, ``forbidden`` or ``missing_program``; then nothing has changed."""
+        await self._has_followed.wait()
         async with self._turn:
             if way == "tailscale":
                 self._save({"hub.public_url": await self._serve_tailscale()})
@@ -97,6 +106,7 @@ class Phone:
                 check_public(url or "no address")
                 self._save({"hub.public_url": url})
             elif way == "lan":
+                await asyncio.to_thread(load)
                 self._open_lan(host or self.lan.host or self._runtime.settings.hub_lan_host or _suggested())
             elif way == "off":
                 await self._stop_tailscale()
@@ -138,9 +148,12 @@ class Phone:
     # -- the view --
 
     async def view(self) -> dict[str, Any]:
+        await self._has_followed.wait()
         url = self.addresses.phone_url
         public = self._runtime.settings.hub_public_url
         tailnet = await self._tailscale.look()
+        if self.authority.exists:
+            await asyncio.to_thread(load)
         return {
             "url": url,
             "way": _way_of(url, public, self.lan),

@@ -5,8 +5,10 @@ app.add_routes(ROUTES)      GET and POST /api/phone, POST /api/phone/code, GET /
 
 from __future__ import annotations
 
+import asyncio
 import io
 from dataclasses import dataclass
+from importlib import import_module
 
 from aiohttp import hdrs, web
 
@@ -52,6 +54,7 @@ async def new_code(request: web.Request) -> web.Response:
     if not url:
         remedy = "Make one: clawmux phone"
         raise ClawMuxError("conflict", "there is no https address that another device could open.", remedy)
+    await asyncio.to_thread(import_module, "segno")  # 0.1 s, the first time
     code = auth.logins.issue_code(auth.clock())
     answer = {"url": url, "code": code, "link": link_of(url, code), "seconds": CODE_SECONDS}
     # Where the device must be told first to trust the authority.

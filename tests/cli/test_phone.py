@@ -107,6 +107,8 @@ async def test_tailscale_is_taken_when_it_is_up(hub: LiveHub, tmp_path: Path) ->
     answer = await phone(hub)
     assert answer.out.startswith(f"https://{stand_in.NAME}\ncode: ") and "public log of certificates" in answer.err
     assert stand_in.calls(tmp_path)[1:] == [], "it is there already"
+    stand_in.install(tmp_path)  # somebody has reset what is served
+    assert (await result(hub))["url"] == made["url"] and len(stand_in.calls(tmp_path)) == 2
     await phone(hub, "--off")
     assert stand_in.calls(tmp_path)[-1] == "serve --https=443 off"
 

@@ -42,7 +42,7 @@ def test_the_version_is_said_without_loading_what_costs() -> None:
     ("module", "forbidden"),
     [
         ("clawmux.cli.main", FRAMEWORKS | ENGINES),
-        ("clawmux.hub.app", ENGINES | {"rich", "mcp"}),
+        ("clawmux.hub.app", ENGINES | {"rich", "mcp", "cryptography", "segno"}),
         ("clawmux.hub.runtime", ENGINES | {"rich", "mcp"}),
         ("clawmux.adapters.speech.client", ENGINES | {"rich", "mcp"}),
         ("clawmux.settings", FRAMEWORKS | ENGINES),
