@@ -27,11 +27,11 @@ const TOOLS = {
   agent: "task agent subtask",
   plan: "todowrite todoread update_plan taskcreate taskupdate tasklist taskget plan",
 };
-const SORT_OF = Object.fromEntries(Object.entries(TOOLS).flatMap(([sort, tools]) => tools.split(" ").map((tool) => [tool, sort])));
+const SORT_OF = new Map(Object.entries(TOOLS).flatMap(([sort, tools]) => tools.split(" ").map((tool) => [tool, sort])));
 
 /** @param {string} tool */
 export function sortOf(tool) {
-  return SORT_OF[tool.toLowerCase()] ?? "other";
+  return SORT_OF.get(tool.toLowerCase()) ?? "other";
 }
 
 /** "Edited 2 files, ran 3 commands". @param {Deed[]} items @param {number} left so many more of which nothing else is known */

@@ -22,7 +22,7 @@ const ENTRIES = {
 
 /** Whether there is something to be seen of it. @param {any} entry */
 export function isShown({ type }) {
-  return type in ENTRIES;
+  return Object.hasOwn(ENTRIES, type);
 }
 
 /** @param {{entry: any, reason?: string, isOpen: boolean}} props `reason`: why it was not spoken; `isOpen`: nothing of it is folded */

@@ -265,3 +265,24 @@ async def test_every_piece_is_without_a_gap(browser: Browser, hub: PageHub) -> N
     page = await blank_page(browser, hub)
     for name, (steps, expected) in CASES.items():
         assert await page.evaluate(PIECES, steps) == expected, name
+
+
+DEEDS: list[tuple[list[tuple[str, str]], int, str]] = [
+    ([("Edit", "/a/b.py"), ("Write", "/a/b.py"), ("apply_patch", "/a/c.py")], 0, "Edited 2 files"),
+    ([("Bash", "make"), ("shell", "make"), ("Read", "/a")], 0, "Read 1 file, ran 2 commands"),
+    ([("Grep", "x"), ("WebFetch", "http://e"), ("WebSearch", "y")], 0, "Searched once, looked up 2 pages"),
+    ([("Grep", "x"), ("Glob", "y"), ("Task", "z"), ("TodoWrite", "")], 0, "Searched 2 times, sent out 1 helper, planned once"),
+    ([("Edit", ""), ("Edit", "")], 0, "Edited 2 files"),
+    ([("mcp__x__y", ""), ("constructor", "")], 0, "Used 2 other tools"),
+    ([("Bash", "make")], 3, "Ran 1 command, used 3 other tools"),
+]
+
+
+async def test_deeds_in_words(browser: Browser, hub: PageHub) -> None:
+    page = await blank_page(browser, hub)
+    words = "([items, left]) => import('/static/deeds.js').then(({ summary }) => summary(items, left))"
+    for deeds, left, expected in DEEDS:
+        items = [{"tool": tool, "detail": detail, "seconds": 1, "ok": True} for tool, detail in deeds]
+        assert await page.evaluate(words, [items, left]) == expected
+    within = "(paths) => import('/static/deeds.js').then(({ within }) => paths.map((path) => within(path, '/a/b/')))"
+    assert await page.evaluate(within, ["/a/b/c.py", "/a/bc.py", "make /a/b/c"]) == ["c.py", "/a/bc.py", "make /a/b/c"]
