@@ -75,10 +75,8 @@ function Calm({ words }) {
 
 async function boot() {
   const found = await signIn();
-  if (found === "in") {
-    start();
-    import("./attend.js").catch(() => {}); // of no need for talking
-  } else store.link.value = found === "out" ? "signed_out" : "unreachable";
+  if (found === "in") start();
+  else store.link.value = found === "out" ? "signed_out" : "unreachable";
   if (found === "unreachable") setTimeout(boot, RETRY_MS);
 }
 

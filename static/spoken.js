@@ -1,4 +1,5 @@
-/** The words of the stream that sounds: kept as the hub tells them, and painted by highlight.js, fetched when first needed. */
+/** The words of the stream that sounds: kept as the hub tells them, and painted while it sounds. Fetched when first needed. */
+import { SpokenWords, canHighlight } from "./highlight.js";
 
 export class Spoken {
   /** @param {import("./audio/player.js").Player} player */
@@ -9,7 +10,6 @@ export class Spoken {
     /** @type {import("./marks.js").Mark[][]} */
     this.marks = [];
     this.words = null;
-    this.sounding = null;
   }
 
   /** A stream comes, or comes again after a break. @param {any} start */
@@ -26,11 +26,8 @@ export class Spoken {
   }
 
   /** @param {string} stream */
-  async begin(stream) {
-    if (this.start?.stream !== stream) return;
-    this.sounding = stream;
-    const { SpokenWords, canHighlight } = await import("./highlight.js");
-    if (!canHighlight || this.sounding !== stream || this.words?.start.stream === stream) return;
+  begin(stream) {
+    if (!canHighlight || this.start?.stream !== stream || this.words?.start.stream === stream) return;
     this.words?.end();
     this.words = new SpokenWords(this.start, this.player);
     for (const some of this.marks) this.words.add(some);
@@ -38,7 +35,6 @@ export class Spoken {
 
   /** @param {string} stream */
   end(stream) {
-    if (this.sounding === stream) this.sounding = null;
     if (this.words?.start.stream !== stream) return;
     this.words.end();
     this.words = null;

@@ -82,7 +82,7 @@ const microphone = new Microphone(sound, {
     if (!turns.add(frame.turn, frame)) dispatch({ type: "turn_end", turn: frame.turn });
   },
   onStarted: (turn, pre_ms) => turns.preRolled(turn, pre_ms),
-  onLevel: (level) => overhearing.level(level),
+  onLevel: (level) => overhearing?.level(level),
   onLost: () => dispatch({ type: "mic_failed", why: "absent" }),
   raw: isTest && !params.has("echo"), // a test of echoes wants the browser's cancelling
 });
@@ -90,23 +90,40 @@ const microphone = new Microphone(sound, {
 export const player = new Player(sound, {
   onStarted: (stream, latency_ms) => {
     record("playback_started", { stream: stream.id });
-    spoken.begin(stream.id);
+    onWords((spoken) => spoken.begin(stream.id));
     link.send({ type: "playback_started", stream: stream.id, latency_ms: Math.round(latency_ms) });
   },
   onProgress: (stream, ms) => link.send({ type: "playback_progress", stream: stream.id, ms: Math.round(ms) }),
   onDone: ({ session_id, stream, ms, why }) => {
     record("playback_done", { stream, why, clock: sound.context?.currentTime });
     standing.delete(stream);
-    spoken.end(stream);
+    onWords((spoken) => spoken.end(stream));
     link.say({ type: "playback_done", session_id, stream, ms, why });
     dispatch({ type: "speech_over", stream });
   },
 });
 
-const spoken = new Spoken(player);
-const overhearing = new Overhearing({ sound, microphone, turns, options: () => store.options.value }, {
-  onChange: (state) => (store.overhearing.value = state),
-});
+// What is of no use before an agent speaks, or before the microphone is open, is fetched then.
+/** @type {Promise<import("./spoken.js").Spoken>|null} */
+let words = null;
+/** @param {(spoken: import("./spoken.js").Spoken) => void} act */
+function onWords(act) {
+  words ??= import("./spoken.js").then(({ Spoken }) => new Spoken(player));
+  words.then(act, () => (words = null));
+}
+
+/** @type {import("./audio/overhearing.js").Overhearing|null} */
+let overhearing = null;
+async function fetchOverhearing() {
+  const { Overhearing } = await import("./audio/overhearing.js");
+  const parts = { sound, microphone, turns, options: () => store.options.value };
+  overhearing ??= new Overhearing(parts, { onChange: (state) => (store.overhearing.value = state) });
+  overhearing.follow(store.voice.value);
+}
+
+/** @type {Promise<any>|null} */
+let attending = null;
+const ATTENDED = new Set(["listening", "speaking"]);
 /** Streams of which the hub was told that they stand still. @type {Set<string>} */
 const standing = new Set();
 
@@ -117,7 +134,8 @@ export function dispatch(event) {
   store.voice.value = state;
   if (state.mode !== before.mode) record("mode", { mode: state.mode, by: event.type });
   for (const effect of effects) EFFECTS[effect.do](effect);
-  overhearing.follow(store.voice.value);
+  overhearing?.follow(store.voice.value);
+  if (ATTENDED.has(state.mode)) attending ??= import("./attend.js").catch(() => (attending = null));
 }
 
 /** @type {Record<string, (effect: any) => void>} */
@@ -127,6 +145,7 @@ const EFFECTS = {
     turns.begin(turn, session_id);
     const failure = await microphone.open();
     if (failure) return dispatch({ type: "mic_failed", why: failure });
+    if (!overhearing) fetchOverhearing().catch(() => {}); // tried again with the next turn
     if (store.voice.value.turn?.id !== turn) return undefined;
     microphone.start(turn, PRE_ROLL_MS[why ?? "hold"]);
     return dispatch({ type: "mic_ready", turn });
@@ -227,25 +246,25 @@ const ON_MESSAGE = {
   audio_owner: (m) => m.client && dispatch({ type: "owner", mine: m.client === clientId }),
   speech_start: (m) => {
     if (!player.announce(m)) return;
-    spoken.announce(m);
+    onWords((spoken) => spoken.announce(m));
     if (standing.has(m.stream)) link.send({ type: "playback_paused", stream: m.stream, on: true, ms: Math.round(player.soundingMs(m.stream)) });
     store.speakingMsg.value = m.msg_id;
     dispatch({ type: "speech_start", stream: m.stream, session_id: m.session_id });
     say(`${nameOf(sessionOf(m.session_id))} is speaking`);
   },
-  speech_marks: (m) => spoken.add(m),
+  speech_marks: (m) => onWords((spoken) => spoken.add(m)),
   speech_end: (m) => player.complete(m.stream),
   speech_cancel: (m) => dispatch({ type: "speech_cancel", stream: m.stream }),
   listening: (m) => dispatch({ type: "listening", session_id: m.session_id, auto: m.auto ?? false, turn: freshId() }),
   vad: (m) => {
-    const session_id = m.speaking ? overhearing.heard(m.turn) : null;
+    const session_id = m.speaking ? overhearing?.heard(m.turn) : null;
     if (!session_id) return;
     dispatch({ type: "overheard", turn: m.turn, session_id });
     say("Listening");
   },
   turn_end: (m) => dispatch({ type: "turn_end", turn: m.turn }),
   turn_done: (m) => {
-    const wasTurn = !overhearing.over(m.turn, m.reason) && m.reason !== "echo";
+    const wasTurn = !overhearing?.over(m.turn, m.reason) && m.reason !== "echo";
     dispatch({ type: "turn_done", turn: m.turn, text: m.text ?? null, review: m.review ?? false });
     if (wasTurn && !m.text && !OWN_DOING.has(m.reason)) tell(turnWords(m.reason));
   },
@@ -348,7 +367,7 @@ export function claim() {
 
 /** How this device listens has been changed. */
 export function optionsChanged() {
-  overhearing.follow(store.voice.value);
+  overhearing?.follow(store.voice.value);
 }
 
 /** The agent is told that there will be no answer. @param {string} session_id */

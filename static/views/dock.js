@@ -2,12 +2,13 @@
 import { focusText } from "../keys.js";
 import * as store from "../store.js";
 import { ask, dismiss, dispatch, sendText, sound } from "../talk.js";
+import { pauseOrResume, skip, speedWords } from "../transport.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { freshId } from "../device.js";
 import { controls } from "../voice.js";
 import { MIC_WORDS, elapsed, nameOf, terminalQuestion } from "../words.js";
 import { loadChoices } from "./new-agent.js";
-import { Icon, VoiceOptions } from "./parts.js";
+import { Fetched, Icon, VoiceOptions } from "./parts.js";
 import { Transport } from "./transport.js";
 
 const BARS = 34;
@@ -82,6 +83,33 @@ function Recording({ since }) {
   return html`<span class="rec-t" role="timer" aria-label="Recording time">${elapsed(now - since)}</span>
     <${Bars} read=${() => store.levels.value.at(-1) ?? 0} kind="" />
     <span class="desk keys"><kbd>Space</kbd> ${isHold ? "let go to send" : "send"} · <kbd>Esc</kbd> discard</span>`;
+}
+
+/** Pause and skip while an agent speaks, and the way to the options of this device. */
+function Transport() {
+  const { mode, stream } = store.voice.value;
+  const isPaused = mode === "paused";
+  const sounds = stream && (mode === "speaking" || isPaused);
+  return html`<div class="transport">
+    ${sounds && html`<button key="pause" class="ibtn" data-do="pause" aria-label=${isPaused ? "Go on" : "Pause"} title=${isPaused ? "Go on (.)" : "Pause (.)"} onClick=${pauseOrResume}>
+        <${Icon} name=${isPaused ? "play" : "pause"} />
+      </button>
+      <button key="skip" class="ibtn" data-do="skip" aria-label="Skip the rest" title="Skip the rest (Esc)" onClick=${skip}><${Icon} name="skip-forward" /></button>`}
+    <${Options} />
+  </div>`;
+}
+
+const loadOptions = () => import("./talk-options.js").then(({ TalkOptions }) => TalkOptions);
+
+function Options() {
+  const [isOpen, setOpen] = useState(false);
+  const { speed } = store.options.value;
+  return html`<button class="ibtn" data-open="talk-options" popovertarget="talk-options" aria-label=${`Talk options, speed ${speedWords(speed)}`} title="Talk options">
+      ${speed === 1 ? html`<${Icon} name="sliders-horizontal" />` : html`<b class="speed">${speedWords(speed)}</b>`}
+    </button>
+    <div class="menu talk-options" id="talk-options" popover="auto" role="group" aria-label="Talk options" onToggle=${(event) => setOpen(event.newState === "open")}>
+      ${isOpen && html`<${Fetched} id="talk-options-in" load=${loadOptions} what="The options" />`}
+    </div>`;
 }
 
 /** Heights are set on the nodes themselves: 34 bars ten times a second need no diffing. */

@@ -100,6 +100,7 @@ async def test_without_words_it_goes_on_from_the_same_sample(hub: PageHub, open_
     page = await open_quiet()
     stream, turn = await talk_in(hub, page, speech)
     await hub.expect("playback_paused")
+    await settle(0.4)
     await hub.send({"type": "turn_end", "turn": turn, "why": "endpoint"})
     await hub.send({"type": "turn_done", "turn": turn, "text": None, "reason": "nothing_heard"})
     await mode(page, "speaking")

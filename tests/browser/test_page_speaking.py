@@ -301,9 +301,9 @@ WATCHED = """
 
 async def test_the_device_knows_who_speaks_and_its_keys_act(hub: PageHub, open_page: OpenPage, speech: Signal) -> None:
     page = await open_page(init_script=WATCHED)
-    await page.wait_for_function("() => 'play' in __keys")
     assert await page.evaluate("__locks") == 0
     await begun(hub, page, speech)
+    await page.wait_for_function("() => 'play' in __keys && __locks > 0")
     told = "[navigator.mediaSession.playbackState, navigator.mediaSession.metadata?.title ?? null, __locks]"
     assert await page.evaluate(told) == ["playing", "Sky", 1]
     await page.evaluate("__keys.pause()")
