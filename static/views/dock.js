@@ -9,7 +9,6 @@ import { controls } from "../voice.js";
 import { MIC_WORDS, elapsed, nameOf, terminalQuestion } from "../words.js";
 import { loadChoices } from "./new-agent.js";
 import { Fetched, Icon, VoiceOptions } from "./parts.js";
-import { Transport } from "./transport.js";
 
 const BARS = 34;
 /** Speech seldom passes a fifth of full scale: this makes the bars use their height. */
