@@ -607,8 +607,8 @@ def message(message_id: str, **changes: Any) -> Message:
     now = time.time()
     view: Message = {
         "id": message_id, "from": "af_sky", "to": "am_adam", "from_name": "sky", "to_name": "adam", "text": message_id,
-        "state": "queued", "tries": 0, "expects_response": False, "re": "", "hops": 0, "batch": "", "reply": "", "reason": "", "held": "",
-        "created": now, "changed": now,
+        "state": "queued", "tries": 0, "expects_response": False, "re": "", "hops": 0, "batch": "",
+        "reply": "", "reason": "", "held": "", "created": now, "changed": now,
     }  # fmt: skip
     return {**view, **changes}
 
