@@ -23,6 +23,8 @@ ALIVE_SECONDS = 5.0
 QUICK_SECONDS = 10.0
 # A message whose sender gives up too early is sent twice; the runtimes' shell tools give up after 120 s.
 MESSAGE_SECONDS = 90.0
+# For an answer, where no other time is given.
+LONGEST_WAIT_SECONDS = 120
 # The hub itself gives an interrupted agent 5 s to be idle.
 INTERRUPT_SECONDS = 20.0
 # An agent does nothing while its hook runs. What is missed is seen in its records, or on its screen.
@@ -115,8 +117,10 @@ def _carry_out(words: list[bytes]) -> tuple[int, bytes, bytes]:
         words = _with_stdin(words)
     waits = verb == b"send" and any(wait in _options(words) for wait in WAITS)
     try:
-        if verb == b"converse" or waits:
+        if verb == b"converse":
             return _persist(words, request_id, None)
+        if waits:
+            return _persist(words, request_id, _waiting_seconds(words))
         if verb in PERSISTENT:
             return _persist(words, request_id, MESSAGE_SECONDS)
         return _exchange(words, request_id, INTERRUPT_SECONDS if verb == b"interrupt" else QUICK_SECONDS)
@@ -127,6 +131,18 @@ def _carry_out(words: list[bytes]) -> tuple[int, bytes, bytes]:
             resumed = words[words.index(b"--resume") + 1 : words.index(b"--resume") + 2] if b"--resume" in words else []
             _cancel(resumed[0] if resumed else request_id)
         raise
+
+
+def _waiting_seconds(words: list[bytes]) -> float:
+    """By then a hub that lives has said that the time is over."""
+    seconds = b"%d" % LONGEST_WAIT_SECONDS
+    for word, following in zip(_options(words), words[1:], strict=False):
+        if word == b"--timeout":
+            seconds = following
+        elif word.startswith(b"--timeout="):
+            seconds = word[10:]
+    # What is no number of seconds is refused at once.
+    return MESSAGE_SECONDS + (min(int(seconds), 86400) if seconds.isdigit() else LONGEST_WAIT_SECONDS)
 
 
 def _persist(words: list[bytes], request_id: bytes, seconds: float | None) -> tuple[int, bytes, bytes]:

@@ -314,6 +314,31 @@ def test_a_signal_ends_the_wait_and_not_the_message(socket_file: Path, words: li
     assert b"no longer waiting" in err and b"not yet" not in err
 
 
+@pytest.mark.parametrize("words", [[b"--timeout", b"1"], [b"--timeout=1"]])
+def test_a_hub_that_hangs_is_not_waited_for_beyond_the_time(
+    in_process: None, socket_file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], words: list[bytes]
+) -> None:
+    monkeypatch.setattr(client, "MESSAGE_SECONDS", 0.2)
+    with CliHub(socket_file, lambda request: Silence()):
+        assert client.main([b"send", b"--to", b"sky", b"--wait-ack", *words, b"Hi"]) == ERRORS["timeout"].exit_code
+    assert "the hub did not answer within 1 s" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ([b"send", b"--wait-ack", b"--to", b"sky", b"Hi"], 120),
+        ([b"send", b"--wait-ack", b"--timeout", b"7", b"--timeout=9", b"Hi"], 9),
+        ([b"send", b"--wait-ack", b"--", b"--timeout", b"7"], 120),
+        ([b"send", b"--wait-ack", b"--timeout", b"nan", b"Hi"], 120),
+        ([b"send", b"--wait-ack", b"Hi", b"--timeout"], 120),
+        ([b"send", b"--wait-ack", b"--timeout", b"9" * 400, b"Hi"], 86400),
+    ],
+)
+def test_how_long_a_hub_may_take(words: list[bytes], seconds: float) -> None:
+    assert client._waiting_seconds(words) == seconds + client.MESSAGE_SECONDS
+
+
 def test_a_second_signal_does_not_wait_for_the_hub(socket_file: Path) -> None:
     with CliHub(socket_file, lambda request: Silence()) as hub:
         waiting = begin(socket_file, HI)
