@@ -27,8 +27,9 @@ export function Phone() {
   const take = async (body) => {
     setFault("");
     const found = await ask("POST", "/api/phone", body, setFault);
-    if (found) setPhone(found);
-    return Boolean(found);
+    if (!found) return;
+    setPhone(found);
+    settleFocus();
   };
   return html`<section class="card phone" aria-labelledby="phone" aria-busy=${!phone && !fault}>
     <h2 id="phone">Phone and other devices</h2>
@@ -37,6 +38,13 @@ export function Phone() {
     ${phone && (phone.url ? html`<${Address} key=${phone.url} phone=${phone} devices=${devices} take=${take} />` : html`<${Ways} phone=${phone} take=${take} />`)}
     ${devices && html`<${Devices} devices=${devices} setFault=${setFault} />`}
   </section>`;
+}
+
+/** What was pressed is gone with what it did: the focus goes on to the next thing to do, not to the page's beginning. */
+function settleFocus() {
+  requestAnimationFrame(() => {
+    if (document.activeElement === document.body) document.querySelector(".phone :is([data-do=pair], [data-do=lan], #public-url)")?.focus();
+  });
 }
 
 /** The address there is, and pairing by it. */
@@ -51,6 +59,10 @@ function Address({ phone, devices, take }) {
     const made = await ask("POST", "/api/phone/code", {}, setFault);
     if (made) setCode({ ...made, until: Date.now() + made.seconds * SECOND_MS });
   };
+  const hide = () => {
+    setCode(null);
+    settleFocus();
+  };
   return html`<div class="rows">
     <div class="row2">
       <div class="t"><b class="url">${phone.url}</b><p class="hint">Open ${WAYS[phone.way]}.</p>
@@ -61,7 +73,7 @@ function Address({ phone, devices, take }) {
       </div>
     </div>
     ${fault && html`<p class="refusal" role="alert">${fault}</p>`}
-    ${code && !newcomer && html`<${Code} key=${code.code} code=${code} lan=${phone.lan} again=${pair} done=${() => setCode(null)} />`}
+    ${code && !newcomer && html`<${Code} key=${code.code} code=${code} lan=${phone.lan} again=${pair} done=${hide} />`}
     <p class=${newcomer ? "told good" : "sr"} role="status">${newcomer ? html`<${Icon} name="check" size="s" /><span>${newcomer.name} is in.</span>` : code && `Code ${[...code.code.replace("-", "")].join(" ")}`}</p>
   </div>`;
 }
@@ -112,7 +124,7 @@ function picture(svg) {
   return `data:image/svg+xml,${encodeURIComponent(svg)}`;
 }
 
-/** Where there is no address yet. @param {{phone: any, take: (body: any) => Promise<boolean>}} props */
+/** Where there is no address yet. @param {{phone: any, take: (body: any) => Promise<void>}} props */
 function Ways({ phone, take }) {
   const { tailscale, lan } = phone;
   const [url, setUrl] = useState("");
@@ -122,13 +134,13 @@ function Ways({ phone, take }) {
     await take(body);
     setBusy("");
   };
-  const host = lan.host || lan.suggested;
+  const host = lan.suggested || lan.host;
   return html`<div class="rows">
     <${Way} title="Tailscale" words=${tailscale.state === "up" ? `Shows the page to your own devices as https://${tailscale.name}. That name goes into the public log of certificates.` : `${tailscale.reason} ${tailscale.remedy}`}>
       ${tailscale.state === "up" && html`<button class="btn primary" data-do="tailscale" disabled=${busy} onClick=${() => go({ way: "tailscale" })}>${busy === "tailscale" ? "Asking Tailscale…" : "Use Tailscale"}</button>`}
     <//>
     <${Way} title="In your network" words=${lan.fault || (host ? `At https://${host}, with a certificate that each device must be told to trust once.` : "This machine has no private address now.")}>
-      ${host && html`<button class="btn" data-do="lan" disabled=${busy} onClick=${() => go({ way: "lan", host: lan.suggested || lan.host })}>Open it in this network</button>`}
+      ${host && html`<button class="btn" data-do="lan" disabled=${busy} onClick=${() => go({ way: "lan", host })}>Open it in this network</button>`}
     <//>
     <${Way} title="A proxy of yours" label="public-url" words="An https proxy that leads to this hub, under its own address.">
       <form class="proxyform" onSubmit=${(event) => {
@@ -153,7 +165,9 @@ function Devices({ devices, setFault }) {
   const remove = async (device) => {
     if (asked !== device.id) return setAsked(device.id);
     setAsked("");
-    if ((await ask("DELETE", `/api/devices/${device.id}`, undefined, setFault)) && device.own) store.link.value = "signed_out";
+    if (!(await ask("DELETE", `/api/devices/${device.id}`, undefined, setFault))) return;
+    if (device.own) store.link.value = "signed_out";
+    else settleFocus();
   };
   return html`<h3>Devices that are in</h3>
     <ul class="rows devices">

@@ -39,6 +39,7 @@ async def test_from_no_address_to_a_paired_phone(hub: PageHub, open_settings: Op
     await expect(section.locator("[data-device]")).to_have_count(1)
     await section.locator("[data-do=tailscale]").click()
     await expect(section.locator(".url")).to_have_text("https://sky.tail1234.ts.net")
+    await expect(section.locator("[data-do=pair]")).to_be_focused()
     assert await asked(hub, "/api/phone") == [("POST", {"way": "tailscale"})]
     await section.locator("[data-do=pair]").click()
     await expect(section.locator(".code")).to_have_text("K7QD-4MPX")
