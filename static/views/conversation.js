@@ -49,6 +49,7 @@ function Log({ id }) {
   const found = store.found.value?.session_id === id ? store.found.value.n : null;
   const name = store.currentName.value;
   usePlace(ref, id, excerpt, found);
+  useOwnWords(id);
   useFetching(ref, id, excerpt);
   const drawn = useRef(new Map());
   const rows = useMemo(() => (drawn.current = rowsOf(entries, found, drawn.current)), [entries, found]);
@@ -105,12 +106,25 @@ function Coming({ id }) {
   return html`${outgoing.map((sent) => html`<${Outgoing} key=${sent.id} sent=${sent} />`)}<${Partial} id=${id} />`;
 }
 
+/** @param {string} id */
+async function goToEnd(id) {
+  if (store.conversation(id).value.newer) await loadEnd(id);
+  else store.changeConversation(id, (excerpt) => readAt(excerpt, true));
+}
+
+/** Who types something sees where it has gone. @param {string} id */
+function useOwnWords(id) {
+  const last = store.outgoing.value.findLast(({ session_id }) => session_id === id)?.id;
+  useEffect(() => {
+    if (last) void goToEnd(id);
+  }, [last]);
+}
+
 /** The way back to the end, once the reader has left it. @param {{id: string}} props */
 function Latest({ id }) {
-  const { atEnd, newer, unseen } = store.conversation(id).value;
+  const { atEnd, unseen } = store.conversation(id).value;
   const go = async () => {
-    if (newer) await loadEnd(id);
-    else store.changeConversation(id, (excerpt) => readAt(excerpt, true));
+    await goToEnd(id);
     document.getElementById("log")?.focus();
   };
   if (atEnd) return null;

@@ -208,6 +208,19 @@ async def test_what_is_unfolded_stays_where_it_is(hub: PageHub, open_page: OpenP
     assert abs(shown["y"] - before["y"]) < 200, "what was under the button now goes on there"
 
 
+async def test_who_types_while_reading_above_sees_the_own_words(hub: PageHub, open_page: OpenPage) -> None:
+    fill(hub, 400)
+    page = await open_page()
+    await page.get_by_text("Answer 400").wait_for()
+    for _ in range(12):
+        await page.locator("#log").evaluate(STEP, -5000)
+    assert (await numbers(page))[-1] < 400
+    await page.locator("#typebox").fill("What about this?")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#log").get_by_text("What about this?")).to_be_in_viewport()
+    assert (await numbers(page))[-1] == 401
+
+
 async def test_a_conversation_is_saved_from_the_menu(hub: PageHub, open_page: OpenPage) -> None:
     page = await open_page()
     for words, ending in (("Export as Markdown", "md"), ("Export as JSON", "json")):
