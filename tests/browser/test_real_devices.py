@@ -69,3 +69,8 @@ async def test_a_phone_is_paired_takes_the_sound_and_is_put_out(chromium: Chromi
         await expect(phone.locator(".calm [role=alert]")).to_contain_text("wrong, used or too old")
         await desk.locator(".setshd .ibtn").click()
         await expect(desk.locator("[data-banner=elsewhere]")).to_have_count(0, timeout=10000)
+        # A fresh picture, scanned: its link changes but the fragment of the page that is open already.
+        made = await hub.call("POST", "/api/phone/code", {})
+        await phone.goto(made["link"])
+        await phone.locator(".dock").wait_for()
+        assert made["code"] not in phone.url
