@@ -171,6 +171,7 @@ const EFFECTS = {
     record("pause", { stream, clock: sound.context?.currentTime });
     player.pause(stream);
     standing.add(stream);
+    if (store.voice.value.held) say("Paused");
     link.send({ type: "playback_paused", stream, on: true, ms });
   },
   stop: ({ stream, why }) => player.stop(stream, why),

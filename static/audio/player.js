@@ -193,10 +193,10 @@ export class Player {
   finish(id, why) {
     const stream = this.streams.get(id);
     if (!stream) return;
+    const ms = why === "ended" ? this.lengthMs(stream) : this.soundingMs(id);
     this.streams.delete(id);
     if (this.inSink === id) this.inSink = null;
     if (this.running === id) this.running = null;
-    const ms = why === "ended" ? this.lengthMs(stream) : this.heardMs(stream);
     const done = { session_id: stream.session_id, stream: id, ms: Math.round(ms), why, received: stream.received };
     // Another page goes on with it; when the sound comes back here, so does the rest of the stream.
     if (why !== "not_owner") this.ended.set(id, done);
@@ -223,12 +223,6 @@ export class Player {
   wholeMs(id) {
     const stream = this.streams.get(id);
     return stream?.complete ? this.lengthMs(stream) : null;
-  }
-
-  /** @param {string} id */
-  positionMs(id) {
-    const stream = this.streams.get(id);
-    return stream ? this.heardMs(stream) : 0;
   }
 
   /** @param {Stream} stream */

@@ -35,7 +35,7 @@ AXE = "axe-core@4.14.1"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 VIEWS = """empty idle listening speaking muted downloading new-agent help insecure messages working permission changes debug
-    more""".split()
+    more talk-options""".split()
 ANSWER = """The job timed out on the tax lookup. The retry loop has no upper bound, so a single slow response \
 blocked the whole batch. I would cap it like this:
 
@@ -178,6 +178,11 @@ async def show(view: str, hub: PageHub, page: Page) -> None:
     elif view == "more":
         await page.locator("[data-open=more]").click()
         await page.locator("#more:popover-open").wait_for()
+    elif view == "talk-options":
+        await show("speaking", hub, page)
+        await page.locator("[data-do=pause]").click()
+        await page.locator("[data-open=talk-options]").click()
+        await page.locator(".opts").wait_for()
     elif view == "listening":
         await page.locator(".mic").click()
         turn = (await hub.expect("mic_open"))["turn"]
