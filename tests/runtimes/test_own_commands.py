@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import time
 import tomllib
 from pathlib import Path
 
@@ -79,6 +80,16 @@ def test_what_is_an_own_command(command: str) -> None:
 )
 def test_what_is_not(command: str) -> None:
     assert not is_own(command)
+
+
+@pytest.mark.parametrize("piece", ["a", "'", "''", '"', '""', '\\"', " ", "a ", "a'b'", "\t", "\n", "="])
+def test_a_long_text_is_judged_at_once(piece: str) -> None:
+    """In the hub's one thread, which all agents share."""
+    for begin in ("", "'", '"'):
+        command = f"clawmux send {begin}{piece * 60_000};"
+        started = time.process_time()
+        assert not is_own(command)
+        assert time.process_time() - started < 1
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8), max_size=4))

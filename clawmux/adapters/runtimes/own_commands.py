@@ -16,12 +16,13 @@ VERBS = ("converse", "send", "ack", "reply", "status", "messages", "trace", "can
 
 # Words that stand for themselves in every shell: without $ ` ( ) ; & | < > ~ { } [ ] * ? ! # or a line break outside of quotes. A
 # word that begins with = is the path of a program in zsh.
-_BARE = r"[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+:,./=-]*"
+_BARE = r"[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+:,./=-]*+"
 # In fish a backslash counts in single quotes, too.
-_SINGLE = r"'[^'\\\0]*'"
-_DOUBLE = r'"(?:[^"\\$`\0]|\\["\\$`])*"'
+_SINGLE = r"'[^'\\\0]*+'"
+_DOUBLE = r'"(?:[^"\\$`\0]|\\["\\$`])*+"'
 _WORD = f"(?:{_BARE}|{_SINGLE}|{_DOUBLE})"
-_PLAIN = re.compile(rf"[ \t]*clawmux[ \t]+(?:{'|'.join(VERBS)})(?:[ \t]+{_WORD}+)*[ \t\n]*")
+# Nothing is tried twice (the + behind each *): an agent writes these texts, and the hub must not think about one for minutes.
+_PLAIN = re.compile(rf"[ \t]*+clawmux[ \t]++(?:{'|'.join(VERBS)})(?:[ \t]++{_WORD}++)*+[ \t\n]*+")
 
 
 def is_own(command: str) -> bool:
