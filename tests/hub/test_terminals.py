@@ -32,7 +32,7 @@ foreground = true
 ready = '\\$'
 """
 # tmux takes some 3 MB/s of such short lines on a slow machine.
-FLOOD_BYTES = 100_000_000 if os.environ.get("CLAWMUX_TEST_LONG") else 10_000_000
+FLOOD_BYTES = 100_000_000 if os.environ.get("CLAWMUX_TEST_LONG") else 5_000_000
 BYTES = """
 title = "Bytes"
 program = "/bin/sh"
@@ -281,7 +281,7 @@ async def test_a_page_that_does_not_draw_is_sent_no_more(hub: RealHub) -> None:
         slow.reads = False
         await slow.open(sky)
         await fast.open(sky)
-        await run(hub, sky, "yes | head -c 5000000; echo fl''ood over")
+        await run(hub, sky, "yes | head -c 2000000; echo fl''ood over")
         await fast.until(lambda: b"flood over" in fast.drawn, 60)
         assert len(slow.frames) <= FRAMES_AHEAD
         assert all(len(frame.payload) <= CHUNK_BYTES for frame in fast.frames)
