@@ -67,6 +67,10 @@ const SETTINGS_KEYS = {
 
 /** The most fleeting thing first. */
 function escape() {
+  if (store.finding.value && AT_REST.has(store.voice.value.mode)) {
+    store.finding.value = 0;
+    return;
+  }
   if (document.querySelector(":popover-open")) return; // the browser closes it
   if (view.value === "terminal" && AT_REST.has(store.voice.value.mode)) closeTerminal();
   else if (isPanel() && AT_REST.has(store.voice.value.mode)) closePanel();

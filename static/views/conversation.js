@@ -155,13 +155,15 @@ function useFetching(ref, id, { entries, more, newer }) {
  * at the one that was searched for.
  */
 function usePlace(ref, id, { entries, atEnd, newer }, found) {
-  const place = useRef({ entries, found: null, size: 0 });
-  // What stands on the screen before this drawing; without new entries nothing moves.
-  const held = ref.current && entries !== place.current.entries && !atEnd ? topmost(ref.current) : null;
+  const place = useRef({ entries: null, found: null, size: 0 });
+  // What stands on the screen before this drawing, or stood there when it was left; without new entries nothing moves.
+  const isMoving = entries !== place.current.entries && !atEnd;
+  const held = isMoving ? (ref.current ? topmost(ref.current) : left.get(id)) : null;
   useEffect(() => {
     const log = ref.current;
     const excerpt = () => store.conversation(id).value;
     const look = () => {
+      left.set(id, topmost(log));
       const isThere = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
       // What grew under the reader, or made the window smaller, is no leaving.
       const isMoved = log.scrollHeight + log.clientHeight === place.current.size;
@@ -191,20 +193,28 @@ function usePlace(ref, id, { entries, atEnd, newer }, found) {
     if (target) {
       target.scrollIntoView({ block: target.clientHeight < log.clientHeight ? "center" : "start" });
       requestAnimationFrame(() => log.dispatchEvent(new Event("scroll"))); // it may be at the end already
-    } else if (held) log.scrollTop += (entryOf(log, held.n)?.getBoundingClientRect().top ?? held.top) - held.top;
+    } else if (held) log.scrollTop += (topOf(log, entryOf(log, held.n)) ?? held.top) - held.top;
     else if (atEnd) log.scrollTo(0, log.scrollHeight);
     place.current = { entries, found: target ? found : place.current.found, size: log.scrollHeight + log.clientHeight };
   });
 }
 
+/** Where the reader was in a conversation that went out of view: one of another agent, or this one under the settings. */
+const left = new Map();
+
 /** The first entry that is in view, and where. @param {HTMLElement} log */
 function topmost(log) {
   const { top } = log.getBoundingClientRect();
   for (const entry of log.querySelectorAll("[data-n]")) {
-    const box = entry.getBoundingClientRect();
-    if (box.bottom > top) return { n: Number(/** @type {HTMLElement} */ (entry).dataset.n), top: box.top };
+    if (entry.getBoundingClientRect().bottom <= top) continue;
+    return { n: Number(/** @type {HTMLElement} */ (entry).dataset.n), top: topOf(log, entry) };
   }
   return null;
+}
+
+/** How far under the upper edge it is. @param {HTMLElement} log @param {Element|null} entry */
+function topOf(log, entry) {
+  return entry ? entry.getBoundingClientRect().top - log.getBoundingClientRect().top : null;
 }
 
 /** @param {HTMLElement} log @param {number} n */

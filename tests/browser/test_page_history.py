@@ -17,7 +17,7 @@ from tests.browser.page_fixtures import (  # noqa: F401
     microphone_source,
     open_page,
 )
-from tests.stand_ins.page_hub import PageHub
+from tests.stand_ins.page_hub import PageHub, session
 
 pytestmark = pytest.mark.browser
 
@@ -49,6 +49,7 @@ STEP = f"""async (log, by) => {{
 def fill(hub: PageHub, count: int) -> None:
     """Entries of different heights, with all that there is in a conversation."""
     for n in range(len(hub.events) + 1, len(hub.events) + count + 1):
+        event: dict[str, Any]
         base = {"session_id": "af_sky", "n": n, "ts": 1_790_000_000 + n, "msg_id": f"m{n}"}
         if n % 5 == 1:
             event = {"type": "user_text", "text": f"Question {n}?", "via": "typed"}
@@ -206,6 +207,24 @@ async def test_what_is_unfolded_stays_where_it_is(hub: PageHub, open_page: OpenP
     assert before is not None
     assert shown is not None
     assert abs(shown["y"] - before["y"]) < 200, "what was under the button now goes on there"
+
+
+async def test_the_place_is_kept_while_another_agent_is_in_view(hub: PageHub, open_page: OpenPage) -> None:
+    hub.sessions.append(session("am_adam"))
+    fill(hub, 200)
+    page = await open_page()
+    await page.get_by_text("Answer 200").wait_for()
+    log = page.locator("#log")
+    for _ in range(4):
+        await log.evaluate(STEP, -700)
+    place = await log.evaluate(TOPMOST)
+    await page.keyboard.press("2")
+    await page.get_by_text("Adam has said nothing yet.").wait_for()
+    await hub.say("af_sky", "Meanwhile")
+    await page.keyboard.press("1")
+    await page.get_by_text("Meanwhile").wait_for(state="attached")
+    assert await log.evaluate(TOPMOST) == place
+    await expect(page.locator("[data-do=latest]")).to_have_text("1 new")
 
 
 async def test_who_types_while_reading_above_sees_the_own_words(hub: PageHub, open_page: OpenPage) -> None:
