@@ -189,7 +189,13 @@ class Pasting:
     async def _finished(self, draft: str, pieces: Sequence[str]) -> int:
         """How many of the pieces are there for sure, when nothing more of what the last hub typed comes to them; else 0."""
         await asyncio.sleep(LEFT_SECONDS)
-        return pieces_in(draft, pieces) or 0 if (await self.look()).draft == draft else 0
+        if (await self.look()).draft != draft:
+            return 0
+        count = pieces_in(draft, pieces) or 0
+        # Where a message ends that hub may have ended its input, with a blank that no screen shows.
+        rest = "".join(pieces[count:]).removeprefix("\n")
+        has_blank = headers.is_ours(rest) and self._rules.trailing_space
+        return 0 if has_blank and self._rules.clear_key else count
 
     async def _clear(self) -> int:
         """Take back what we have typed before, line by line: of keys that come in one piece some programs take only one."""

@@ -137,6 +137,18 @@ async def test_our_own_half_typed_message_is_cleared_when_another_batch_is_due(t
     assert {entry for entry in lossy.all("stash") if entry} == set()
 
 
+async def test_a_batch_that_was_typed_whole_is_not_finished_as_the_beginning_of_a_longer_one(tmux: Tmux, tmp_path: Path) -> None:
+    """The blank before its Enter, which no screen shows, would come to stand between two messages."""
+    lossy = await start(tmux, tmp_path)
+    batch = [HELLO.replace("msg-2", f"msg-1{number}") for number in range(RULES.chunk_lines + 1)]
+    assert chunks(headers.batch([*batch, LINE]), RULES)[0] == headers.batch(batch)
+    await Pasting(tmux, lossy.pane_id, RULES).paste(f"{headers.batch(batch)} ", "-p", "-r")
+    await shows_draft(tmux, lossy, "msg-12")
+    async with Tmux(tmux._socket) as restarted:
+        await restarted.inject(lossy.pane_id, headers.batch([*batch, LINE]), RULES)
+    assert lossy.all("received") == [headers.batch([*batch, LINE])]
+
+
 async def test_a_half_typed_batch_of_which_a_message_was_settled_since_is_cleared(tmux: Tmux, tmp_path: Path) -> None:
     lossy = await start(tmux, tmp_path)
     gone = headers.line("msg-0", "ann", "lossy", "settled meanwhile")
