@@ -28,7 +28,7 @@ const MORE = [
   { name: "debug", icon: "activity", words: () => "Debug", key: "B", act: () => open("debug") },
   { name: "help", icon: "keyboard", words: () => "Keyboard help", key: "?", act: () => (store.dialog.value = { view: "help" }) },
   { name: "settings", icon: "settings", words: () => "Settings", key: ",", act: openSettings },
-  { name: "close", icon: "x", words: (session) => `Close ${nameOf(session)}`, act: ({ id }) => askToClose(id), ofAgent: true },
+  { name: "close-agent", icon: "x", words: (session) => `Close ${nameOf(session)}`, act: ({ id }) => askToClose(id), ofAgent: true },
 ];
 
 /** @param {string} id @param {"markdown"|"json"} format */
