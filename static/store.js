@@ -66,11 +66,11 @@ export const runtimes = signal([]);
 export const levels = signal([]);
 
 export const current = computed(() => sessions.value.find(({ id }) => id === currentId.value) ?? null);
+/** The search in the conversation is open: how often it was asked for. */
+export const finding = signal(0);
 /** The entry that was searched for last. @type {{value: {session_id: string, n: number}|null}} */
 export const found = signal(null);
 export const currentName = computed(() => nameOf(current.value));
-/** The search in the conversation is open: how often it was asked for. */
-export const finding = signal(0);
 export const currentFolder = computed(() => current.value?.dir ?? "");
 /** The entry that is being spoken, while it sounds. */
 export const sounding = computed(() => (voice.value.mode === "speaking" ? speakingMsg.value : null));
