@@ -250,8 +250,8 @@ MOMENTARY_TO_PAGE: dict[str, str] = {
     "partial_text": "What a turn's words are so far.",
     "turn_end": "The turn is over: stop sending, keep the recording.",
     "turn_done": "The turn's words are settled: drop the recording. With `review` they are the user's to correct and send.",
-    "turn_timing": "How long the parts of a turn took so far, in milliseconds: `heard_ms` the pause after the last word, `stt_ms`, "
-    "`agent_ms`, `first_sound_ms`; null for what has not come yet.",
+    "turn_timing": "How long the parts of a turn took so far, in milliseconds: `heard_ms` the pause after the last word, "
+    "`stt_ms`, `agent_ms`, `first_sound_ms`; null for what has not come yet.",
     "term_opened": "The terminal of `session_id` comes in frames of kind 3 with this `slot`: the first draws it whole.",
     "term_size": "How large it is: `cols`, `rows`, and the lines of tmux's bar `above` and `below` them, which come as well.",
     "term_keyboard": "Which page has its keyboard: `client` and `device`, null for none, and `why` when it changed by itself.",

@@ -10,6 +10,7 @@ import pytest
 
 from clawmux.adapters import git
 from clawmux.core.patch import Change, files, lines
+from clawmux.wire.errors import ClawMuxError
 
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
@@ -189,6 +190,6 @@ async def test_a_git_that_does_not_end_is_ended(repository: Path, tmp_path: Path
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
     monkeypatch.setattr(git, "SECONDS", 0.5)
-    with pytest.raises(git.ClawMuxError, match="longer than"):
+    with pytest.raises(ClawMuxError, match="longer than"):
         await git.find(repository)
     assert not lives(int((tmp_path / "pid").read_text()))
