@@ -3,22 +3,40 @@ import { signIn } from "./api.js";
 import { listenToKeys } from "./keys.js";
 import { closeSettings, follow, isPanel, view } from "./route.js";
 import * as store from "./store.js";
-import { events, isTest, sound, start } from "./talk.js";
-import { html, render, useEffect } from "./vendor/ui.js";
+import { events, isTest, sound, start, tell } from "./talk.js";
+import { html, render, useEffect, useState } from "./vendor/ui.js";
 import { Agents, CloseAgent, Logo } from "./views/agents.js";
 import { Banner, WhyInsecure } from "./views/banner.js";
 import { Conversation, Standing } from "./views/conversation.js";
 import { Dock } from "./views/dock.js";
 import { Header } from "./views/header.js";
-import { Help } from "./views/help.js";
-import { NewAgent } from "./views/new-agent.js";
 import { Panel } from "./views/panel.js";
 import { Fetched, Ongoing } from "./views/parts.js";
 import { Blocked } from "./views/permission.js";
 import { nameOf } from "./words.js";
 
 const RETRY_MS = 3000;
-const DIALOGS = { "new-agent": NewAgent, "close-agent": CloseAgent, help: Help, insecure: WhyInsecure };
+const DIALOGS = {
+  "new-agent": fetchedDialog(() => import("./views/new-agent.js").then(({ NewAgent }) => NewAgent)),
+  "close-agent": CloseAgent,
+  help: fetchedDialog(() => import("./views/help.js").then(({ Help }) => Help)),
+  insecure: WhyInsecure,
+};
+
+/** A dialog whose module is fetched when it is first opened. @param {() => Promise<any>} load */
+function fetchedDialog(load) {
+  return function FetchedDialog() {
+    const [View, setView] = useState(null);
+    useEffect(() => {
+      const failed = () => {
+        store.dialog.value = null;
+        tell("That could not be loaded: the hub does not answer.", "error");
+      };
+      load().then((loaded) => setView(() => loaded), failed);
+    }, []);
+    return View && html`<${View} />`;
+  };
+}
 
 function App() {
   const words = title();
