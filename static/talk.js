@@ -288,6 +288,11 @@ function follow() {
   const id = store.currentId.value;
   if (store.voice.value.session === id) return;
   dispatch({ type: "select", session_id: id });
+  loadOnce(id);
+}
+
+/** @param {string | null} id */
+function loadOnce(id) {
   if (id && !store.conversation(id).value.loaded) loadHistory(id);
 }
 
@@ -300,6 +305,7 @@ export function sessionOf(id) {
 export function select(id) {
   store.currentId.value = id;
   follow();
+  loadOnce(id); // the voice may have been with this agent before its conversation came into view
   link.send({ type: "seen", session_id: id });
 }
 

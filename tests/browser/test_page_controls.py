@@ -105,6 +105,17 @@ async def test_switches_are_kept_and_told(hub: PageHub, open_page: OpenPage) -> 
     await page.get_by_role("button", name="Manual listening").wait_for()
 
 
+async def test_an_agent_that_comes_into_view_by_itself_brings_what_it_said(hub: PageHub, open_page: OpenPage) -> None:
+    hub.sessions.append(session("am_adam"))
+    await hub.say("am_adam", "Shall I deploy?", question=True)
+    page = await open_page()
+    assert await current(page) == "af_sky"
+    await hub.send({"type": "listening", "session_id": "am_adam", "auto": True})
+    await mode(page, "listening")
+    assert await current(page) == "am_adam"
+    await page.locator(".log").get_by_text("Shall I deploy?").wait_for()
+
+
 async def test_keys_go_between_agents(hub: PageHub, open_page: OpenPage) -> None:
     asked: dict[str, Any] = {"id": "q", "text": "Now?", "stage": "waiting", "since": 0}
     hub.sessions += [session("am_adam"), session("af_nova", needs_you=True, question=asked)]
