@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from tests.browser.page_fixtures import (  # noqa: F401
     OpenPage,
@@ -126,6 +126,8 @@ async def test_keys_go_between_agents(hub: PageHub, open_page: OpenPage) -> None
     assert hub.all("seen")[-1]["session_id"] == "af_nova"
     await page.keyboard.press("?")
     await page.get_by_role("dialog", name="Keyboard help").wait_for()
+    await expect(page.get_by_role("heading", name="Keys")).to_be_in_viewport()
+    await expect(page.get_by_role("button", name="Close", exact=True)).to_be_focused()
     await page.keyboard.press("1")
     await page.keyboard.press("Escape")
     assert await page.get_by_role("dialog").count() == 0
