@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clawmux.adapters.runtimes.opencode_events import MOST_MESSAGES, OpenCodeEvents
-from clawmux.wire.signs import Observation, Place, Sign, Taken
+from clawmux.wire.signs import Observation, Place, Sign, Taken, ToolBegan, ToolEnded
 from clawmux.wire.words import Activity, Kind, Source
 
 OURS = "ses_ours"
@@ -154,3 +154,25 @@ def test_it_remembers_a_bounded_number_of_messages() -> None:
     reading = OpenCodeEvents(OURS)
     read(reading, *(user(f"m{number}") for number in range(10 * MOST_MESSAGES)))
     assert read(reading, text("m0", "old"), text(f"m{10 * MOST_MESSAGES - 1}", "new")) == [Taken(Source.RECORD, "new")]
+
+
+def test_a_tool_is_told_of_once_its_input_is_known_and_when_it_ends() -> None:
+    reading = OpenCodeEvents(OURS)
+    given = {"type": "tool", "tool": "bash", "callID": "c1", "sessionID": OURS}
+    running = {**given, "state": {"status": "running", "input": {"command": "ls"}}}
+    events = [
+        BUSY,
+        tool("c1", "pending"),
+        event("message.part.updated", part=running),
+        event("message.part.updated", part=running),
+        tool("c1", "completed"),
+        tool("c1", "completed"),
+        tool("c2", "running", "edit"),
+        tool("c2", "error", "edit"),
+    ]
+    assert read(reading, *events) == [
+        ToolBegan("c1", "bash", "ls"),
+        ToolEnded("c1", "bash", True),
+        ToolBegan("c2", "edit", ""),
+        ToolEnded("c2", "edit", False),
+    ]
