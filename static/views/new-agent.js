@@ -1,13 +1,16 @@
 /** The dialog that starts an agent: who, with which program, in which folder. */
 import * as store from "../store.js";
 import { ask, select } from "../talk.js";
-import { html, useEffect, useState } from "../vendor/ui.js";
+import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { Modal, VoiceOptions } from "./parts.js";
 
 export function NewAgent() {
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState("");
+  const begun = useRef("");
   const leave = () => (store.dialog.value = null);
+  // There Space talks with the new agent; on the button that opened the dialog it would start another.
+  const row = () => begun.current && document.querySelector(`[data-session="${CSS.escape(begun.current)}"] .row`);
   useEffect(() => void loadChoices(), []);
   const begin = async (event) => {
     event.preventDefault();
@@ -19,11 +22,12 @@ export function NewAgent() {
     leave();
     store.apply({ type: "session_status", session_id: session.id, session });
     select(session.id);
+    begun.current = session.id;
   };
   const taken = new Set(store.sessions.value.map(({ voice }) => voice));
   const runtimes = store.runtimes.value;
   const usual = runtimes.find(({ name }) => name === store.settings.value.runtime);
-  return html`<${Modal} label="New agent" onClose=${leave}>
+  return html`<${Modal} label="New agent" onClose=${leave} returnTo=${row}>
     <form onSubmit=${begin}>
       <h2>New agent</h2>
       <label class="field"><span>Voice</span>

@@ -46,13 +46,19 @@ export function VoiceOptions({ voices, taken = new Set() }) {
   );
 }
 
-/** A modal dialog; Escape and a click beside it close it. @param {{label: string, onClose: () => void, children?: any}} props */
-export function Modal({ label, onClose, children }) {
+/**
+ * A modal dialog; Escape and a click beside it close it. The focus then goes to what ``returnTo`` finds, else where it was before.
+ * @param {{label: string, onClose: () => void, returnTo?: () => any, children?: any}} props
+ */
+export function Modal({ label, onClose, returnTo = () => null, children }) {
   const ref = useRef(null);
   useEffect(() => {
     const before = document.activeElement;
     ref.current.showModal();
-    return () => before instanceof HTMLElement && before.focus();
+    return () => {
+      const to = returnTo() || before;
+      if (to instanceof HTMLElement) to.focus();
+    };
   }, []);
   const onClick = (event) => event.target === ref.current && onClose();
   const onCancel = (event) => {

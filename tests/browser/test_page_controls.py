@@ -42,6 +42,7 @@ async def test_an_agent_is_started_with_the_chosen_fields(hub: PageHub, open_pag
     assert hub.requests == [("POST", "/api/sessions", {"voice": "am_adam", "dir": "/home/ann/web"})]
     assert await current(page) == "am_adam"
     assert await dialog.count() == 0
+    await expect(page.locator('[data-session="am_adam"] .row')).to_be_focused()  # there Space talks; on the button it starts another
 
 
 async def test_a_refused_start_is_explained_in_the_dialog(hub: PageHub, open_page: OpenPage) -> None:
