@@ -20,7 +20,7 @@ export function Changes() {
   const isHere = of === session.id;
   return html`<div class="cbox">
     <div class="chead">
-      <p><b><bdi>${folderName(isHere && repository ? repository : session.dir)}</bdi></b>${isHere && branch && html` <span class="hint">on <bdi>${undisguised(branch)}</bdi></span>`}${" "}
+      <p><b><bdi>${folderName(isHere && repository ? repository : session.dir)}</bdi></b>${isHere && branch && html` <span class="hint">on <bdi>${undisguised(branch)}</bdi></span>`}
         <span class="hint">${isHere && isLoaded ? totals(files, more) : ""}</span></p>
       <button class="ibtn" aria-label="Look again" title="Look again" disabled=${isLoading} onClick=${load}><${Icon} name="refresh-cw" size="s" /></button>
     </div>
@@ -33,12 +33,12 @@ export function Changes() {
   </div>`;
 }
 
-/** "3 files +12 −4" @param {import("../changes.js").ChangedFile[]} files @param {boolean} more */
+/** " · 3 files +12 −4" @param {import("../changes.js").ChangedFile[]} files @param {boolean} more */
 function totals(files, more) {
   if (!files.length) return "";
   const sum = (name) => files.reduce((total, file) => total + (file[name] ?? 0), 0);
   const count = files.length === 1 ? "1 file" : `${files.length}${more ? " and more" : ""} files`;
-  return `${count} +${sum("added")} −${sum("removed")}`;
+  return ` · ${count} +${sum("added")} −${sum("removed")}`;
 }
 
 /** @param {{file: import("../changes.js").ChangedFile}} props */

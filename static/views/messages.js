@@ -18,7 +18,7 @@ export function Messages() {
   return html`<div class="mbox">
     <div class="filter">
       <${Icon} name="search" size="s" />
-      <input type="search" aria-label="Search messages" placeholder="Search messages" value=${wish.value.q} onInput=${(event) => search({ q: event.target.value })} />
+      <input type="search" aria-label="Search messages" placeholder="Search" value=${wish.value.q} onInput=${(event) => search({ q: event.target.value })} />
       <${Side} />
     </div>
     <${List} />

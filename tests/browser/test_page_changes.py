@@ -31,7 +31,7 @@ async def test_files_are_listed_and_opened(hub: PageHub, open_page: OpenPage) ->
     hub.patches["logo.png"] = {"lines": [], "cut": False}
     page = await open_page()
     await open_changes(page)
-    await expect(page.locator(".chead p")).to_have_text("billing-api on main 4 files +2 −1")
+    await expect(page.locator(".chead p")).to_have_text("billing-api on main · 4 files +2 −1")
     rows = page.locator(".crow")
     words = ["billing/tax.pystaged+2 −1", "logo.pngnew", "new name.py was old.pyrenamed", "notes.mduntracked"]
     assert [text.strip() for text in await rows.all_text_contents()] == words
