@@ -2,7 +2,7 @@
 import * as store from "../store.js";
 import { closeSettings, toggle } from "../route.js";
 import { ask, select } from "../talk.js";
-import { html } from "../vendor/ui.js";
+import { html, useEffect, useRef } from "../vendor/ui.js";
 import { evidence, folderName, isBlocked, nameOf, speechWords, stateOf } from "../words.js";
 import { Avatar, Doing, Dot, Icon, Modal } from "./parts.js";
 
@@ -34,12 +34,15 @@ function Agent({ session }) {
   const state = stateOf(session, store.voice.value, store.statusText.value[session.id]);
   const needs = isBlocked(session) && !isCurrent;
   const waiting = session.messages?.waiting ?? 0;
+  const row = useRef(null);
+  // On a phone the row of agents is longer than the screen, and keys and questions go to any of them.
+  useEffect(() => void (isCurrent && row.current.scrollIntoView({ block: "nearest", inline: "nearest" })), [isCurrent]);
   const show = () => {
     closeSettings();
     select(session.id);
   };
   return html`<li class="agent" data-session=${session.id}>
-    <button class="row" aria-current=${isCurrent ? "true" : undefined} onClick=${show}>
+    <button class="row" ref=${row} aria-current=${isCurrent ? "true" : undefined} onClick=${show}>
       <${Avatar} name=${name} id=${session.id} />
       <span class="tx">
         <span class="nm"><b>${name}</b>${" "}<small>${folderName(session.dir)}</small></span>

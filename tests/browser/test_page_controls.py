@@ -117,6 +117,17 @@ async def test_an_agent_that_comes_into_view_by_itself_brings_what_it_said(hub: 
     await page.locator(".log").get_by_text("Shall I deploy?").wait_for()
 
 
+async def test_on_a_phone_the_chosen_agent_is_in_sight(hub: PageHub, open_page: OpenPage) -> None:
+    hub.sessions += [session(voice) for voice in ("am_adam", "af_nova", "am_echo", "am_onyx")]
+    page = await open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    last = page.locator('[data-session="am_onyx"] .row')
+    await expect(last).not_to_be_in_viewport()
+    await page.keyboard.press("5")
+    await expect(last).to_be_in_viewport(ratio=0.95)
+    await page.keyboard.press("1")
+    await expect(page.locator('[data-session="af_sky"] .row')).to_be_in_viewport(ratio=0.95)
+
+
 async def test_keys_go_between_agents(hub: PageHub, open_page: OpenPage) -> None:
     asked: dict[str, Any] = {"id": "q", "text": "Now?", "stage": "waiting", "since": 0}
     hub.sessions += [session("am_adam"), session("af_nova", needs_you=True, question=asked)]
