@@ -49,7 +49,7 @@ export function NewAgent() {
         </select>
       </label>
       <label class="field"><span>Folder <small>optional</small></span>
-        <input name="dir" autocomplete="off" spellcheck=${false} placeholder="A folder of ClawMux" />
+        <input name="dir" autocomplete="off" spellcheck=${false} placeholder="ClawMux’s own workspace" />
       </label>
       ${refusal && html`<p class="refusal" role="alert">${refusal}</p>`}
       <div class="modal-foot">
