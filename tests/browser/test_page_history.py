@@ -18,6 +18,7 @@ from tests.browser.page_fixtures import (  # noqa: F401
     open_page,
 )
 from tests.stand_ins.page_hub import PageHub, session
+from tests.waiting import until_answer
 
 pytestmark = pytest.mark.browser
 
@@ -34,7 +35,7 @@ TOPMOST = """log => {
 }"""
 
 
-# One step, and where the topmost entry is before and after what is fetched because of it has come in.
+# One step, and where the entry that is topmost then is before and after what is fetched because of it has come in.
 STEP = f"""async (log, by) => {{
   const topmost = {TOPMOST};
   const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
@@ -42,7 +43,7 @@ STEP = f"""async (log, by) => {{
   const before = topmost(log);
   do await frame(); while (log.querySelector('[data-fetch]:disabled'));
   await frame();
-  return [before, topmost(log)];
+  return [before[1], log.querySelector(`[data-n="${{before[0]}}"]`).getBoundingClientRect().top];
 }}"""
 
 
@@ -78,8 +79,7 @@ async def test_a_long_conversation_is_read_upwards_without_a_jump_and_without_en
     jumps: list[float] = []
     for _ in range(40):
         before, after = await log.evaluate(STEP, -1200)
-        assert before[0] == after[0]
-        jumps.append(abs(after[1] - before[1]))
+        jumps.append(abs(after - before))
         held = await numbers(page)
         assert held == list(range(held[0], held[-1] + 1)), "without a gap, in order"
         assert len(held) <= KEPT_MAX
@@ -104,7 +104,7 @@ async def test_a_long_conversation_is_read_upwards_without_a_jump_and_without_en
     assert held[-1] > end + 60
     await latest.click()
     await page.get_by_text("Fresh words").wait_for()
-    await page.wait_for_function("document.querySelector('[data-do=latest]') === null")
+    await expect(latest).to_have_count(0)
     assert await log.evaluate(BEHIND) < 2
     await hub.say("af_sky", "And at the end it follows")
     await page.get_by_text("And at the end it follows").wait_for()
@@ -170,16 +170,25 @@ async def test_what_is_found_is_marked_and_shown_one_after_the_other(hub: PageHu
     await expect(find.locator("input")).to_be_focused()
     await page.keyboard.type("Needle in the")
     await expect(find.locator(".count")).to_have_text("1 of 1")
-    marks = "() => [...CSS.highlights.get('found-now')].map(String)"
-    await page.wait_for_function(f"JSON.stringify(({marks})()) === JSON.stringify(['needle in\\nthe'])")
+
+    async def marked(*words: str) -> None:
+        """Until these are the marked words of the entry that is shown."""
+
+        async def is_so() -> bool:
+            marks = "() => [...(CSS.highlights.get('found-now') ?? [])].map(String)"
+            return bool(await page.evaluate(marks) == list(words))
+
+        await until_answer(is_so)
+
+    await marked("needle in\nthe")
     await find.locator("input").fill("needle")
     await expect(find.locator(".count")).to_have_text("1 of 2")
-    await page.wait_for_function(f"({marks})().length === 2")
+    await marked("needle", "NEEDLE")
     await page.keyboard.press("Enter")
     await expect(find.locator(".count")).to_have_text("2 of 2")
     found = page.locator("[data-found]")
     await expect(found).to_have_attribute("data-n", "100")
-    await page.wait_for_function(f"({marks})().length === 2")  # what was folded lies open
+    await marked("needle", "needle")  # what was folded lies open
     await expect(find.get_by_role("button", name="Earlier match")).to_be_disabled()
     await page.keyboard.press("Shift+Enter")
     await expect(find.locator(".count")).to_have_text("1 of 2")

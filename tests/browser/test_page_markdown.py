@@ -18,6 +18,7 @@ from tests.browser.page_fixtures import (  # noqa: F401
     open_page,
 )
 from tests.stand_ins.page_hub import PageHub
+from tests.waiting import until_answer
 
 pytestmark = pytest.mark.browser
 
@@ -195,4 +196,8 @@ async def test_code_is_copied_as_it_was_written(hub: PageHub, open_page: OpenPag
     await expect(button).to_have_text("Copied")
     assert await page.evaluate("navigator.clipboard.readText()") == "-x\n+y"
     await page.get_by_role("button", name="Copy code").click()
-    await page.wait_for_function("navigator.clipboard.readText().then((text) => text === 'a\\n\\nb')")
+
+    async def is_copied() -> bool:
+        return bool(await page.evaluate("navigator.clipboard.readText()") == "a\n\nb")
+
+    await until_answer(is_copied)
