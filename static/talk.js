@@ -394,6 +394,14 @@ export async function ask(method, path, body, refused = (words) => tell(words, "
   }
 }
 
+/** Voices and programs that a new agent may have. */
+export async function loadChoices() {
+  const [voices, runtimes] = await Promise.all([ask("GET", "/api/voices"), ask("GET", "/api/runtimes")]);
+  // The hub may wrap its lists; a voice may be a bare id.
+  if (voices) store.voices.value = (voices.voices ?? voices).map((voice) => (typeof voice === "string" ? { id: voice } : voice));
+  if (runtimes) store.runtimes.value = runtimes.runtimes ?? runtimes;
+}
+
 /** Passing words over the dock. @param {string} text @param {"info"|"warn"|"error"} [level] */
 export function tell(text, level = "info") {
   const note = { text, level };

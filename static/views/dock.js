@@ -1,13 +1,12 @@
 /** The dock: what happens now in one line, the microphone and its switches, and the text box. */
 import { focusText } from "../keys.js";
 import * as store from "../store.js";
-import { ask, dismiss, dispatch, sendText, sound } from "../talk.js";
+import { ask, dismiss, dispatch, loadChoices, sendText, sound } from "../talk.js";
 import { pauseOrResume, skip, speedWords } from "../transport.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { freshId } from "../device.js";
 import { controls } from "../voice.js";
 import { MIC_WORDS, elapsed, nameOf, terminalQuestion } from "../words.js";
-import { loadChoices } from "./new-agent.js";
 import { Fetched, Icon, VoiceOptions } from "./parts.js";
 
 const BARS = 34;

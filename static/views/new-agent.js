@@ -1,6 +1,6 @@
 /** The dialog that starts an agent: who, with which program, in which folder. */
 import * as store from "../store.js";
-import { ask, select } from "../talk.js";
+import { ask, loadChoices, select } from "../talk.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { Modal, VoiceOptions } from "./parts.js";
 
@@ -63,11 +63,4 @@ export function NewAgent() {
 /** Empty fields are left out: the hub has its own choice for them. @param {FormData} form */
 function wanted(form) {
   return Object.fromEntries([...form].map(([name, value]) => [name, String(value).trim()]).filter(([, value]) => value));
-}
-
-export async function loadChoices() {
-  const [voices, runtimes] = await Promise.all([ask("GET", "/api/voices"), ask("GET", "/api/runtimes")]);
-  // The hub may wrap its lists; a voice may be a bare id.
-  if (voices) store.voices.value = (voices.voices ?? voices).map((voice) => (typeof voice === "string" ? { id: voice } : voice));
-  if (runtimes) store.runtimes.value = runtimes.runtimes ?? runtimes;
 }
