@@ -16,6 +16,7 @@ from playwright.async_api import Browser, BrowserContext, Page
 
 from tests.browser.conftest import Chromium
 from tests.stand_ins.page_hub import PageHub
+from tests.waiting import until_answer
 
 OUTPUT = Path(__file__).parents[1] / "output"
 Signal = npt.NDArray[np.float64]
@@ -106,7 +107,7 @@ async def open_page(browser: Browser, hub: PageHub) -> AsyncIterator[OpenPage]:
         await page.wait_for_selector(".dock, .calm, .empty")
         if unlock:
             await page.locator(".head h1").click()
-            await page.wait_for_function("__clawmux_test.events.some(e => e.type === 'mode')")
+            await comes_true(page, "__clawmux_test.events.some(e => e.type === 'mode')")
         return page
 
     yield open_page
@@ -115,6 +116,11 @@ async def open_page(browser: Browser, hub: PageHub) -> AsyncIterator[OpenPage]:
     expected = ("net::ERR_", "WebSocket connection to", "Failed to load resource")
     unexpected = [error for error in errors if not any(words in error for words in expected)]
     assert unexpected == [], unexpected
+
+
+async def comes_true(page: Page, expression: str) -> None:
+    """Playwright's wait_for_function looks again by eval, which the page's policy forbids: it would see the first look only."""
+    await until_answer(lambda: page.evaluate(expression))
 
 
 async def events(page: Page, kind: str = "") -> list[dict[str, Any]]:

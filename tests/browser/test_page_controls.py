@@ -13,6 +13,7 @@ from tests.browser.page_fixtures import (  # noqa: F401
     OpenPage,
     blank_page,
     browser,
+    comes_true,
     hub,
     microphone_file,
     microphone_source,
@@ -42,7 +43,8 @@ async def test_an_agent_is_started_with_the_chosen_fields(hub: PageHub, open_pag
     assert hub.requests == [("POST", "/api/sessions", {"voice": "am_adam", "dir": "/home/ann/web"})]
     assert await current(page) == "am_adam"
     assert await dialog.count() == 0
-    await expect(page.locator('[data-session="am_adam"] .row')).to_be_focused()  # there Space talks; on the button it starts another
+    # There Space talks; on the button it starts another.
+    await expect(page.locator('[data-session="am_adam"] .row')).to_be_focused()
 
 
 async def test_a_refused_start_is_explained_in_the_dialog(hub: PageHub, open_page: OpenPage) -> None:
@@ -92,7 +94,7 @@ async def test_the_voice_is_changed(hub: PageHub, open_page: OpenPage) -> None:
     page = await open_page()
     await page.locator("#voice option[value=bm_fable]").wait_for(state="attached")
     await page.locator("#voice").select_option("bm_fable")
-    await page.wait_for_function("document.querySelector('#voice').value === 'bm_fable'")
+    await comes_true(page, "document.querySelector('#voice').value === 'bm_fable'")
     assert hub.requests == [("PUT", "/api/sessions/af_sky/voice", {"voice": "bm_fable"})]
 
 

@@ -18,6 +18,7 @@ from tests.browser.page_fixtures import (  # noqa: F401
     OpenPage,
     blank_page,
     browser,
+    comes_true,
     hub,
     microphone_file,
     microphone_source,
@@ -292,7 +293,7 @@ async def test_the_focus_goes_back_to_the_gear(open_settings: OpenSettings) -> N
     page = await open_settings()
     await page.get_by_role("button", name="Back to the conversation").click()
     await page.locator(".dock").wait_for()
-    await page.wait_for_function("document.activeElement.dataset.open === 'settings'")
+    await comes_true(page, "document.activeElement.dataset.open === 'settings'")
 
 
 async def test_the_browsers_own_back_and_an_address_work(hub: PageHub, open_settings: OpenSettings) -> None:

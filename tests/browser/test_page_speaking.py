@@ -15,6 +15,7 @@ from tests.browser.page_fixtures import (  # noqa: F401
     align,
     blank_page,
     browser,
+    comes_true,
     events,
     hub,
     microphone_file,
@@ -303,7 +304,7 @@ async def test_the_device_knows_who_speaks_and_its_keys_act(hub: PageHub, open_p
     page = await open_page(init_script=WATCHED)
     assert await page.evaluate("__locks") == 0
     await begun(hub, page, speech)
-    await page.wait_for_function("() => 'play' in __keys && __locks > 0")
+    await comes_true(page, "'play' in __keys && __locks > 0")
     told = "[navigator.mediaSession.playbackState, navigator.mediaSession.metadata?.title ?? null, __locks]"
     assert await page.evaluate(told) == ["playing", "Sky", 1]
     await page.evaluate("__keys.pause()")

@@ -18,6 +18,7 @@ from playwright.async_api import Browser, Page, WebSocket
 from clawmux.wire.frames import SPEECH, SPEECH_RATE, decode_frame
 from tests import sound
 from tests.browser.conftest import Chromium
+from tests.browser.page_fixtures import comes_true
 from tests.live_hub import LiveHub, said
 from tests.waiting import until_answer
 
@@ -94,7 +95,7 @@ async def watch_page(hub: LiveHub, browser: Browser) -> Watched:
     await page.goto(opened["url"].replace("/#", "/?test=1#"))
     await page.wait_for_selector("#talk", state="attached")
     await page.locator("body").click(position={"x": 640, "y": 300})
-    await page.wait_for_function("__clawmux_test.events.some(e => e.type === 'mode')")
+    await comes_true(page, "__clawmux_test.events.some(e => e.type === 'mode')")
     return watched
 
 

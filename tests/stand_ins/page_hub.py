@@ -128,8 +128,8 @@ class PageHub:
                 web.get("/api/session", self._session),
                 web.get("/api/health", self._health),
                 web.get("/api/history", self._history),
-                web.get("/api/voices", self._voices),
                 web.get("/api/history/export", self._export),
+                web.get("/api/voices", self._voices),
                 web.get("/api/runtimes", self._runtimes),
                 web.get("/api/settings", self._get_settings),
                 web.put("/api/settings", self._put_settings),
@@ -431,13 +431,13 @@ class PageHub:
             return web.json_response({"hits": hits[:limit], "more": len(hits) > limit})
         return web.json_response({"entries": entries[-limit:], "more": len(entries) > limit})
 
-    async def _voices(self, _: web.Request) -> web.Response:
-        return web.json_response([dataclasses.asdict(VOICES[name]) for name in ("af_sky", "am_adam", "af_nova", "bm_fable")])
     async def _export(self, request: web.Request) -> web.Response:
         ending = {"markdown": "md", "json": "json"}[request.query["format"]]
         headers = {"Content-Disposition": f'attachment; filename="clawmux-sky.{ending}"'}
         return web.Response(text="All of it.", content_type="text/plain", headers=headers)
 
+    async def _voices(self, _: web.Request) -> web.Response:
+        return web.json_response([dataclasses.asdict(VOICES[name]) for name in ("af_sky", "am_adam", "af_nova", "bm_fable")])
 
     async def _runtimes(self, _: web.Request) -> web.Response:
         claude = {"name": "claude", "title": "Claude Code", "available": False, "reason": "not installed"}
@@ -564,9 +564,7 @@ class PageHub:
         to = [row for row in self.sessions if body["to"] == ["all"] or row["id"] in body["to"]]
         batch = f"all-{len(self.messages)}" if body["to"] == ["all"] else ""
         words = {"from": "user", "from_name": "user", "text": body["text"], "batch": batch}
-        sent = [
-            await self.message(f"msg-{len(self.messages) + 1}", **words, to=row["id"], to_name=row["name"]) for row in to
-        ]
+        sent = [await self.message(f"msg-{len(self.messages) + 1}", **words, to=row["id"], to_name=row["name"]) for row in to]
         return web.json_response(sent, status=201)
 
     async def _message(self, request: web.Request) -> web.Response:
