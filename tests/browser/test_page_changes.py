@@ -38,6 +38,7 @@ async def test_files_are_listed_and_opened(hub: PageHub, open_page: OpenPage) ->
     await rows.first.click()
     await expect(rows.first).to_have_attribute("aria-expanded", "true")
     shown = page.get_by_role("region", name="Lines of billing/tax.py")
+    await shown.wait_for()
     assert await shown.locator("code").all_text_contents() == ["line 10 def f():", "     kept", "-    old", "+\tnew"]
     assert await shown.locator(".no").all_text_contents() == ["…", "10", "11", "11"]
     await rows.nth(1).click()
