@@ -41,8 +41,8 @@ const KINDS = {
   idle: { interrupted: "Interrupted, ready" },
   thinking: { compaction: "Compacting its context", rate_limit: "Waits for its rate limit", api_error: "Tries its model again" },
   needs_you: {
-    permission: "Needs your answer: permission",
-    question: "Needs your answer: question",
+    permission: "Needs your permission",
+    question: "Needs your answer",
     login: "Needs you to log in",
     trust: "Needs you to trust its folder",
     rate_limit: "Rate limit reached",

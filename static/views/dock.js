@@ -33,7 +33,7 @@ function NowLine({ name }) {
   const voice = store.voice.value;
   const note = store.note.value;
   const speaker = nameOf(store.sessions.value.find(({ id }) => id === voice.stream?.session_id));
-  if (voice.mode === "listening") return html`<${Recording} since=${voice.since_ms} />`;
+  if (voice.mode === "listening") return html`<${Recording} since=${voice.since_ms} turn=${voice.turn} />`;
   if (voice.mode === "speaking") return html`<${Bars} read=${() => sound.level()} kind="spk" /><span>${speaker} is speaking. Tap ${store.overhearing.value.isOpen ? "or talk " : ""}to interrupt.</span>`;
   if (note) return html`<span class=${`note ${note.level}`}>${note.text}</span>`;
   return html`<span>${hint(voice, name, speaker)}</span>`;
@@ -71,14 +71,17 @@ function isDeaf(session) {
   return session.accepts_text === false && !session.question;
 }
 
-function Recording({ since }) {
+/** Whoever looks at another agent meanwhile must see whom the words go to. @param {{since: number, turn: any}} props */
+function Recording({ since, turn }) {
   const [now, setNow] = useState(since);
   useEffect(() => {
     const timer = setInterval(() => setNow(performance.now()), TICK_MS);
     return () => clearInterval(timer);
   }, [since]);
-  const isHold = store.voice.value.turn?.why === "hold";
+  const isHold = turn.why === "hold";
+  const other = turn.session_id === store.currentId.value ? null : store.sessions.value.find(({ id }) => id === turn.session_id);
   return html`<span class="rec-t" role="timer" aria-label="Recording time">${elapsed(now - since)}</span>
+    ${other && html`<span data-line="goes-to">to ${nameOf(other)}</span>`}
     <${Bars} read=${() => store.levels.value.at(-1) ?? 0} kind="" />
     <span class="desk keys"><kbd>Space</kbd> ${isHold ? "let go to send" : "send"} · <kbd>Esc</kbd> discard</span>`;
 }

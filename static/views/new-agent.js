@@ -27,6 +27,8 @@ export function NewAgent() {
   const taken = new Set(store.sessions.value.map(({ voice }) => voice));
   const runtimes = store.runtimes.value;
   const usual = runtimes.find(({ name }) => name === store.settings.value.runtime);
+  // A choice that would be refused is not offered: another program that is there stands in for it.
+  const instead = usual?.available === false ? runtimes.find(({ name, available }) => available && name !== "shell") : null;
   return html`<${Modal} label="New agent" onClose=${leave} returnTo=${row}>
     <form onSubmit=${begin}>
       <h2>New agent</h2>
@@ -41,10 +43,10 @@ export function NewAgent() {
       </label>
       <label class="field"><span>Program</span>
         <select name="runtime">
-          <option value="">As in the settings${usual ? ` (${usual.title}${usual.available ? "" : ", not installed"})` : ""}</option>
+          <option value="" disabled=${Boolean(instead)}>As in the settings${usual ? ` (${usual.title}${usual.available ? "" : ", not installed"})` : ""}</option>
           ${runtimes.map(
             ({ name, title, available, reason }) =>
-              html`<option key=${name} value=${name} disabled=${!available}>${title}${available ? "" : ` (${reason})`}</option>`,
+              html`<option key=${name} value=${name} disabled=${!available} selected=${name === instead?.name}>${title}${available ? "" : ` (${reason})`}</option>`,
           )}
         </select>
       </label>

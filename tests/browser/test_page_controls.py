@@ -47,6 +47,31 @@ async def test_an_agent_is_started_with_the_chosen_fields(hub: PageHub, open_pag
     await expect(page.locator('[data-session="am_adam"] .row')).to_be_focused()
 
 
+async def test_a_program_that_is_not_there_is_not_proposed(hub: PageHub, open_page: OpenPage) -> None:
+    hub.usual_runtime = "claude"
+    page = await open_page()
+    await page.get_by_role("button", name="New agent").click()
+    dialog = page.get_by_role("dialog", name="New agent")
+    await expect(dialog.get_by_label("Program")).to_have_value("demo")
+    assert await dialog.get_by_role("option", name="As in the settings (Claude Code, not installed)").is_disabled()
+    await dialog.get_by_role("button", name="Start agent").click()
+    await page.locator('[data-session="am_adam"]').wait_for()
+    assert hub.requests == [("POST", "/api/sessions", {"runtime": "demo"})]
+
+
+async def test_the_dock_says_whom_words_go_to_while_another_agent_is_in_view(hub: PageHub, open_page: OpenPage) -> None:
+    hub.sessions.append(session("am_adam"))
+    page = await open_page()
+    await page.keyboard.press("Space")
+    await mode(page, "listening")
+    line = page.locator(".now-line [data-line=goes-to]")
+    await expect(line).to_have_count(0)
+    await page.keyboard.press("2")
+    await expect(line).to_have_text("to Sky")
+    await page.keyboard.press("1")
+    await expect(line).to_have_count(0)
+
+
 async def test_a_refused_start_is_explained_in_the_dialog(hub: PageHub, open_page: OpenPage) -> None:
     """A modal dialog covers the dock, and without an agent there is none."""
     hub.sessions.clear()

@@ -32,8 +32,8 @@ STATES = [
     ("thinking", "api_error", "", 180_000, "Tries its model again· 2 d", "working"),
     ("tool", "", "Bash", 18, r"Running Bash· (1[89]|2\d) s", "working"),
     ("tool", "", "", 18, r"Running a tool· (1[89]|2\d) s", "working"),
-    ("needs_you", "permission", "Bash", 0, "Needs your answer: permission", "needs"),
-    ("needs_you", "question", "Which one?", 0, "Needs your answer: question", "needs"),
+    ("needs_you", "permission", "Bash", 0, "Needs your permission", "needs"),
+    ("needs_you", "question", "Which one?", 0, "Needs your answer", "needs"),
     ("needs_you", "login", "", 0, "Needs you to log in", "needs"),
     ("needs_you", "trust", "", 0, "Needs you to trust its folder", "needs"),
     ("needs_you", "rate_limit", "", 0, "Rate limit reached", "needs"),
@@ -226,7 +226,7 @@ async def test_on_a_phone_the_name_comes_before_the_words_of_its_state(hub: Page
 async def test_a_question_is_told_to_a_screen_reader(hub: PageHub, open_page: OpenPage) -> None:
     page = await open_page()
     await ask(hub)
-    await expect(page.locator("[role=status]")).to_have_text("Sky needs your answer: permission")
+    await expect(page.locator("[role=status]")).to_have_text("Sky needs your permission")
 
 
 # -- interrupting --

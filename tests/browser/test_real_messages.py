@@ -108,7 +108,7 @@ async def test_a_permission_is_given_and_a_turn_interrupted_from_the_page(hub: L
     card = page.locator("[data-card=permission]")
     await expect(card).to_contain_text("wants to use Bash", timeout=limit)
     await expect(card.locator("pre")).to_have_text("rm -r build")
-    await expect(pill).to_have_text("Needs your answer: permission")
+    await expect(pill).to_have_text("Needs your permission")
     await card.locator("[data-do=approve]").click()
     decision = json.loads((await said(process)).out)["hookSpecificOutput"]["decision"]
     assert decision == {"behavior": "allow"}

@@ -85,6 +85,7 @@ class PageHub:
         self.refuses_text = ""
         self.refuses_spawn: dict[str, str] = {}
         self.settings = settings.Settings()
+        self.usual_runtime = ""
         self.refuses_settings: dict[str, str] = {}
         self.tiers: Message = {}
         """What GET /api/tiers answers besides how speech stands; a test that opens the settings gives it."""
@@ -281,7 +282,7 @@ class PageHub:
     async def _hello(self, socket: web.WebSocketResponse, hello: Message) -> None:
         client, last = hello["client"], hello["last"]
         self.sockets[client], self.devices[client] = socket, hello["device"]
-        settings = {"auto_listen": True, "silence_seconds": 1.2, "speed": 1.0}
+        settings = {"auto_listen": True, "silence_seconds": 1.2, "speed": 1.0, "runtime": self.usual_runtime}
         start = len(self.events) + 1 if last is None else last + 1
         now = time.time() + self.ahead_seconds
         welcome = {"type": "welcome", "v": 2, "events_from": start, "server": "test", "now": now, "client": client}
