@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from clawmux.core.message import USER, Delivery
 from clawmux.hub.joining import Joining
 from clawmux.hub.message_store import Kept
 from clawmux.wire.words import MessageState
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An effect: a line in the conversation of one side. It stands behind what the effects before it say."""
+
+    session_id: str
+    direction: str
+    peer: str
+    text: str
+    message_id: str
+    re: str
 
 
 class MessageNews:
@@ -28,6 +41,9 @@ class MessageNews:
         message = delivery.message
         if delivery.tries or delivery.state in (MessageState.ACKNOWLEDGED, MessageState.RESPONDED):
             self.said(message.recipient, "in", message.sender, message.text, message.id, message.re)
+
+    def line(self, line: Line) -> None:
+        self.said(line.session_id, line.direction, line.peer, line.text, line.message_id, line.re)
 
     def said(self, session_id: str, direction: str, peer: str, text: str, message_id: str, re: str) -> None:
         """A line in the conversation of one side; the user has none."""

@@ -19,7 +19,7 @@ from clawmux.core.message import EVERYBODY, USER, Changed, Delivery, Effect, Mes
 from clawmux.core.session import Session
 from clawmux.hub.joining import Joining
 from clawmux.hub.message_answers import MessageAnswers
-from clawmux.hub.message_news import MessageNews
+from clawmux.hub.message_news import Line, MessageNews
 from clawmux.hub.message_reading import MessageReading
 from clawmux.hub.message_store import Kept, MessageStore, keep
 from clawmux.hub.message_typing import MessageTyping
@@ -66,6 +66,7 @@ class Messages:
         )
         self.performers: dict[type[Any], Callable[[Any], None]] = {
             Changed: self._changed,
+            Line: self._news.line,
             **MessageTyping(hub, self.broker, typist, self._living, self.kept.get).performers,
         }
 
@@ -125,7 +126,7 @@ class Messages:
         self._requests[request] = tuple(kept.message.id for kept in sent)
         while len(self._requests) > REQUESTS_KEPT:
             del self._requests[next(iter(self._requests))]
-        effects: list[Effect] = []
+        effects: list[Effect | Line] = []
         for kept in sent:
             effects += self._admit(kept)
         try:
@@ -192,12 +193,11 @@ class Messages:
         now = max(time.time(), to.created, own.created if own else 0.0)
         return Kept(Delivery(message), self._news.name_of(sender), to.name, now, now, request, is_new=True)
 
-    def _admit(self, kept: Kept) -> list[Effect]:
+    def _admit(self, kept: Kept) -> list[Effect | Line]:
         message = kept.message
         self._living[message.id] = kept
         effects = self.broker.send(message, self._hub.now)
-        self._news.said(message.sender, "out", message.recipient, message.text, message.id, message.re)
-        return effects
+        return [*effects, Line(message.sender, "out", message.recipient, message.text, message.id, message.re)]
 
     # -- what recipients and senders say --
 
@@ -213,7 +213,7 @@ class Messages:
             raise ClawMuxError("conflict", f"message {message_id} is a reply itself.", "Send a message of your own.")
         sender = self._asker(kept)
         is_awaited = sender is not None and self._waiters.is_reply_awaited(message_id)
-        effects = self.broker.reply(message_id, by, text, self._hub.now, is_awaited=is_awaited)
+        effects: list[Effect | Line] = [*self.broker.reply(message_id, by, text, self._hub.now, is_awaited=is_awaited)]
         answer = None
         if effects and sender is not None and not is_awaited:
             effects += self.reading.answer_comes(sender.id)
@@ -223,9 +223,10 @@ class Messages:
             # Printed by the command that waits, which is told then; or on the page.
             self._waiters.reply_comes(message_id)
             self.loops.taken(message.sender, self.loops.hops(by, self._hub.now), self._hub.now)
-            self._news.said(by, "out", message.sender, text, message_id, message_id)
+            # Behind the message itself, which may be known as read only by this very answer.
+            effects.append(Line(by, "out", message.sender, text, message_id, message_id))
             if not is_awaited:
-                self._news.said(message.sender, "in", by, text, message_id, message_id)
+                effects.append(Line(message.sender, "in", by, text, message_id, message_id))
         try:
             await self._perform([*effects, *self._unsaved(message_id)])
         except Exception:
@@ -371,7 +372,7 @@ class Messages:
 
     # -- durability --
 
-    async def _perform(self, effects: Iterable[Effect]) -> None:
+    async def _perform(self, effects: Iterable[Effect | Line]) -> None:
         """Perform, and return when what was stored is durable. Raises what the disk said."""
         self._hub.perform(effects)
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()

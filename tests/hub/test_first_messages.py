@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.hub.messengers import spawn
-from tests.live_hub import LiveHub
+from tests.live_hub import LiveHub, said
 from tests.stand_ins.page import StandInPage
 from tests.waiting import until_answer
 
@@ -94,3 +94,20 @@ async def test_a_message_to_a_shell_waits_in_its_inbox_and_the_sender_hears_so(h
     assert (await hub.run(sky, "reply", message_id, "Yes.")).code == 0
     assert (await hub.run(sky, "inbox")).out == "nothing waits for you\n"
     assert "Are you there? -> Yes." in (await hub.run(OWNER, "messages")).out
+
+
+async def test_an_answer_stands_behind_its_message_also_where_it_is_what_shows_that_it_was_read(hub: LiveHub) -> None:
+    sky, adam = await spawn(hub, "shell"), await spawn(hub, "demo", name="adam")
+    waiting = await hub.client(adam, "send", "--to", "sky", "--wait-response", "Which port?")
+    await until_answer(lambda: has_message(hub))
+    (message,) = (await hub.call("GET", "/api/messages"))["messages"]
+    assert message["state"] == "queued"
+    assert (await hub.run(sky, "reply", message["id"], "Port 80.")).code == 0
+    assert (await said(waiting)).out.splitlines()[1:] == ["Port 80."]
+    history = await hub.call("GET", f"/api/history?session_id={sky}")
+    shown = [(e["direction"], e["text"]) for e in history["entries"] if e["type"] == "agent_message"]
+    assert shown == [("in", "Which port?"), ("out", "Port 80.")]
+
+
+async def has_message(hub: LiveHub) -> bool:
+    return bool((await hub.call("GET", "/api/messages"))["messages"])
