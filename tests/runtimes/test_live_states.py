@@ -292,7 +292,8 @@ async def opencode(stage: Stage, cache: Path) -> AsyncIterator[Live]:
         await asyncio.to_thread(make_opencode_home, stage.home, api.url, cache, more)
         async with living(stage, "opencode", OPENCODE_MODEL, agent_environment(stage.home, program), lives) as live:
             # What is typed at its terminal first takes it seconds, in which it does nothing that anybody could see.
-            await live.prompt("hello")
+            # A turn of a tenth of a second need not be shown; this one is long enough to be.
+            await live.prompt("hello", live.model.say("Hello.", after_seconds=1.5))
             await live.asked()
             await until(lambda: live.shown[-1].activity == "idle" and live.shown[-1].at >= live.dues[-1], FIRST_SECONDS)
             yield live
