@@ -131,7 +131,7 @@ run_pytest() {
 
 # The tests of the page measure delays and sound: they go first, and alone. The others mostly wait for programs to start and
 # end, so two lots of them share the machine.
-waiting_lot='runtimes faults models security service speech tmux wire'
+waiting_lot='runtimes faults tmux'
 
 run_both_lots() {
     named='' others='--ignore=tests/browser'
