@@ -61,7 +61,8 @@ function AgentMessage({ entry, isOpen }) {
   const me = store.currentName.value;
   const other = sideName(peer, peer_name);
   const [from, to] = direction === "out" ? [me, other] : [other, me];
-  const message = store.messageOf(msg_id).value;
+  // An answer that a waiting command has printed bears the id of its message, whose state is not its own.
+  const message = entry.re === msg_id ? null : store.messageOf(msg_id).value;
   const tag = messageTag(message ?? { state: entry.re ? "acknowledged" : "", tries: 0, re: entry.re });
   return html`<div class="mail agents-mail" data-n=${n} data-found=${mark(isOpen)} data-msg=${msg_id} data-direction=${direction}>
     <button class="ibtn tiny" aria-label=${`Show this message of ${from} in the log`} title="Show in the log" onClick=${() => showMessages({ id: msg_id })}><${Icon} name="message-square" size="s" /></button>

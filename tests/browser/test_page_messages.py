@@ -165,6 +165,11 @@ async def test_messages_are_thin_lines_in_the_conversation(hub: PageHub, open_pa
     await expect(line).to_contain_text(f"Sky →to Adam {QUESTION}")
     await expect(line.locator(".tag")).to_have_text("answered")  # told by the hub when the history is loaded
     await expect(page.locator('.log [data-msg="msg-2"]')).to_contain_text("Adam →to Sky Yes.")
+    # An answer that its asker's command has printed is no message of its own, and bears the id of what it answers.
+    answer = {"direction": "in", "peer": "am_adam", "peer_name": "adam", "text": "At once.", "re": "msg-1"}
+    await hub.send({"type": "agent_message", "session_id": "af_sky", "msg_id": "msg-1", **answer})
+    await expect(line.last).to_contain_text("Adam →to Sky At once.")
+    assert await line.locator(".tag").all_text_contents() == ["answered", "reply"]
     await hub.message("msg-3", text="And the client?", state="queued")
     live = page.locator('.log [data-msg="msg-3"]')
     await expect(live.locator(".tag")).to_have_text("waiting")
