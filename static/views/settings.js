@@ -1,10 +1,11 @@
 /** The settings: the machine and its quality of speech first, then everything else that is declared. Loaded when it is opened. */
+import { ask } from "../notes.js";
 import { closeSettings } from "../route.js";
 import * as store from "../store.js";
-import { ask } from "../talk.js";
 import { html, useCallback, useEffect, useRef, useState } from "../vendor/ui.js";
 import { Fields } from "./fields.js";
 import { Machine } from "./machine.js";
+import { Notifications } from "./notifications.js";
 import { Icon } from "./parts.js";
 import { Phone } from "./phone.js";
 import { Quality } from "./quality.js";
@@ -40,6 +41,7 @@ export function Settings() {
       <${Machine} answer=${tiers} fault=${tierFault} />
       <${Quality} answer=${tiers} reload=${loadTiers} />
       <${Fields} rows=${rows} fault=${rowFault} setRows=${setRows} />
+      <${Notifications} />
       <${Phone} />
     </div>
   </div>`;
