@@ -356,11 +356,12 @@ class Runtime:
         self.perform(self.conversation.turn_closed(turn_id, self.now))
 
     def heard(self, turn_id: str, text: str, stt_ms: float) -> None:
-        if text:
+        is_echo_of_agent = bool(text) and self._is_echo(turn_id, text)
+        if text and not is_echo_of_agent:
             self._timed(self.timing.heard(turn_id, self.now))
         else:
             self.timing.empty(turn_id)
-        if text and self._is_echo(turn_id, text):
+        if is_echo_of_agent:
             log.info("turn %s heard the agent's own words; its speech goes on", turn_id)
             self.perform(self.conversation.turn_discarded(turn_id, self.now), lambda: self.listener.settle(turn_id, None, "echo"))
             return

@@ -127,6 +127,7 @@ async def test_an_agents_own_words_are_no_answer(hub: LiveHub) -> None:
         turn = await page.talk(sky, LOUD, "overheard")
         done = await page.until(lambda: page.moment("turn_done", turn=turn))
         assert (done["text"], done["reason"]) == (None, "echo")
+        assert (await hub.call("GET", "/api/debug"))["timings"] == [], "nor are they a turn that the agent answers"
         assert page.texts("user_text") == []
         assert page.moment("speech_cancel") is None
         asking.kill()
