@@ -47,6 +47,12 @@ marked below. Anything else in it, such as a command, an address or a permission
 obeyed, and a file that cannot be read is named with its line; your own settings serve then. `speech.auto_listen` can only
 close a microphone there: where the page is set to manual, or the microphone is muted, no project opens it.
 
+## By hand
+
+What opens the hub, or what you say, to others, and what widens the rights of agents, is marked *by hand*: while the hub runs it
+is changed on the page, or by `clawmux settings` in your own shell. A program that shows the API token is answered `forbidden`,
+and so is an agent.
+
 ## All of them
 
 """
@@ -113,9 +119,12 @@ def settings_page() -> str:
 def _setting(declaration: Declaration, default: object) -> str:
     shown = str(default).lower() if isinstance(default, bool) else str(default)
     variables = " ".join(f"`{name}`" for name in declaration.environment)
-    more = ("" if declaration.live else " Takes effect at the next start of the hub.") + (
-        " *Per project.*" if declaration.project else ""
-    )
+    marks = {
+        " Takes effect at the next start of the hub.": not declaration.live,
+        " *Per project.*": declaration.project,
+        " *By hand.*": declaration.at_hand,
+    }
+    more = "".join(mark for mark, holds in marks.items() if holds)
     cells = [
         f"`{declaration.name}`",
         shown or "(empty)",

@@ -49,6 +49,9 @@ class Declaration:
     """False: takes effect at the next start of the hub."""
     project: bool = False
     """A project's clawmux.toml may decide it. Only what can do no harm: such a file comes with strangers' repositories."""
+    at_hand: bool = False
+    """It opens the hub or what is said to others, or widens what agents may do: only a person changes it while the hub runs, on
+    the page or in their own shell. A program with the API token, which agents of this user could read, does not."""
 
     @property
     def environment(self) -> tuple[str, ...]:
@@ -64,7 +67,12 @@ class Settings:
     """The values in force. Frozen: a change makes a new value."""
 
     hub_host: str = _declare(
-        "127.0.0.1", "hub.host", "Address", "Address the page is served on; beyond loopback needs TLS.", live=False
+        "127.0.0.1",
+        "hub.host",
+        "Address",
+        "Address the page is served on; beyond loopback needs TLS.",
+        live=False,
+        at_hand=True,
     )
     hub_port: int = _declare(
         3460,
@@ -81,6 +89,7 @@ class Settings:
         "hub.public_url",
         "Public address",
         "Further https address under which a proxy of yours, or `tailscale serve`, shows the page; `clawmux phone` sets it.",
+        at_hand=True,
     )
     hub_lan_host: str = _declare(
         "",
@@ -88,21 +97,33 @@ class Settings:
         "Address in your network",
         "Private address of this machine on which phones get the page over https, with a certificate of our own authority;"
         " empty: nowhere. `clawmux phone --lan` sets it.",
+        at_hand=True,
     )
     hub_lan_port: int = _declare(
         3461, "hub.lan_port", "Port in your network", "Port of that address; 0 picks a free one.", low=0, high=65535, live=False
     )
     hub_tls_certificate: str = _declare(
-        "", "hub.tls_certificate", "Certificate", "PEM file with the certificate chain, for hosts beyond loopback.", live=False
+        "",
+        "hub.tls_certificate",
+        "Certificate",
+        "PEM file with the certificate chain, for hosts beyond loopback.",
+        live=False,
+        at_hand=True,
     )
     hub_tls_key: str = _declare(
-        "", "hub.tls_key", "Key of the certificate", "PEM file with the private key of hub.tls_certificate.", live=False
+        "",
+        "hub.tls_key",
+        "Key of the certificate",
+        "PEM file with the private key of hub.tls_certificate.",
+        live=False,
+        at_hand=True,
     )
     hub_server_url: str = _declare(
         "",
         "hub.server_url",
         "Hub elsewhere",
         "Address of another machine's hub: where none runs here, `clawmux open` shows its page.",
+        at_hand=True,
     )
 
     agents_runtime: str = _declare(
@@ -122,6 +143,7 @@ class Settings:
         "agents.skip_permissions",
         "Start without permission questions",
         "Start agents without permission questions where the runtime can.",
+        at_hand=True,
     )
 
     speech_quality: str = _declare(
@@ -189,6 +211,7 @@ class Settings:
         "Recognition on another server: its base URL, ours or any with the OpenAI endpoints.",
         older_names=("WHISPER_URL",),
         live=False,
+        at_hand=True,
     )
     speech_kokoro_url: str = _declare(
         "",
@@ -197,9 +220,15 @@ class Settings:
         "Speaking on another server: its base URL, ours or any with the OpenAI endpoints.",
         older_names=("KOKORO_URL",),
         live=False,
+        at_hand=True,
     )
     speech_token_file: str = _declare(
-        "", "speech.token_file", "Token for those servers", "File with the bearer token of those servers.", live=False
+        "",
+        "speech.token_file",
+        "Token for those servers",
+        "File with the bearer token of those servers.",
+        live=False,
+        at_hand=True,
     )
 
     models_download: bool = _declare(

@@ -237,6 +237,12 @@ def admit(request: web.Request, auth: Auth, access: Mapping[str, Access]) -> Cal
     )
 
 
+def is_at_hand(request: web.Request) -> bool:
+    """A person, or who may end the hub anyway; for a route of which only a part is theirs."""
+    caller = request[CALLER]
+    return (caller.role, caller.via) in AT_HAND
+
+
 def _row_name(method: str, route: web.AbstractRoute) -> str:
     canonical = route.resource.canonical if route.resource is not None else "?"
     return f"{'GET' if method == 'HEAD' else method} {canonical}"

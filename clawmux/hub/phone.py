@@ -23,6 +23,7 @@ from clawmux.adapters.network import local_address
 from clawmux.adapters.tailscale import Tailnet, Tailscale
 from clawmux.hub.addresses import Addresses, check_public
 from clawmux.hub.authority import Authority
+from clawmux.hub.binding import bind_lan
 from clawmux.hub.doors import DOORS, Doors
 from clawmux.hub.guard import ADDRESSES
 from clawmux.hub.lan import LanDoor
@@ -134,10 +135,13 @@ class Phone:
 
     def _open_lan(self, host: str) -> None:
         check_private(host)
-        before = self._runtime.settings.hub_lan_host
-        self.lan.want(self._doors, host, self._runtime.settings.hub_lan_port)
+        before, port = self._runtime.settings.hub_lan_host, self._runtime.settings.hub_lan_port
+        if self.lan.is_open and host != self.lan.host:
+            # Who came in by the door that is open is cut when it closes: not for one that cannot be opened.
+            bind_lan(host, port).close()
+        self.lan.want(self._doors, host, port)
         if fault := self.lan.fault:
-            self.lan.want(self._doors, before, self._runtime.settings.hub_lan_port)
+            self.lan.want(self._doors, before, port)
             raise fault
         self._save({"hub.lan_host": host})
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from clawmux.adapters.runtimes import manifest
 from clawmux.hub.agents import Order
 from clawmux.hub.body import read_json
 from clawmux.hub.browser import RUNTIME
-from clawmux.hub.guard import ADDRESSES
+from clawmux.hub.guard import ADDRESSES, is_at_hand
 from clawmux.hub.phone import PHONE
 from clawmux.wire.codec import decode_as
 from clawmux.wire.errors import ClawMuxError
@@ -107,11 +108,20 @@ async def put_settings(request: web.Request) -> web.Response:
     existing = manifest.existing_choices(runtime.paths.user_runtimes)
     checked = {name: _checked(name, value, existing) for name, value in body.items()}
     request.app[PHONE].check(checked)
+    _check_rights(request, checked)
     settings.save_all(runtime.paths.config_file, checked)
     fresh = settings.load(runtime.paths.config_file)
     fields = {settings.FIELD_OF[name]: value for name, value in checked.items()}
     runtime.change_settings({field: getattr(fresh, field) if value is None else value for field, value in fields.items()})
     return await get_settings(request)
+
+
+def _check_rights(request: web.Request, names: Iterable[str]) -> None:
+    """Raises ``forbidden``. Taking a setting back is a change, too: its default may be the wider one."""
+    theirs = [name for name in names if settings.declared(name).at_hand]
+    if theirs and not is_at_hand(request):
+        remedy = f"Change it on the page, or in your own shell: clawmux settings set {theirs[0]} VALUE"
+        raise ClawMuxError("forbidden", f"{', '.join(theirs)}: not for a program's token to change.", remedy)
 
 
 def _checked(name: str, value: Any, existing: dict[str, tuple[str, ...]]) -> Any:

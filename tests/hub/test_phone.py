@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import socket
 import ssl
 import stat
 from collections.abc import AsyncIterator, Iterator
@@ -23,7 +24,7 @@ from clawmux.adapters.tailscale import Tailscale, choose_port
 from clawmux.hub.authority import Authority
 from clawmux.hub.guard import HEADERS
 from clawmux.hub.phone import PHONE, Phone
-from clawmux.settings import load
+from clawmux.settings import DECLARATIONS, load
 from clawmux.wire.errors import ClawMuxError
 from tests.security.guarded import JSON
 from tests.security.real_hub import RealHub, real_hub
@@ -195,6 +196,24 @@ async def test_the_door_closes_and_cuts_who_is_inside(hub: RealHub) -> None:
     assert (await hub.ask("POST", "/api/phone/code", await hub.log_in(), b"{}")).status == 409
 
 
+async def test_a_door_that_is_open_stays_so_when_another_cannot_be(hub: RealHub) -> None:
+    with socket.create_server((HERE, 0)) as free:
+        port = free.getsockname()[1]
+    hub.runtime.settings = dataclasses.replace(hub.runtime.settings, hub_lan_port=port)
+    await wish(hub, way="lan", host=HERE)
+    blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
+    reader, writer = await asyncio.open_connection(HERE, port, ssl=blind)
+    status, error = await wish(hub, way="lan", host="10.255.255.254")
+    assert (status, error["code"]) == (400, "usage")
+    lan = phone_of(hub).lan
+    assert (lan.is_open, lan.host, lan.fault) == (True, HERE, None)
+    assert load(hub.paths.config_file).hub_lan_host == HERE
+    writer.write(f"GET /ca.crt HTTP/1.1\r\nHost: {HERE}:{port}\r\n\r\n".encode())
+    assert b" 200 " in await reader.readline(), "who was inside still is"
+    writer.close()
+
+
 @pytest.mark.parametrize("host", ["203.0.113.5", "0.0.0.0", "::", "evil.example", "10.0.0.1; rm", "192.0.2.7"])
 async def test_no_door_at_an_address_that_is_not_private(hub: RealHub, host: str) -> None:
     status, error = await wish(hub, way="lan", host=host)
@@ -268,7 +287,27 @@ async def test_only_who_is_at_hand_opens_the_hub_to_others(hub: RealHub) -> None
     for path, body in (("/api/phone", b'{"way": "off"}'), ("/api/phone/code", b"{}")):
         assert (await hub.ask("POST", path, None, body)).status == 403
         assert (await hub.ask("POST", path, {"Content-Type": JSON}, body)).status == 401
+    for setting in ({"hub.lan_host": HERE}, {"hub.public_url": "https://voice.example"}):
+        answer = await hub.ask("PUT", "/api/settings", None, json.dumps(setting).encode())
+        assert answer.status == 403 and answer.json()["code"] == "forbidden"
+        at_hand = await hub.ask("PUT", "/api/settings", await hub.log_in(), json.dumps(dict.fromkeys(setting)).encode())
+        assert at_hand.status == 200
+    values = load(hub.paths.config_file)
+    assert (values.hub_lan_host, values.hub_public_url, phone_of(hub).lan.is_open) == ("", "", False)
     assert (await hub.ask("GET", "/api/phone")).status == 200
+
+
+async def test_no_program_widens_the_rights_of_agents(hub: RealHub) -> None:
+    """Agents of this user could read the token that it shows. Taking a setting back may be the wider one."""
+    by_hand = [d.name for d in DECLARATIONS.values() if d.at_hand]
+    assert {name.partition(".")[2] for name in by_hand} == {
+        "host", "public_url", "lan_host", "tls_certificate", "tls_key", "server_url",
+        "skip_permissions", "whisper_url", "kokoro_url", "token_file",
+    }  # fmt: skip
+    for name in by_hand:
+        answer = await hub.ask("PUT", "/api/settings", None, json.dumps({"speech.speed": 1.5, name: None}).encode())
+        assert (answer.status, answer.json()["code"]) == (403, "forbidden") and name in answer.json()["text"]
+    assert hub.runtime.settings.speech_speed == 1.0, "nor is anything beside it changed"
 
 
 # -- tailscale --
