@@ -132,7 +132,7 @@ async def test_a_stream_that_comes_back_from_another_page_is_played_on(hub: Page
     assert (await hub.expect("playback_done"))["why"] == "not_owner"
     await hub.send({"type": "audio_owner", "client": mine, "device": ""})
     hub.speeches[stream].done = False
-    hub._carry(stream, 24000)
+    hub.socket.carry(stream, 24000)
     await hub.expect("playback_started", 2)
     assert (await hub.expect("playback_done", 2))["why"] == "ended"
 
