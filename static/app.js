@@ -106,4 +106,6 @@ document.addEventListener("visibilitychange", () => sound.context && document.vi
 listenToKeys();
 render(html`<${App} />`, document.getElementById("app"));
 boot();
+// The hub names the build in the address of its files; a page without one is kept by nobody.
+if (/^\/static\/[0-9a-f]{16}\//.test(new URL(import.meta.url).pathname)) addEventListener("load", () => import("./updates.js").catch(() => {}));
 if (isTest) globalThis.__clawmux_test = { tap: () => sound.tap(), events };

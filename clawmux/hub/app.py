@@ -61,7 +61,9 @@ def build_app(runtime: Runtime) -> web.Application:
         ]
     )
     app.add_routes([web.get("/ws", serve_page)])
-    app.add_routes([web.get("/", assets.serve), web.get("/static/{path:.+}", assets.serve)])
+    app.add_routes(
+        [web.get("/", assets.serve), web.get("/static/{path:.+}", assets.serve), web.get("/sw.js", assets.serve_worker)]
+    )
     app.cleanup_ctx.append(_running)
     app.cleanup_ctx.append(app[PHONE].running)
     app.on_shutdown.append(_leave)

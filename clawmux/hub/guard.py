@@ -49,6 +49,7 @@ ACCESS: dict[str, Access] = {
     # The page itself holds no secret, and must load before it can log in.
     "GET /": ANYBODY,
     "GET /static/{path}": ANYBODY,
+    "GET /sw.js": ANYBODY,
     "POST /api/login": ANYBODY,
     "GET /api/session": PAGE,
     "POST /api/logout": PAGE,
@@ -95,7 +96,7 @@ ACCESS: dict[str, Access] = {
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self'; manifest-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types dompurify",
+    "form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types dompurify clawmux-worker",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",

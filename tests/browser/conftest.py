@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,17 @@ class Chromium:
     program: str
     browsers: list[Browser] = field(default_factory=list)
 
-    async def start(self, microphone: Path | None = None, arguments: Sequence[str] = ()) -> Browser:
-        """A headless browser; with ``microphone`` (tests.sound.write_microphone) pages may record and hear that file."""
+    async def start(self, microphone: Path | None = None, arguments: Sequence[str] = (), workers: bool = False) -> Browser:
+        """A headless browser; with ``microphone`` (tests.sound.write_microphone) pages may record and hear that file.
+
+        Without ``workers`` its pages get no service worker, which would answer requests that a test counts or holds up.
+        """
         more = [*fake_microphone(microphone), *arguments] if microphone else list(arguments)
         browser = await self.playwright.chromium.launch(executable_path=self.program, args=more)
         self.browsers.append(browser)
+        if not workers:
+            for make in ("new_context", "new_page"):
+                setattr(browser, make, partial(getattr(browser, make), service_workers="block"))
         return browser
 
     async def close(self) -> None:

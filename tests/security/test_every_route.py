@@ -19,7 +19,7 @@ from tests.security.guarded import JSON, UPGRADE, Answer, ask
 from tests.security.real_hub import RealHub
 
 # Written down here as well, and not read from the table that is tested.
-FOR_ANYBODY = {"GET /", "GET /static/{path}", "GET /ca.crt", "POST /api/login"}
+FOR_ANYBODY = {"GET /", "GET /static/{path}", "GET /sw.js", "GET /ca.crt", "POST /api/login"}
 FOR_AGENTS = {
     "GET /api/health",
     "GET /cli/{session_id}",
