@@ -112,7 +112,7 @@ class ClassicPage(Page):
             language = runtime.projects.settings_of(session_id).speech_language
             text = await runtime.speech.client.transcribe(data, "application/octet-stream", language)
             if not text:
-                runtime.nothing_heard(turn)
+                runtime.floor.nothing_heard(turn)
         except ClawMuxError as error:
             self.send(error.to_wire())
             self._not_understood(turn, error)
@@ -124,4 +124,4 @@ class ClassicPage(Page):
             # The question stays open: the client may send a better file.
             self._runtime.perform(self._runtime.conversation.turn_discarded(turn, self._runtime.now))
         else:
-            self._runtime.turn_failed(turn, error.text)
+            self._runtime.floor.turn_failed(turn, error.text)

@@ -44,15 +44,15 @@ async def converse(runtime: Runtime, call: Call, url: str) -> str:
 
     Cancelling this (the caller's connection broke) leaves the job open for a moment, for the caller to come back.
     """
-    if (done := runtime.answered(call.id)) is not None:
+    if (done := runtime.questions.answered(call.id)) is not None:
         _check_owner(call, done[0])
         return _told(call.id, done[1], done[2], url)
-    asker = runtime.asker(call.id)
+    asker = runtime.questions.asker(call.id)
     if asker is not None:
         _check_owner(call, asker)
     elif call.resume:
         raise ClawMuxError("not_found", f"--resume: there is no open question {call.id!r}.", "Ask again with `clawmux converse`.")
-    future = runtime.await_answer(call.id)
+    future = runtime.questions.await_answer(call.id)
     try:
         if asker is not None:
             runtime.perform(runtime.conversation.attach(call.id))
@@ -60,7 +60,7 @@ async def converse(runtime: Runtime, call: Call, url: str) -> str:
             runtime.perform(runtime.conversation.request(_request(runtime, call), runtime.now))
         code, text = await _wait(runtime, call, future)
     except asyncio.CancelledError:
-        if runtime.forget_waiter(call.id, future):
+        if runtime.questions.forget_waiter(call.id, future):
             runtime.perform(runtime.conversation.detach(call.id, runtime.now))
         raise
     return _told(call.id, code, text, url)
@@ -74,7 +74,7 @@ async def _wait(runtime: Runtime, call: Call, future: asyncio.Future[tuple[str, 
         async with asyncio.timeout(limit or None):
             return await asyncio.shield(future)
     except TimeoutError:
-        runtime.forget_waiter(call.id, future)
+        runtime.questions.forget_waiter(call.id, future)
         runtime.perform(runtime.conversation.park(call.id))
         raise ClawMuxError(
             "still_listening",

@@ -35,7 +35,7 @@ async def debug(request: web.Request) -> web.Response:
             "dropped_frames": runtime.listener.dropped_frames,
             "events": runtime.journal.next_n - 1,
             "speech": _speech(runtime),
-            "timings": [dataclasses.asdict(timed) for timed in runtime.timing.newest()],
+            "timings": [dataclasses.asdict(timed) for timed in runtime.floor.timing.newest()],
         }
     )
 
