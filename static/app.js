@@ -1,19 +1,18 @@
 /** Boot: signs in, draws the page, and starts the loop. */
 import { signIn } from "./api.js";
 import { listenToKeys } from "./keys.js";
+import { tell } from "./notes.js";
 import { closeSettings, follow, isPanel, view } from "./route.js";
 import * as store from "./store.js";
-import { events, isTest, sound, start, tell } from "./talk.js";
+import { events, isTest, sound, start } from "./talk.js";
 import { html, render, useEffect, useState } from "./vendor/ui.js";
 import { Agents, CloseAgent, Logo } from "./views/agents.js";
 import { Banner, WhyInsecure } from "./views/banner.js";
 import { Conversation, Standing } from "./views/conversation.js";
 import { Dock } from "./views/dock.js";
 import { Header } from "./views/header.js";
-import { Panel } from "./views/panel.js";
 import { Fetched, Ongoing } from "./views/parts.js";
-import { Blocked } from "./views/permission.js";
-import { nameOf } from "./words.js";
+import { nameOf, terminalQuestion } from "./words.js";
 
 const RETRY_MS = 3000;
 const DIALOGS = {
@@ -60,13 +59,22 @@ function InTalk() {
       <main id="main" class="main">
         <div><${Header} /><${Standing} /><${Banner} /></div>
         <${Conversation} />
-        <div><${Blocked} />${view.value === "terminal" && html`<${Fetched} load=${loadTerminal} what="The terminal" />`}</div>
+        <div><${AgentBlocked} />${view.value === "terminal" && html`<${Fetched} load=${loadTerminal} what="The terminal" />`}</div>
         <${Dock} />
       </main>
-      ${isPanel() && html`<${Panel} />`}
+      ${isPanel() && html`<${Fetched} load=${loadPanel} what="The panel" />`}
     </div>`;
 }
 
+/** The agent in view cannot go on without the user. */
+function AgentBlocked() {
+  const session = store.current.value;
+  if (!session || session.state === "dead" || !(session.permission || terminalQuestion(session))) return null;
+  return html`<${Fetched} load=${loadBlocked} what="What it asks" />`;
+}
+
+const loadBlocked = () => import("./views/permission.js").then(({ Blocked }) => Blocked);
+const loadPanel = () => import("./views/panel.js").then(({ Panel }) => Panel);
 const loadTerminal = () => import("./views/terminal.js").then(({ Terminal }) => Terminal);
 const loadSignIn = () => import("./views/sign-in.js").then(({ SignIn }) => SignIn);
 const loadSettings = () => import("./views/settings.js").then(({ Settings }) => Settings);

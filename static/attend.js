@@ -79,7 +79,7 @@ function tellMedia({ mode, stream }) {
 
 /** @param {{session_id: string}} stream */
 function speaker(stream) {
-  return nameOf(store.sessions.value.find(({ id }) => id === stream.session_id));
+  return nameOf(store.sessionOf(stream.session_id));
 }
 
 const awake = new Awake();

@@ -30,7 +30,7 @@ export function waterfall(timing) {
 
 /**
  * @typedef {{link: string, device: string, page: any, hub: any}} Known
- * `page`: what talk.js tells of itself; `hub`: GET /api/debug, null before it is there
+ * `page`: how its own parts stand (views/debug.js); `hub`: GET /api/debug, null before it is there
  */
 
 /** @param {Known} known @returns {[string, string][]} */

@@ -1,6 +1,6 @@
 /** The whole of a conversation as a file that the browser keeps. Fetched when somebody asks for it. */
 import { fetchFile } from "./api.js";
-import { tell } from "./talk.js";
+import { tell } from "./notes.js";
 
 /** @param {string} session_id @param {"markdown"|"json"} format */
 export async function exportConversation(session_id, format) {

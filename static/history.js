@@ -1,8 +1,8 @@
 /** Fetches pieces of conversations from the hub, which keeps all that was ever said. What the page holds of one lies in store.js. */
 import { request } from "./api.js";
 import { moved, readAt, withNewer } from "./excerpt.js";
+import { tell } from "./notes.js";
 import * as store from "./store.js";
-import { tell } from "./talk.js";
 
 const PAGE = 50;
 

@@ -65,6 +65,11 @@ export const runtimes = signal([]);
 /** Loudness of the microphone, 0 to 1, newest last. */
 export const levels = signal([]);
 
+/** @param {string|null|undefined} session_id */
+export function sessionOf(session_id) {
+  return sessions.value.find(({ id }) => id === session_id);
+}
+
 export const current = computed(() => sessions.value.find(({ id }) => id === currentId.value) ?? null);
 /** The search in the conversation is open: how often it was asked for. */
 export const finding = signal(0);
@@ -177,7 +182,7 @@ function append(event) {
 
 /** An agent that goes by itself takes its conversation off the screen: the user is told. @param {any} event */
 function tellEnd({ n, session_id, reason = "" }) {
-  const session = sessions.value.find(({ id }) => id === session_id);
+  const session = sessionOf(session_id);
   if (!session || closing.has(session_id)) return;
   notices.value = [...notices.value, { n, level: "info", text: `${nameOf(session)} has ended. ${reason}` }].slice(-3);
 }

@@ -1,7 +1,8 @@
 /** What a listener does with speech: let it stand and go on, skip the rest, hear it faster; and how this device listens. */
 import { saveOptions } from "./device.js";
+import { tell } from "./notes.js";
 import * as store from "./store.js";
-import { dispatch, optionsChanged, player, tell } from "./talk.js";
+import { dispatch, optionsChanged, player } from "./talk.js";
 
 export const SPEEDS = Object.freeze([0.75, 1, 1.25, 1.5, 1.75, 2]);
 

@@ -6,6 +6,10 @@
 /** outputLatency 0 means "not known" in some engines; 40 ms is what the others report for wired output. */
 const LATENCY_UNKNOWN_SECONDS = 0.04;
 const WATCH_MS = 1000;
+/** Short quiet tones for people who do not look at the screen: frequencies in Hz, one after another. */
+const CUES = Object.freeze({ listen: [520, 780], sent: [780, 520], attention: [660, 660, 880] });
+const CUE_SECONDS = 0.07;
+const CUE_GAIN = 0.06;
 
 export class Sound {
   /** @param {{onRunning: () => void, onLost: () => void, tap: boolean}} options */
@@ -90,6 +94,23 @@ export class Sound {
   setRoute(type) {
     const session = /** @type {any} */ (navigator).audioSession;
     if (session) session.type = type;
+  }
+
+  /** Through the same output as speech, so that echo cancelling knows it. @param {keyof typeof CUES} name */
+  cue(name) {
+    const { context, master } = this;
+    if (!context || context.state !== "running") return;
+    CUES[name].forEach((frequency, i) => {
+      const from = context.currentTime + i * CUE_SECONDS;
+      const tone = new OscillatorNode(context, { frequency });
+      const shape = new GainNode(context, { gain: 0 });
+      shape.gain.setValueAtTime(0, from);
+      shape.gain.linearRampToValueAtTime(CUE_GAIN, from + 0.01);
+      shape.gain.linearRampToValueAtTime(0, from + CUE_SECONDS);
+      tone.connect(shape).connect(master);
+      tone.start(from);
+      tone.stop(from + CUE_SECONDS);
+    });
   }
 
   /** Loudness now, 0 to 1. */

@@ -1,7 +1,8 @@
 /** The list of agents: a column on wide screens, a row of chips on phones; and what stands at its foot. */
-import * as store from "../store.js";
+import { ask } from "../notes.js";
 import { closeSettings, toggle } from "../route.js";
-import { ask, select } from "../talk.js";
+import * as store from "../store.js";
+import { select } from "../talk.js";
 import { html, useEffect, useRef } from "../vendor/ui.js";
 import { evidence, folderName, isBlocked, nameOf, speechWords, stateOf } from "../words.js";
 import { Avatar, Doing, Dot, Icon, Modal } from "./parts.js";
@@ -74,7 +75,7 @@ export function askToClose(id) {
 
 /** @param {{id: string}} props */
 export function CloseAgent({ id }) {
-  const session = store.sessions.value.find((other) => other.id === id);
+  const session = store.sessionOf(id);
   const leave = () => (store.dialog.value = null);
   if (!session) return null;
   const name = nameOf(session);

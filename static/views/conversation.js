@@ -1,8 +1,9 @@
 /** The middle of the page: whose conversation it is, and all that was said, oldest first. */
 import { readAt } from "../excerpt.js";
 import { loadEnd, loadHistory, loadNewer } from "../history.js";
+import { tell } from "../notes.js";
 import * as store from "../store.js";
-import { showMessages, tell } from "../talk.js";
+import { showMessages } from "../talk.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/ui.js";
 import { clock } from "../words.js";
 import { waitingWords } from "./agents.js";

@@ -3,7 +3,7 @@ import { request } from "../api.js";
 import { asText, rows, seconds, waterfall } from "../debug.js";
 import { deviceName } from "../device.js";
 import * as store from "../store.js";
-import { insides, measureLink } from "../talk.js";
+import { link as hubLink, microphone, player, sound } from "../talk.js";
 import { html, useEffect, useState } from "../vendor/ui.js";
 import { nameOf } from "../words.js";
 import { Icon } from "./parts.js";
@@ -21,7 +21,7 @@ export function Debug() {
     if (link !== "online") return undefined;
     const look = async () => {
       if (document.visibilityState !== "visible") return;
-      measureLink();
+      hubLink.measure();
       const found = await request("GET", "/api/debug").catch(() => null); // the row of the link tells that it does not answer
       setPage(insides());
       if (!found) return;
@@ -46,6 +46,19 @@ export function Debug() {
     <button class="btn" data-do="copy" onClick=${copy}><${Icon} name="copy" size="s" />${copied === "done" ? "Copied" : "Copy as text"}</button>
     ${copied && copied !== "done" && html`<textarea class="copied" readonly aria-label="The same as text" rows="12" value=${copied}></textarea>`}
   </div>`;
+}
+
+/** How link, microphone and loudspeaker stand on this page. */
+function insides() {
+  const { context } = sound;
+  return {
+    round_trip_ms: hubLink.roundTripMs,
+    reconnects: Math.max(0, hubLink.welcomes - 1),
+    microphone: microphone.track?.readyState === "live" ? microphone.track.getSettings() : null,
+    sample_rate: context?.sampleRate ?? null,
+    latency_ms: context?.state === "running" ? Math.round(1000 * ((context.baseLatency ?? 0) + (context.outputLatency ?? 0))) : null,
+    underruns: player.underruns,
+  };
 }
 
 /** @param {{timing: any}} props */

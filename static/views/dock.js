@@ -1,13 +1,14 @@
 /** The dock: what happens now in one line, the microphone and its switches, and the text box. */
 import { focusText } from "../keys.js";
+import { ask } from "../notes.js";
 import * as store from "../store.js";
-import { ask, dismiss, dispatch, loadChoices, sendText, sound } from "../talk.js";
+import { dismiss, dispatch, sendText, sound } from "../talk.js";
 import { pauseOrResume, skip, speedWords } from "../transport.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { freshId } from "../device.js";
 import { controls } from "../voice.js";
 import { MIC_WORDS, elapsed, nameOf, terminalQuestion } from "../words.js";
-import { Fetched, Icon, VoiceOptions } from "./parts.js";
+import { Fetched, Icon, VoiceOptions, loadChoices } from "./parts.js";
 
 const BARS = 34;
 /** Speech seldom passes a fifth of full scale: this makes the bars use their height. */
@@ -32,7 +33,7 @@ export function Dock() {
 function NowLine({ name }) {
   const voice = store.voice.value;
   const note = store.note.value;
-  const speaker = nameOf(store.sessions.value.find(({ id }) => id === voice.stream?.session_id));
+  const speaker = nameOf(store.sessionOf(voice.stream?.session_id));
   if (voice.mode === "listening") return html`<${Recording} since=${voice.since_ms} turn=${voice.turn} />`;
   if (voice.mode === "speaking") return html`<${Bars} read=${() => sound.level()} kind="spk" /><span>${speaker} is speaking. Tap ${store.overhearing.value.isOpen ? "or talk " : ""}to interrupt.</span>`;
   if (note) return html`<span class=${`note ${note.level}`}>${note.text}</span>`;
@@ -79,7 +80,7 @@ function Recording({ since, turn }) {
     return () => clearInterval(timer);
   }, [since]);
   const isHold = turn.why === "hold";
-  const other = turn.session_id === store.currentId.value ? null : store.sessions.value.find(({ id }) => id === turn.session_id);
+  const other = turn.session_id === store.currentId.value ? null : store.sessionOf(turn.session_id);
   return html`<span class="rec-t" role="timer" aria-label="Recording time">${elapsed(now - since)}</span>
     ${other && html`<span data-line="goes-to">to ${nameOf(other)}</span>`}
     <${Bars} read=${() => store.levels.value.at(-1) ?? 0} kind="" />

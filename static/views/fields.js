@@ -1,6 +1,6 @@
 /** Every declared setting with the control that suits its type, saved when it is changed. What may be, the hub declares. */
+import { ask } from "../notes.js";
 import * as store from "../store.js";
-import { ask } from "../talk.js";
 import { html, useRef, useState } from "../vendor/ui.js";
 
 /** Kinds of settings, in the order they are shown. @type {[string, string][]} */

@@ -1,8 +1,9 @@
 /** The dialog that starts an agent: who, with which program, in which folder. */
+import { ask } from "../notes.js";
 import * as store from "../store.js";
-import { ask, loadChoices, select } from "../talk.js";
+import { select } from "../talk.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
-import { Modal, VoiceOptions } from "./parts.js";
+import { Modal, VoiceOptions, loadChoices } from "./parts.js";
 
 export function NewAgent() {
   const [busy, setBusy] = useState(false);

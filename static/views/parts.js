@@ -1,4 +1,5 @@
 /** Small pieces that several views share: icon, dot, avatar, modal dialog. */
+import { ask } from "../notes.js";
 import * as store from "../store.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { duration, voiceName } from "../words.js";
@@ -33,6 +34,14 @@ export function Avatar({ name, id }) {
   let sum = 0;
   for (const letter of id) sum = (sum * SPREAD + letter.charCodeAt(0)) % WRAP;
   return html`<span class="av c${sum % AVATAR_COLOURS}" aria-hidden="true">${name.charAt(0)}</span>`;
+}
+
+/** Voices and programs that a new agent may have. */
+export async function loadChoices() {
+  const [voices, runtimes] = await Promise.all([ask("GET", "/api/voices"), ask("GET", "/api/runtimes")]);
+  // The hub may wrap its lists; a voice may be a bare id.
+  if (voices) store.voices.value = (voices.voices ?? voices).map((voice) => (typeof voice === "string" ? { id: voice } : voice));
+  if (runtimes) store.runtimes.value = runtimes.runtimes ?? runtimes;
 }
 
 /** The voices by language, because several languages have a Santa. @param {{voices: any[], taken?: Set<string>}} props */

@@ -1,7 +1,7 @@
 /** What stands over the dock while the agent in view cannot go on without the user: a permission to give, or its terminal. */
+import { ask } from "../notes.js";
 import { openTerminal, view } from "../route.js";
 import * as store from "../store.js";
-import { ask } from "../talk.js";
 import { html, useEffect, useState } from "../vendor/ui.js";
 import { nameOf, terminalQuestion, undisguised } from "../words.js";
 import { Age, Icon } from "./parts.js";

@@ -1,6 +1,6 @@
 /** The settings' part about other devices: an https address for them, a code that lets one in, and those that are in. */
+import { ask } from "../notes.js";
 import * as store from "../store.js";
-import { ask } from "../talk.js";
 import { html, useCallback, useEffect, useRef, useState } from "../vendor/ui.js";
 import { duration } from "../words.js";
 import { Icon } from "./parts.js";

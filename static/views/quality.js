@@ -2,8 +2,8 @@
  * The quality of speech: four cards to choose from and a button that does it. Moving through the cards changes nothing,
  * because a change may mean a download of a gigabyte.
  */
+import { ask } from "../notes.js";
 import * as store from "../store.js";
-import { ask } from "../talk.js";
 import { actionOf, announcement, delayOf, downloadOf, fitOf, markOf, phase, progressOf } from "../tiers.js";
 import { memory } from "../sizes.js";
 import { html, useEffect, useState } from "../vendor/ui.js";
