@@ -45,7 +45,7 @@ function App() {
   const state = store.link.value;
   if (state === "boot") return null;
   if (state === "signed_out") return html`<main class="calm"><${Logo} /><h1>ClawMux</h1><${Fetched} load=${loadSignIn} what="This page" /></main>`;
-  if (state === "unreachable") return html`<${Calm} words=${["The hub does not answer. Trying again…"]} />`;
+  if (state === "unreachable") return html`<${Unreachable} />`;
   const Dialog = DIALOGS[store.dialog.value?.view];
   return html`${view.value === "settings" ? html`<${InSettings} />` : html`<${InTalk} />`}
     ${Dialog && html`<${Dialog} ...${store.dialog.value} />`}
@@ -94,16 +94,27 @@ function title() {
   return waiting ? `(${waiting}) ${name}` : name;
 }
 
-/** @param {{words: any[]}} props */
-function Calm({ words }) {
-  return html`<main class="calm"><${Logo} /><h1>ClawMux</h1><p>${words}</p></main>`;
+/** The page was kept on this device, or the hub has just gone. */
+function Unreachable() {
+  return html`<main class="calm unreachable"><${Logo} /><h1>The hub is not reachable</h1>
+    <p role="status">This page looks for it, and goes on as soon as it answers.</p>
+    <ul>
+      <li>On the hub's computer: <code>clawmux start</code> starts the hub, <code>clawmux status</code> tells how it stands.</li>
+      <li>That computer may be off, asleep, or without a network.</li>
+      <li>On another device: it has to be in the same network, or in the same tailnet where the address is one of Tailscale.</li>
+    </ul>
+    <button class="btn primary" onClick=${boot}>Try now</button></main>`;
 }
 
+let retry = 0;
 async function boot() {
+  clearTimeout(retry);
   const found = await signIn();
-  if (found === "in") start();
-  else store.link.value = found === "out" ? "signed_out" : "unreachable";
-  if (found === "unreachable") setTimeout(boot, RETRY_MS);
+  if (found === "unreachable") retry = setTimeout(boot, RETRY_MS);
+  // From the beginning: who answers now may have a newer page, or be another program.
+  else if (store.link.value === "unreachable") return location.reload();
+  if (found === "in") return start();
+  store.link.value = found === "out" ? "signed_out" : "unreachable";
 }
 
 // A new link opened in this very tab changes only the fragment, which loads nothing by itself.

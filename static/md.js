@@ -131,7 +131,7 @@ function copyButton(label) {
   icon.setAttribute("class", "ic s");
   icon.setAttribute("aria-hidden", "true");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", "/static/icons.svg#copy");
+  use.setAttribute("href", `${new URL("icons.svg", import.meta.url).pathname}#copy`);
   icon.append(use);
   button.append(icon, element("span", {}, "Copy"));
   return button;

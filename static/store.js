@@ -15,6 +15,10 @@ export const voice = signal(INITIAL);
 /** `serving` and `wanted` are tiers of quality: unlike each other while a change is under way. */
 export const speech = signal({ state: "starting", reason: "", progress: null });
 export const settings = signal({});
+/** The build of the page's files that the hub has; empty: it names none. */
+export const build = signal("");
+/** What the page offers by itself, over the conversation. @type {{value: {id: string, icon: string, text: string, words: string, act: () => void, close: () => void}[]}} */
+export const offers = signal([]);
 export const owner = signal({ client: null, device: null });
 export const me = signal("");
 /** Counts how often the list of devices has changed. */
@@ -196,6 +200,7 @@ function isConfirmedBy(sent, event) {
 const APPLY = {
   welcome: (m) => {
     settings.value = m.settings ?? {};
+    build.value = m.build ?? "";
     if (m.speech) speech.value = { progress: null, ...m.speech };
     if (m.now) ahead = m.now - Date.now() / 1000;
     lastN ??= m.events_from - 1;

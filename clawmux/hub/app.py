@@ -31,7 +31,7 @@ from clawmux.hub.guard import protect
 from clawmux.hub.phone import PHONE, Phone
 from clawmux.hub.routes import STOPPING
 from clawmux.hub.runtime import Runtime
-from clawmux.hub.static import Assets
+from clawmux.hub.static import BUILD, Assets
 from clawmux.paths import Paths, static_files
 from clawmux.settings import Settings
 
@@ -44,6 +44,7 @@ def build_app(runtime: Runtime) -> web.Application:
     app[SOCKETS] = set()
     app[STOPPING] = asyncio.Event()
     assets = Assets(static_files())
+    app[BUILD] = assets.build
     app[PHONE] = Phone(app, runtime)
     devices.watch(app)
     app.add_routes(

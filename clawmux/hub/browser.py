@@ -24,6 +24,7 @@ from clawmux.hub.guard import SOCKET_PROTOCOL
 from clawmux.hub.pages import Page
 from clawmux.hub.runtime import Runtime
 from clawmux.hub.speaker import REPLAY_MARK
+from clawmux.hub.static import BUILD
 from clawmux.wire import browser as wire
 from clawmux.wire.cli import TEXT_LIMIT_BYTES, clean
 from clawmux.wire.codec import decode, load_object
@@ -67,6 +68,7 @@ class PageSession:
     def __init__(self, runtime: Runtime, socket: web.WebSocketResponse, request: web.Request) -> None:
         self._runtime = runtime
         self._socket = socket
+        self._build = request.app.get(BUILD, "")
         self._transport = request.transport
         self._page: Page
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
@@ -158,6 +160,7 @@ class PageSession:
                 "server": __version__,
                 "now": time.time(),
                 "client": page.client,
+                "build": self._build,
                 "settings": {
                     "auto_listen": settings.speech_auto_listen,
                     "silence_seconds": settings.speech_silence_seconds,

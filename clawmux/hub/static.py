@@ -31,9 +31,10 @@ TYPES = {
 _COMPRESSIBLE = {".html", ".js", ".css", ".svg", ".webmanifest"}
 # Says to the service worker that this is the hub's page, and not that of another program on the same port.
 BUILD_HEADER = "ClawMux-Build"
+BUILD = web.AppKey("clawmux_build", str)
 INDEX, WORKER = "index.html", "sw.js"
 _OWN_BUILD = re.compile(r"[0-9a-f]{16}/")
-_IN_INDEX = re.compile(rb'"/static/([\w./-]+\.(?:js|css))"')
+_IN_INDEX = re.compile(rb'"/static/([\w./-]+\.(?:js|css|svg))"')
 # What no page loads: kept by the browser with the worker, or made into something else before.
 _UNKEPT = re.compile(r"sw(-\w+)?\.js|.*\.entry\.js|vendor/xterm\.document\.js|vendor/LICENSES/.*|.*\.(png|webmanifest)")
 

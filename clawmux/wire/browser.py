@@ -229,7 +229,7 @@ DURABLE_TO_PAGE: dict[str, str] = {
 """Events with a number ``n``, kept in the store."""
 
 MOMENTARY_TO_PAGE: dict[str, str] = {
-    "welcome": "Answer to hello: version, settings of the page, state of speech.",
+    "welcome": "Answer to hello: version, build of the page's files, settings of the page, state of speech.",
     "resync": "The page's last event is too old: fetch the history again.",
     "session_list": "All sessions.",
     "session_status": "One session changed.",

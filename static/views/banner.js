@@ -9,7 +9,7 @@ import { Icon, Modal } from "./parts.js";
 
 export function Banner() {
   // The settings show by themselves how speech stands.
-  const parts = view.value === "settings" ? [Asks, Said] : [Insecure, Elsewhere, Asks, Speech, Said];
+  const parts = view.value === "settings" ? [Asks, Offered, Said] : [Insecure, Elsewhere, Asks, Offered, Speech, Said];
   const shown = parts.map((Part) => Part()).filter(Boolean);
   return html`<div class="banners">${shown.slice(0, 2)}</div>`;
 }
@@ -51,6 +51,17 @@ function Asks() {
     <p class="clamped"><b>${nameOf(session)} asks${permission ? "" : ":"}</b> ${text}</p>
     <button class="btn" onClick=${putOff}>Later</button>
     <button class="btn primary" onClick=${answer}>${blocks ? "Look" : "Answer"}</button>
+  </div>`;
+}
+
+function Offered() {
+  const [offer] = store.offers.value;
+  if (!offer) return null;
+  return html`<div class="alert" role="note" data-banner=${offer.id}>
+    <${Icon} name=${offer.icon} />
+    <p>${offer.text}</p>
+    <button class="btn" onClick=${offer.close}>Not now</button>
+    <button class="btn primary" onClick=${offer.act}>${offer.words}</button>
   </div>`;
 }
 

@@ -4,9 +4,12 @@ import * as store from "../store.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { duration, voiceName } from "../words.js";
 
+/** Beside the modules, so of the same build. */
+const ICONS = new URL("../icons.svg", import.meta.url).pathname;
+
 /** @param {{name: string, size?: ""|"s"|"l"}} props */
 export function Icon({ name, size = "" }) {
-  return html`<svg class="ic ${size}" aria-hidden="true"><use href="/static/icons.svg#${name}" /></svg>`;
+  return html`<svg class="ic ${size}" aria-hidden="true"><use href=${`${ICONS}#${name}`} /></svg>`;
 }
 
 /** @param {{shape: string}} props */

@@ -27,6 +27,7 @@ class PageDoor:
         return [
             web.get("/", self._index),
             web.get("/static/{path:.+}", self._file),
+            web.get("/sw.js", self._worker),
             web.get("/blank", self._blank),
             web.post("/api/login", self._login),
             web.get("/api/session", self._session),
@@ -35,7 +36,8 @@ class PageDoor:
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        open_paths = ("/", "/blank", "/api/login", "/ws")
+        self.hub.asked.append(request.path)
+        open_paths = ("/", "/blank", "/sw.js", "/api/login", "/ws")
         if request.path not in open_paths and not request.path.startswith("/static/") and not self.is_signed_in(request):
             error = {"type": "error", "code": "unauthorized", "text": "Not signed in.", "remedy": "Run `clawmux open`."}
             return web.json_response(error, status=401, headers=HEADERS)
@@ -51,10 +53,14 @@ class PageDoor:
     def is_signed_in(self, request: web.Request) -> bool:
         return request.cookies.get("clawmux") in self.hub.cookies
 
-    async def _index(self, _: web.Request) -> web.Response:
+    async def _index(self, request: web.Request) -> web.Response:
+        if self.hub.built is not None:
+            return await self.hub.built.serve(request)
         return web.Response(body=(STATIC / "index.html").read_bytes(), content_type="text/html", charset="utf-8")
 
     async def _file(self, request: web.Request) -> web.Response:
+        if self.hub.built is not None:
+            return await self.hub.built.serve(request)
         file = STATIC / request.match_info["path"]
         if not file.is_file():
             raise web.HTTPNotFound
@@ -62,6 +68,11 @@ class PageDoor:
         return web.Response(
             body=file.read_bytes(), content_type=content_type or {".css": "text/css"}.get(file.suffix, "image/png")
         )
+
+    async def _worker(self, request: web.Request) -> web.Response:
+        if self.hub.built is None:
+            raise web.HTTPNotFound
+        return await self.hub.built.serve_worker(request)
 
     async def _blank(self, _: web.Request) -> web.Response:
         return web.Response(text="<!doctype html><title>blank</title>", content_type="text/html")

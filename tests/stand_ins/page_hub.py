@@ -15,6 +15,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from clawmux import settings
+from clawmux.hub.static import Assets
 from clawmux.wire.browser import DURABLE_TO_PAGE
 from tests.stand_ins.page_agents import PageAgents
 from tests.stand_ins.page_door import STATIC, PageDoor
@@ -55,6 +56,10 @@ class PageHub:
         self.events: list[Message] = []
         self.received: list[Message] = []
         self.requests: list[tuple[str, str, Any]] = []
+        self.asked: list[str] = []
+        """Paths of all requests, as they came."""
+        self.built: Assets | None = None
+        """The page's files as the real hub serves them, build by build and with a service worker; None: as they lie there."""
         self.turns: dict[str, Turn] = {}
         self.speeches: dict[str, Speech] = {}
         self.speech_state: Message = {"state": "ready", "reason": "Tiny quality on this machine"}

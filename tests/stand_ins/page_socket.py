@@ -91,6 +91,8 @@ class PageSocket:
         start = len(self.hub.events) + 1 if last is None else last + 1
         now = time.time() + self.hub.ahead_seconds
         welcome = {"type": "welcome", "v": 2, "events_from": start, "server": "test", "now": now, "client": client}
+        if self.hub.built is not None:
+            welcome["build"] = self.hub.built.build
         await socket.send_json({**welcome, "settings": settings, "speech": self.hub.speech_state})
         for event in self.hub.events[start - 1 :]:
             await socket.send_json(event)
