@@ -5,7 +5,6 @@ Whoever is told of a message is told after it is durable. What is typed and when
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import secrets
 import time
@@ -19,9 +18,10 @@ from clawmux.core.message import EVERYBODY, USER, Changed, Delivery, Effect, Mes
 from clawmux.core.session import Session
 from clawmux.hub.joining import Joining
 from clawmux.hub.message_answers import MessageAnswers
+from clawmux.hub.message_ledger import MessageLedger
 from clawmux.hub.message_news import Line, MessageNews
 from clawmux.hub.message_reading import MessageReading
-from clawmux.hub.message_store import Kept, MessageStore, keep
+from clawmux.hub.message_store import Kept, MessageStore
 from clawmux.hub.message_typing import MessageTyping
 from clawmux.hub.typist import Typist
 from clawmux.hub.waiters import Wait, Waiters
@@ -31,8 +31,6 @@ from clawmux.wire.words import MessageState, Stage
 _ID_CHARACTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 # A command asks again within a minute; more of them in that time are found in the store.
 REQUESTS_KEPT = 2000
-# After a write that the disk has refused.
-SAVE_AGAIN_SECONDS = 2.0
 
 
 def new_id() -> str:
@@ -54,21 +52,22 @@ class Messages:
         self.broker = Broker()
         self.loops = Loops()
         self.kept = MessageStore(hub.store)
-        self._living: dict[str, Kept] = {}
-        """Those that go on, and those that the disk has not taken yet."""
-        self._to_save_again: set[str] = set()
         self._requests: dict[str, tuple[str, ...]] = {}
         self._waiters = Waiters()
+        self._ledger = MessageLedger(hub, self.broker, self._waiters, self.kept)
+        self._living = self._ledger.living
         self._news = MessageNews(hub, self.told)
         self.reading = MessageReading(hub, self.broker, typist, self._living, stage_of)
         self.answers = MessageAnswers(
             hub, self.broker, self._waiters, self._news, self._living, self.get, self._answer_as_message
         )
         self.performers: dict[type[Any], Callable[[Any], None]] = {
-            Changed: self._changed,
+            Changed: self._ledger.changed,
             Line: self._news.line,
             **MessageTyping(hub, self.broker, typist, self._living, self.kept.get).performers,
         }
+        self._ledger.on_changed = self._changed
+        self._ledger.on_answer_refused = self.answers.not_stored
 
     # -- life --
 
@@ -113,7 +112,7 @@ class Messages:
         when it says the same."""
         if before := self._sent_with(sender, request):
             _check_same(before, to, text)
-            await self._durable()
+            await self._ledger.perform()
             return before
         recipients = self._resolved(sender, to)
         sent = [
@@ -130,7 +129,7 @@ class Messages:
         for kept in sent:
             effects += self._admit(kept)
         try:
-            await self._perform(effects)
+            await self._ledger.perform(effects)
         except Exception:
             self._requests.pop(request, None)
             raise
@@ -141,7 +140,7 @@ class Messages:
             return []
         ids = self._requests.get(request, ())
         # One that the disk has refused is nowhere any more, and may be sent again.
-        sent = [kept for i in ids if (kept := self._living.get(i) or self.kept.get(i))] or self.kept.of_request(request)
+        sent = [kept for i in ids if (kept := self._ledger.find(i))] or self.kept.of_request(request)
         if any(kept.message.sender != sender for kept in sent):
             raise ClawMuxError("forbidden", f"the request {request!r} belongs to somebody else.")
         return sent
@@ -203,7 +202,7 @@ class Messages:
 
     async def ack(self, message_id: str, by: str) -> None:
         self._at_hand(message_id, by)
-        await self._perform([*self.broker.ack(message_id, by, self._hub.now), *self._unsaved(message_id)])
+        await self._ledger.perform([*self.broker.ack(message_id, by, self._hub.now), *self._ledger.unsaved(message_id)])
 
     async def reply(self, message_id: str, by: str, text: str) -> str:
         """Answer a message. Nobody who waits for the answer: it becomes a message of its own, whose id is returned."""
@@ -228,7 +227,7 @@ class Messages:
             if not is_awaited:
                 effects.append(Line(message.sender, "in", by, text, message_id, message_id))
         try:
-            await self._perform([*effects, *self._unsaved(message_id)])
+            await self._ledger.perform([*effects, *self._ledger.unsaved(message_id)])
         except Exception:
             self._waiters.reply_failed(message_id)
             raise
@@ -253,20 +252,17 @@ class Messages:
     async def cancel(self, message_id: str, by: str) -> None:
         """``by``: the sender; empty for the owner."""
         self._at_hand(message_id, by)
-        await self._perform([*self.broker.cancel(message_id, by), *self._unsaved(message_id)])
+        await self._ledger.perform([*self.broker.cancel(message_id, by), *self._ledger.unsaved(message_id)])
 
     def get(self, message_id: str) -> Kept:
         """As it is now. Raises ``not_found``."""
-        kept = self._living.get(message_id) or self.kept.get(message_id)
-        if kept is None:
-            raise ClawMuxError("not_found", f"there is no message {message_id!r:.80}.", "`clawmux messages` lists them.")
-        return kept
+        return self._ledger.get(message_id)
 
     async def traced(self, message_id: str) -> dict[str, Any]:
         """The view of a message with every step of its way."""
         self.get(message_id)
         with contextlib.suppress(ClawMuxError):  # on a full disk reading goes on
-            await self._durable()
+            await self._ledger.perform()
         kept = self.get(message_id)
         return {**kept.view(), "steps": self.kept.steps(message_id)}
 
@@ -310,25 +306,14 @@ class Messages:
         if effects:
             self._hub.perform(effects)
 
-    # -- views --
+    # -- views and news --
 
     def unread(self, session_id: str) -> list[Kept]:
         """What the session has not acknowledged yet, in order."""
         return [kept for kept in self._living.values() if kept.message.recipient == session_id and kept.delivery.is_living]
 
-    # -- performing --
-
-    def _changed(self, effect: Changed) -> None:
-        delivery = effect.delivery
-        message = delivery.message
-        kept = self._living.get(message.id)
-        if kept is None:  # one that was settled already
-            kept = self._living[message.id] = self.get(message.id)
-        is_new, before, kept.delivery = not kept.stored, kept.delivery, delivery
-        if delivery.state is not MessageState.INJECTING:
-            kept.held = self.broker.why_held(message.recipient) if delivery.state is MessageState.QUEUED else ""
-        if not keep(self._hub.journal, kept, time.time()):
-            return
+    def _changed(self, kept: Kept, before: Delivery) -> None:
+        delivery, message = kept.delivery, kept.message
         if before.state in (MessageState.QUEUED, MessageState.INJECTING) and not before.tries:
             self._news.arrived(delivery)
         if delivery.is_taken and not before.is_taken:
@@ -336,58 +321,3 @@ class Messages:
         if delivery.owed and not before.owed:
             self._news.ended(kept)
         self.reading.message_changed(kept)
-        view = kept.view()
-        self._hub.journal.then(lambda: self._settled(kept, delivery, view), lambda error: self._not_saved(kept, is_new))
-
-    def _settled(self, kept: Kept, delivery: Delivery, view: dict[str, Any]) -> None:
-        """It is durable: show it, and release who waits for it."""
-        self._hub.pages.broadcast({"type": "message", "message": view})
-        self._waiters.release(delivery)
-        if kept.is_saved and kept.delivery is delivery and not delivery.is_living:
-            self._living.pop(delivery.message.id, None)
-
-    def _not_saved(self, kept: Kept, is_new: bool) -> None:
-        kept.is_saved = False
-        if is_new:
-            self.broker.forget(kept.message.id)
-            self._living.pop(kept.message.id, None)
-            # Should the disk have taken what came after it.
-            self._hub.journal.statement("DELETE FROM messages WHERE id = ?", kept.message.id)
-            if kept.message.re:
-                self.answers.not_stored(kept.message.re)
-        elif kept.message.id not in self._to_save_again:
-            self._to_save_again.add(kept.message.id)
-            asyncio.get_running_loop().call_later(SAVE_AGAIN_SECONDS, self._save_again, kept)
-
-    def _unsaved(self, message_id: str) -> list[Effect]:
-        """What the disk has refused of it before: said again, it has to be kept."""
-        kept = self._living.get(message_id)
-        return [Changed(kept.delivery)] if kept is not None and not kept.is_saved else []
-
-    def _save_again(self, kept: Kept) -> None:
-        self._to_save_again.discard(kept.message.id)
-        if not kept.is_saved:
-            self._changed(Changed(kept.delivery))
-            self._hub.perform([])
-
-    # -- durability --
-
-    async def _perform(self, effects: Iterable[Effect | Line]) -> None:
-        """Perform, and return when what was stored is durable. Raises what the disk said."""
-        self._hub.perform(effects)
-        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def settle(error: Exception | None) -> None:
-            if stored.done():
-                return  # the caller has gone
-            if error is None:
-                stored.set_result(None)
-            else:
-                stored.set_exception(error)
-
-        self._hub.journal.then(lambda: settle(None), settle)
-        self._hub.perform([])
-        await stored
-
-    async def _durable(self) -> None:
-        await self._perform([])
