@@ -80,10 +80,11 @@ async def test_a_refused_start_is_explained_in_the_dialog(hub: PageHub, open_pag
     await page.get_by_role("button", name="New agent").first.click()
     dialog = page.get_by_role("dialog", name="New agent")
     await dialog.get_by_role("button", name="Start agent").click()
-    await dialog.get_by_role("alert").get_by_text("claude is not installed. Install it.").wait_for()
+    await expect(dialog.get_by_role("alert")).to_contain_text("claude is not installed. Install it.")
     hub.refuses_spawn = {}
     await dialog.get_by_role("button", name="Start agent").click()
-    await page.locator('[data-session="am_adam"]').wait_for()
+    await expect(page.locator('[data-session="am_adam"]')).to_be_visible()
+    await expect(dialog).to_have_count(0)
 
 
 async def test_voices_stand_under_their_language(open_page: OpenPage) -> None:
@@ -111,8 +112,8 @@ async def test_an_agent_that_ends_by_itself_is_reported(hub: PageHub, open_page:
     page = await open_page()
     hub.sessions.clear()
     await hub.send({"type": "session_terminated", "session_id": "af_sky", "reason": "Its program ended."})
-    await page.locator("[data-banner=notice]").get_by_text("Sky has ended. Its program ended.").wait_for()
-    await page.get_by_text("No agent yet").wait_for()
+    await expect(page.locator("[data-banner=notice]")).to_contain_text("Sky has ended. Its program ended.")
+    await expect(page.get_by_text("No agent yet")).to_be_visible()
 
 
 async def test_the_voice_is_changed(hub: PageHub, open_page: OpenPage) -> None:
@@ -233,7 +234,8 @@ async def test_a_question_is_dismissed(hub: PageHub, open_page: OpenPage) -> Non
 async def test_a_question_not_yet_heard_waits_for_no_answer(hub: PageHub, open_page: OpenPage, stage: str) -> None:
     page = await open_page()
     await hub.status("af_sky", question={"id": "q", "text": "Now?", "stage": stage, "since": 0})
-    await page.locator(".now-line", has_text="Sky is about to speak").wait_for()
+    await expect(page.locator(".now-line")).to_contain_text("Sky is about to speak")
+    await expect(page.get_by_role("button", name="Dismiss")).to_have_count(0)
 
 
 async def test_a_program_that_takes_words_only_when_it_asks_says_so(hub: PageHub, open_page: OpenPage) -> None:

@@ -293,7 +293,7 @@ async def test_the_focus_goes_back_to_the_gear(open_settings: OpenSettings) -> N
     page = await open_settings()
     await page.get_by_role("button", name="Back to the conversation").click()
     await page.locator(".dock").wait_for()
-    await comes_true(page, "document.activeElement.dataset.open === 'settings'")
+    await expect(page.locator("[data-open=settings]")).to_be_focused()
 
 
 async def test_the_browsers_own_back_and_an_address_work(hub: PageHub, open_settings: OpenSettings) -> None:
@@ -395,13 +395,14 @@ async def test_nothing_sticks_out_or_is_too_small_to_touch(hub: PageHub, open_se
     await card(page, "low").click()
     for width in (320, 390, 720, 721, 1280, 2560):
         await page.set_viewport_size({"width": width, "height": 700})
-        await fits_into(page, width)
+        await assert_fits_into(page, width)
     await page.set_viewport_size({"width": 320, "height": 480})
     await page.locator("[data-do=use]").click()
     await hub.until(lambda: saved(hub))
+    assert saved(hub) == [{"speech.quality": "low"}], "the button is within reach of a small screen"
 
 
-async def fits_into(page: Page, width: int) -> None:
+async def assert_fits_into(page: Page, width: int) -> None:
     assert await page.evaluate("document.documentElement.scrollWidth") == width
     assert await page.locator(".sets").evaluate("n => n.scrollWidth === n.clientWidth")
     small = """() => [...document.querySelectorAll('.sets :is(button, input, select, summary)')].filter((node) => {

@@ -164,21 +164,21 @@ async def test_the_end_of_a_session_is_told(hub: LiveHub, client: ClassicClient)
 
 @pytest.mark.parametrize("rate", [8000, 11025, 12345, 22050, 44100, 48000, 96000])
 async def test_an_answer_may_have_any_rate(hub: LiveHub, client: ClassicClient, tmp_path: Path, rate: int) -> None:
-    await _answered(hub, client, wav(spoken(), tmp_path, rate))
+    await assert_answered(hub, client, wav(spoken(), tmp_path, rate))
 
 
 @pytest.mark.parametrize("format", ["mp3", "opus", "flac"])
 async def test_an_answer_may_come_in_any_container(hub: LiveHub, client: ClassicClient, format: str) -> None:
-    await _answered(hub, client, encoded(format))
+    await assert_answered(hub, client, encoded(format))
 
 
 async def test_an_answer_may_have_two_channels(hub: LiveHub, client: ClassicClient, tmp_path: Path) -> None:
     pcm = wav(spoken(), tmp_path)[44:]
     stereo = b"".join(pcm[at : at + 2] * 2 for at in range(0, len(pcm), 2))
-    await _answered(hub, client, riff(channels=2, block=4, byte_rate=4 * RATE, data_bytes=len(stereo)) + stereo)
+    await assert_answered(hub, client, riff(channels=2, block=4, byte_rate=4 * RATE, data_bytes=len(stereo)) + stereo)
 
 
-async def _answered(hub: LiveHub, client: ClassicClient, data: bytes) -> None:
+async def assert_answered(hub: LiveHub, client: ClassicClient, data: bytes) -> None:
     session_id = await hub.spawn()
     since = len(client.messages)
     asking = await hub.client(session_id, "converse", "Go?")
@@ -241,7 +241,7 @@ async def test_what_is_no_sound_is_named_and_the_question_stays_open(
     await client.get("done", since, session_id=asked)
 
 
-async def test_after_all_that_was_no_sound_the_question_is_still_answered(
+async def test_after_all_that_was_no_sound_the_question_is_stillassert_answered(
     hub: LiveHub, client: ClassicClient, asked: str, tmp_path: Path
 ) -> None:
     since = len(client.messages)

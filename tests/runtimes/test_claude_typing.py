@@ -61,7 +61,7 @@ async def shows_in_box(agent: Agent, words: str) -> None:
     await until_answer(check)
 
 
-async def reached_the_model(agent: Agent, text: str) -> None:
+async def assert_reaches_the_model(agent: Agent, text: str) -> None:
     await agent.api.wait_for(lambda api: any(sent.rstrip() == text for sent in api.user_texts), 15)
 
 
@@ -82,7 +82,7 @@ async def test_a_half_typed_message_is_finished(agent: Agent, stage: Stage, coun
     assert looked == {ID: Found.BOX}
     async with Tmux(stage.folder / "tmux.sock") as restarted:
         assert await restarted.inject(agent.pane.pane_id, LONG, rules(agent)) == {ID}
-    await reached_the_model(agent, LONG)
+    await assert_reaches_the_model(agent, LONG)
     await box_is_empty(agent)
 
 
@@ -93,7 +93,7 @@ async def test_a_half_typed_message_is_taken_back_when_another_batch_is_due(agen
     batch = headers.batch([LONG, SHORT])
     async with Tmux(stage.folder / "tmux.sock") as restarted:
         assert await restarted.inject(agent.pane.pane_id, batch, rules(agent)) == {ID, "msg-2"}
-    await reached_the_model(agent, batch)
+    await assert_reaches_the_model(agent, batch)
     await box_is_empty(agent)
 
 

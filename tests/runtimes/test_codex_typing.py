@@ -45,7 +45,7 @@ async def shows_in_box(agent: Agent, words: str) -> None:
     await until_answer(check)
 
 
-async def reached_the_model(agent: Agent, text: str) -> None:
+async def assert_reaches_the_model(agent: Agent, text: str) -> None:
     await until(lambda: any(text in said for said in agent.api.user_texts), 15)
 
 
@@ -61,7 +61,7 @@ async def test_a_half_typed_message_is_finished(agent: Agent, stage: Stage, coun
     assert looked[ID] is not Found.SENT
     async with Tmux(stage.folder / "tmux.sock") as restarted:
         await restarted.inject(agent.pane.pane_id, text, rules(agent))
-    await reached_the_model(agent, text)
+    await assert_reaches_the_model(agent, text)
 
 
 async def test_a_half_typed_message_is_taken_back_when_another_batch_is_due(agent: Agent, stage: Stage) -> None:
@@ -73,7 +73,7 @@ async def test_a_half_typed_message_is_taken_back_when_another_batch_is_due(agen
     batch = headers.batch([LONG, SHORT])
     async with Tmux(stage.folder / "tmux.sock") as restarted:
         await restarted.inject(agent.pane.pane_id, batch, rules(agent))
-    await reached_the_model(agent, batch)
+    await assert_reaches_the_model(agent, batch)
 
 
 async def test_what_somebody_adds_to_a_message_is_neither_sent_nor_lost(agent: Agent, stage: Stage) -> None:

@@ -104,7 +104,9 @@ async def test_busy_port_names_its_holder_and_breaks_nothing(root: Path, address
 async def test_both_loopbacks_are_ours(house: House) -> None:
     """Browsers try ::1 first for *.localhost; whoever listened there would be handed the cookie."""
     for address in ("127.0.0.1", "::1"):
-        _, writer = await asyncio.open_connection(address, house.port)
+        reader, writer = await asyncio.open_connection(address, house.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: nobody.example\r\nConnection: close\r\n\r\n")
+        assert b" 421 " in await asyncio.wait_for(reader.readline(), 10), address
         writer.close()
 
 

@@ -72,6 +72,7 @@ async def test_one_that_asks_again_and_again_stays() -> None:
         for _ in range(5):
             writer.write(WHOLE)
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            assert head.startswith(b"HTTP/1.1 200 ")
             length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
             await reader.readexactly(int(length.partition(b":")[2]))
             await asyncio.sleep(0.25)

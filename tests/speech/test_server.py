@@ -84,8 +84,9 @@ async def test_a_stale_socket_is_replaced(home: Path, processes: list[subprocess
     path.parent.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
-    start(processes, "--socket", str(path))
+    process = start(processes, "--socket", str(path))
     await answers(path)
+    assert process.poll() is None and path.stat().st_mode & 0o777 == 0o600
 
 
 async def test_ends_with_its_parent(home: Path, processes: list[subprocess.Popen[bytes]]) -> None:

@@ -320,8 +320,10 @@ async def test_the_client_of_a_hub_that_was_ended_by_force_is_not_left_behind(so
     shell = await asyncio.create_subprocess_shell(f"mkfifo {fifo} && {client} <>{fifo} >/dev/null 2>&1 &")
     await shell.wait()
     await until(lambda: "control-mode" in run(socket, "list-clients", "-F", "#{client_flags}"))
+    left_behind = run(socket, "list-clients", "-F", "#{client_pid}").split()
     async with Tmux(socket):
         await until(lambda: len(run(socket, "list-clients").splitlines()) == 1)
+        assert run(socket, "list-clients", "-F", "#{client_pid}").split() != left_behind
 
 
 async def test_a_stopped_server_is_a_time_out_and_no_hang(socket: Path, tmp_path: Path) -> None:
