@@ -18,7 +18,7 @@ MOST_RUNNING = 60
 LONG_SECONDS = 120.0
 """A burst that goes on for longer is told in pieces, so that somebody who looks sees it go on."""
 _OWN_TOOLS = re.compile(r"mcp__clawmux(?:__|$)")
-_OWN_COMMANDS = re.compile(r"""(?:^|[|;&]\s*)["']?(?:[^\s"']*/)?clawmux["']?\s+[a-z]""")
+_OWN_COMMANDS = re.compile(r"""(?:^|[|;&]\s*)["']?(?:[^\s"'|;&]*/)?clawmux["']?\s+[a-z]""")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from clawmux.core.work import LONG_SECONDS, MOST_ITEMS, MOST_RUNNING, Burst, Work, is_talk
@@ -85,3 +87,10 @@ def test_a_long_burst_is_due_between_two_tools() -> None:
 )
 def test_talk_is_no_work(tool: str, detail: str, expected: bool) -> None:
     assert is_talk(tool, detail) is expected
+
+
+@pytest.mark.parametrize("sign", ["&", ";", "| ", "a/", ";x/"])
+def test_no_command_takes_long(sign: str) -> None:
+    started = time.process_time()
+    is_talk("Bash", sign * 30_000)
+    assert time.process_time() - started < 1

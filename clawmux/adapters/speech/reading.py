@@ -15,6 +15,7 @@ from clawmux.adapters.speech.phrases import ENGLISH, Words, words_of
 def read_aloud(line: str, language: str = "en") -> str:
     """The line with addresses, paths, numbers and signs as they are said."""
     words = words_of(language)
+    line = re.sub(r"\s+", " ", line)  # what follows looks for blanks around signs: a long row of them must not cost its square
     line = _ADDRESS.sub(lambda found: _address(found, words), line)
     if words is ENGLISH:
         line = replace_all(NUMBERS, line)

@@ -49,7 +49,8 @@ _ABBREVIATIONS = frozenset(_ABBREVIATION_LIST.split())
 # These may end a sentence: the next word's capital decides.
 _MAY_END_LIST = "etc al inc ltd co corp jr sr a.m p.m u.s u.k ph.d min max sec no"
 _MAY_END = frozenset(_MAY_END_LIST.split())
-_BOUNDARY = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？｡।]+[」』”’）]*)\s*")
+# Nothing is given back and no run is entered in its middle: a long one that ends no sentence must not cost its square.
+_BOUNDARY = re.compile(r"(?:(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?=\s)|[。！？｡।]+[」』”’）]*)\s*")
 _ENDED = re.compile(r"[.!?…。！？｡।:][\"'”’»)\]」』）]*$")
 
 

@@ -60,7 +60,7 @@ def _clean(written: str) -> str:
 
 _FENCE = re.compile(r"^\s{0,12}(?:>\s?)*(`{3,}|~{3,})\s*([\w+#.-]*)")
 _RULE = re.compile(r"^\s*(?:[-*_=]\s*){3,}$")
-_TABLE_RULE = re.compile(r"^\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?)?\s*$")
+_TABLE_RULE = re.compile(r"\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?)?$")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+")
 _QUOTE = re.compile(r"^\s*(?:>\s?)+(?:\[!(\w+)\])?")
 _ITEM = re.compile(r"^\s*(?:[-*+]|(\d{1,4})[.)])\s+")
@@ -115,7 +115,7 @@ def _special(lines: list[str], number: int, words: Words) -> tuple[int, str]:
         while end < len(lines) and not _closes(lines[end], fence[1]):
             end += 1
         return end + 1 - number, _code_block(lines[number + 1 : end], words)
-    if "|" in lines[number] and number + 1 < len(lines) and _TABLE_RULE.match(lines[number + 1]):
+    if "|" in lines[number] and number + 1 < len(lines) and _TABLE_RULE.match(lines[number + 1].strip()):
         end = number + 2
         while end < len(lines) and "|" in lines[end]:
             end += 1
@@ -167,9 +167,9 @@ _LINK = re.compile(
 )
 _FOOTNOTE = re.compile(r"\[\^[^\]]{1,60}\]")
 _AUTOLINK = re.compile(r"<((?:https?|mailto):[^>\s]{1,2000})>")
-_COMMENT = re.compile(r"<!--.{0,5000}?-->")
+_COMMENT = re.compile(r"<!--(?:(?!<!--).){0,5000}?-->")
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]{0,30}(?:\s[^<>]{0,500})?/?>")
-_STRONG = re.compile(r"(\*\*\*|\*\*|~~|__)(?=\S)(.{1,2000}?)(?<=\S)\1")
+_STRONG = re.compile(r"(\*\*\*|\*\*|~~|__)(?=\S)(.{1,400}?)(?<=\S)\1")
 _EMPHASIS = re.compile(
     r"(?<![\w*])\*(?=[^\s*])([^*]{1,1000}?)(?<=[^\s*])\*(?![\w*])|(?<!\w)_(?=[^\s_])([^_]{1,1000}?)(?<=[^\s_])_(?!\w)"
 )
