@@ -7,8 +7,8 @@
 
 const WORD = /[\p{L}\p{N}][\p{L}\p{N}\p{M}'’_.-]*[\p{L}\p{N}\p{M}]|[\p{L}\p{N}]/gu;
 const CODE = /^ {0,3}(`{3,}|~{3,})[^\n]*\n[\s\S]*?(?:^ {0,3}\1[^\n]*$|(?![\s\S]))/gm;
-/** Addresses are not read aloud. */
-const ADDRESS = /(?<=\])\([^)\s]*(?:\s[^)]*)?\)|\b[a-z][a-z0-9+.-]*:\/\/[^\s)>\]]+/gi;
+/** Addresses are not read aloud. Bounded: a text that is made for it must not cost the square of its length. */
+const ADDRESS = /(?<=\])\([^()\s]{0,2000}(?:\s[^()]{0,300})?\)|\b[a-z][a-z0-9+.-]{1,30}:\/\/[^\s)>\]]+/gi;
 /** Speech at normal speed, as long as its whole length is not known. */
 const CHARACTERS_PER_SECOND = 15;
 /** A pause after a mark, in characters' worth of time. */

@@ -258,6 +258,26 @@ async def test_words_are_found_again_on_the_page(hub: PageHub, browser: Browser)
         assert found["end"] <= 10000.1, name
 
 
+# As long as an agent may say, and made to be looked through again from every character.
+ENDLESS = ["](" * 32_768, "](a " * 16_384, "a." * 32_768, "a-" * 32_768, "](x\t" * 16_384, "a+" * 32_768, "```\n" * 16_384]
+
+
+async def test_no_text_makes_its_words_slow(hub: PageHub, browser: Browser) -> None:
+    page = await blank_page(browser, hub)
+    took: list[float] = await page.evaluate(
+        """async (texts) => {
+          const { estimated, placed, wordsOf } = await import('/static/marks.js');
+          return texts.map((text) => {
+            const begun = performance.now();
+            placed(text, estimated(text, null), wordsOf(text));
+            return performance.now() - begun;
+          });
+        }""",
+        ENDLESS,
+    )
+    assert max(took) < 1000, dict(zip([text[:4] for text in ENDLESS], took, strict=True))
+
+
 # -- words that are looked at before they are sent --
 
 
