@@ -1,69 +1,30 @@
 """What every agent does: collects what its hooks, its records and its screen tell, and lets ``core.state`` weigh it.
 
-Looks at all living agents three times a second: a screen is fetched only when something was written to it, all of them in one
-command; records are read in one thread, one agent after the other. Decides nothing itself.
+Looking at records and screens is ``hub/looking.py``'s; decides nothing itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from clawmux.adapters import processes
 from clawmux.adapters.runtimes import running
 from clawmux.adapters.runtimes.hooks import Hooks, read_tool
 from clawmux.adapters.runtimes.manifest import Runtime as Manifest
 from clawmux.adapters.runtimes.records import Records, open_records
-from clawmux.adapters.runtimes.screens import read_sign
 from clawmux.adapters.tmux import Pane, Tmux
 from clawmux.core.session import Session
 from clawmux.core.state import AgentState, Doing
-from clawmux.core.work import Work
 from clawmux.hub.joining import Joining
+from clawmux.hub.looking import Looking, Watched
 from clawmux.hub.permissions import Decision, Permissions, Question
 from clawmux.hub.programs import program_of
 from clawmux.paths import Paths
-from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.signs import Observation, Place, Sign, Taken, ToolBegan, ToolEnded
 from clawmux.wire.words import Activity, Kind, SessionState, Source, Stage
-
-log = logging.getLogger(__name__)
-
-# Two looks that agree are needed against a hook, and a change is to be known within 2 s, also by a machine that is busy.
-LOOK_SECONDS = 0.3
-# With so many agents that a look takes long, looks are rarer: they may take a sixth of the time.
-REST_PER_LOOK = 5.0
-MOST_LOOK_SECONDS = 1.0
-# tmux tells the second of a pane's last output: in the one that has just passed there may have been more after our look.
-OUTPUT_SECONDS = 1.5
-
-
-@dataclass(slots=True, eq=False)
-class Watched:
-    """One living agent, and what it is watched with."""
-
-    session_id: str
-    state: AgentState
-    manifest: Manifest | None
-    pane_id: str = ""
-    records: Records | None = None
-    hooks: Hooks = field(default_factory=Hooks)
-    work: Work = field(default_factory=Work)
-    in_mode: bool = False
-    last_output: float = 0.0
-    """Unix seconds."""
-    captured: float = 0.0
-    """When its screen was fetched last; unix seconds."""
-    screen: str = ""
-    sign: Sign | None = None
-    """What that screen said."""
-    asked: str = ""
-    """What its dialog asks, as the pages were told."""
 
 
 class States:
@@ -74,11 +35,12 @@ class States:
         self.on_taken: Callable[[str, str], None] = lambda session_id, text: None
         """(session, a text that its program has as a prompt now)."""
         self._hub = hub
-        self._tmux = tmux
         self._paths = paths
         self._watched: dict[str, Watched] = {}
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._silence = ""
+        self._looking = Looking(hub, tmux, self._all, self._take, lambda one: self._after(one, one.state.tick(hub.now)))
+        self.watch = self._looking.watch
         self.permissions.on_closed = self._permission_closed
         hub.journal.before_said = self.tell_work
 
@@ -175,6 +137,7 @@ class States:
     def panes_seen(self, panes: dict[str, Pane]) -> None:
         """What tmux tells of the panes, by session."""
         was_silent, self._silence = bool(self._silence), ""
+        self._looking.sees_screens = True
         for session_id, pane in panes.items():
             watched = self._of(session_id)
             if watched is None or pane.dead or pane.pane_id != watched.pane_id:
@@ -190,62 +153,11 @@ class States:
     def panes_unseen(self, reason: str) -> None:
         """tmux does not answer: nobody knows what they do."""
         self._silence = reason
+        self._looking.sees_screens = False
         for watched in list(self._watched.values()):
             self._after(watched, watched.state.silent(reason, self._hub.now))
 
-    # -- looking --
-
-    async def watch(self) -> None:
-        """Look at all of them, for ever."""
-        took = 0.0
-        while True:
-            await asyncio.sleep(max(LOOK_SECONDS, min(REST_PER_LOOK * took, MOST_LOOK_SECONDS)))
-            began = self._hub.now
-            try:
-                await self.look()
-            except ClawMuxError as error:
-                log.warning("looking at the agents: %s", error.text)
-            except Exception:
-                # Whatever it was, the next look is for all the others.
-                log.exception("looking at the agents failed")
-            took = self._hub.now - began
-
-    async def look(self) -> None:
-        """One look at every agent's records and, where something was written, at its screen."""
-        watched = [w for session in self._hub.agents.living if session.pane_id and (w := self._of(session.id))]
-        readers = [(w, w.records) for w in watched if w.records is not None]
-        if readers:
-            seen = await asyncio.to_thread(look_all, [records for _, records in readers])
-            for (one, _), observed in zip(readers, seen, strict=True):
-                self._take(one, observed)
-        if not self._silence:
-            await self._look_at_screens([w for w in watched if w.manifest is not None and w.manifest.screens])
-        for one in watched:
-            self._after(one, one.state.tick(self._hub.now))
-
-    async def _look_at_screens(self, watched: list[Watched]) -> None:
-        now = time.time()
-        written = [w for w in watched if may_be_new(w.captured, w.last_output, now)]
-        screens = await self._tmux.captures([w.pane_id for w in written]) if written else {}
-        for one in written:
-            text = screens.get(one.pane_id)
-            if text is None:
-                continue
-            one.captured = now
-            if text != one.screen and one.manifest is not None:
-                one.screen, one.sign = text, read_sign(one.manifest.screens, text)
-                self._bring_back(one.session_id, one.manifest, text)
-                await asyncio.sleep(0)  # rules take up to a millisecond; others get their turn between two agents
-        for one in watched:
-            if one.sign is not None:
-                self._take(one, [one.sign])
-
-    def _bring_back(self, session_id: str, manifest: Manifest, screen: str) -> None:
-        """Whoever presses Ctrl-Z at its terminal has no shell there; till it is brought back it neither draws nor reads."""
-        session = self._hub.agents.alive(session_id)
-        if session and session.pid and manifest.suspended and re.search(manifest.suspended, screen):
-            log.info("%s was suspended at its terminal; brought back", session_id)
-            processes.go_on(session.pid)
+    # -- weighing --
 
     def _take(self, watched: Watched, observed: Iterable[Observation]) -> None:
         changed = False
@@ -327,6 +239,10 @@ class States:
 
     # -- inside --
 
+    def _all(self) -> list[Watched]:
+        """Those that have a pane."""
+        return [w for session in self._hub.agents.living if session.pane_id and (w := self._of(session.id))]
+
     def _of(self, session_id: str) -> Watched | None:
         """What a living session is watched with, made when it is first needed."""
         session = self._hub.agents.alive(session_id)
@@ -347,26 +263,8 @@ class States:
         return open_records(manifest.records, program_of(session, self._paths))
 
 
-def may_be_new(captured: float, last_output: float, now: float) -> bool:
-    """Whether a screen may have changed since it was fetched; a clock that was set back since says nothing about that."""
-    return not 0 < captured <= now or last_output >= captured - OUTPUT_SECONDS
-
-
 def _foreground(pane: Pane) -> Sign:
     """What a shell does."""
     if running.is_in_front(pane.pid, pane.command):
         return Sign(Source.PROCESS, Activity.IDLE)
     return Sign(Source.PROCESS, Activity.TOOL, detail=pane.command)
-
-
-def look_all(records: list[Records]) -> list[list[Observation]]:
-    return [_look(one) for one in records]
-
-
-def _look(records: Records) -> list[Observation]:
-    try:
-        return records.look()
-    except Exception:
-        # What one program has written must not keep the hub from looking at the others.
-        log.exception("the records of an agent cannot be read")
-        return []

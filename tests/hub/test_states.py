@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from clawmux.hub import states
+from clawmux.hub import looking
 from clawmux.wire.signs import Observation, Place, Sign
 from clawmux.wire.words import Activity, Source
 from tests.hub.showing import KNOWN_SECONDS, Agent, hook_body, resting_agent, showing_hub
@@ -95,7 +95,7 @@ async def test_what_cannot_be_read_and_what_is_huge_disturbs_nobody(agent: Agent
     ],
 )
 def test_a_screen_is_fetched_when_it_may_be_new(captured: float, last_output: float, is_looked_at: bool) -> None:
-    assert states.may_be_new(captured, last_output, now=110.0) is is_looked_at
+    assert looking.may_be_new(captured, last_output, now=110.0) is is_looked_at
 
 
 async def test_records_that_break_their_reader_are_the_affair_of_one_agent() -> None:
@@ -111,7 +111,7 @@ async def test_records_that_break_their_reader_are_the_affair_of_one_agent() -> 
         def look(self) -> list[Observation]:
             return [Sign(Source.RECORD, Activity.IDLE)]
 
-    assert states.look_all([Broken(), Sound()]) == [[], [Sign(Source.RECORD, Activity.IDLE)]]
+    assert looking.look_all([Broken(), Sound()]) == [[], [Sign(Source.RECORD, Activity.IDLE)]]
 
 
 async def test_a_report_is_kept(agent: Agent) -> None:
