@@ -95,6 +95,8 @@ export const FROM_HUB = Object.freeze({
   speech_state: ["state"],
   attention: ["session_id", "text"],
   attention_clear: ["session_id"],
+  notify: ["id", "kind", "title", "body"],
+  notify_clear: ["id"],
   status: ["session_id", "text"],
   text_ack: ["id", "state"],
   message: ["message"],
@@ -117,7 +119,7 @@ export const FROM_HUB = Object.freeze({
 
 /** What the page says. */
 export const FROM_PAGE = Object.freeze({
-  hello: ["v", "client", "device", "audio_in", "audio_out", "last", "muted", "auto", "streams", "turns"],
+  hello: ["v", "client", "device", "audio_in", "audio_out", "last", "muted", "auto", "in_view", "visible", "streams", "turns"],
   ping: [],
   prefs: ["muted", "auto"],
   text: ["id", "session_id", "text"],
@@ -127,6 +129,7 @@ export const FROM_PAGE = Object.freeze({
   audio_owner: ["claim"],
   seen: ["session_id"],
   mic_open: ["session_id", "turn", "slot", "why", "pre_ms"],
+  in_view: ["session_id", "visible"],
   mic_close: ["turn", "why"],
   playback_started: ["stream", "latency_ms"],
   playback_progress: ["stream", "ms"],

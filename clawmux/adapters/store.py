@@ -54,7 +54,9 @@ CREATE INDEX message_steps_by_id ON message_steps (id);
 # What went to everybody at once is shown as one.
 _SCHEMA_3 = "ALTER TABLE messages ADD COLUMN batch TEXT NOT NULL DEFAULT '';"
 # What leads from each schema to the next one; a new file takes all the steps.
-_STEPS = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3)
+# Of which need of which agent devices were told, until it is met.
+_SCHEMA_4 = "CREATE TABLE told (id TEXT PRIMARY KEY, body TEXT NOT NULL, told_to TEXT NOT NULL, ts REAL NOT NULL);"
+_STEPS = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4)
 SCHEMA_VERSION = len(_STEPS)
 
 # Of a body that cannot be read nothing is found. What an agent did is searched in the words of its tools.

@@ -273,6 +273,12 @@ class Conversation:
             return [*self._move(question, Stage.WAITING), *self._release_floor(question.request.id, now)]
         return []
 
+    def reached(self, question_id: str) -> list[Effect]:
+        """A notification of it has come to the user: it waits for the answer, also without a page."""
+        if question := self.questions.get(question_id):
+            question.page_by = None
+        return []
+
     # -- time --
 
     def tick(self, now: float) -> list[Effect]:

@@ -21,6 +21,7 @@ from clawmux.hub import (
     login,
     message_routes,
     phone_routes,
+    push_routes,
     routes,
     state_routes,
 )
@@ -48,11 +49,14 @@ def build_app(runtime: Runtime) -> web.Application:
     app[PHONE] = Phone(app, runtime)
     devices.watch(app)
     app.add_routes(
+    push_routes.join(app, runtime)
+    speech_routes.join(app, runtime)
         [
             *login.ROUTES,
             *devices.ROUTES,
             *phone_routes.ROUTES,
             *routes.ROUTES,
+            *push_routes.ROUTES,
             *history_routes.ROUTES,
             *message_routes.ROUTES,
             *state_routes.ROUTES,

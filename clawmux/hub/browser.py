@@ -20,7 +20,7 @@ from clawmux import __version__
 from clawmux.core.questions import Request
 from clawmux.hub.classic import ClassicPage
 from clawmux.hub.doors import WEBSOCKET_BYTES, WEBSOCKET_CLIENTS
-from clawmux.hub.guard import SOCKET_PROTOCOL
+from clawmux.hub.guard import CALLER, SOCKET_PROTOCOL
 from clawmux.hub.pages import Page
 from clawmux.hub.runtime import Runtime
 from clawmux.hub.speaker import REPLAY_MARK
@@ -69,6 +69,7 @@ class PageSession:
         self._runtime = runtime
         self._socket = socket
         self._build = request.app.get(BUILD, "")
+        self._login = request[CALLER].login
         self._transport = request.transport
         self._page: Page
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
@@ -80,6 +81,7 @@ class PageSession:
             wire.Replay: self._replay,
             wire.AudioOwnerClaim: lambda m: self._runtime.pages.give_audio(self._page),
             wire.Seen: lambda m: self._runtime.pages.broadcast({"type": "attention_clear", "session_id": m.session_id}),
+            wire.InView: self._in_view,
             wire.MicOpen: self._mic_open,
             wire.MicClose: self._mic_close,
             wire.PlaybackStarted: lambda m: self._runtime.speaker.playback_started(m.stream),
@@ -102,6 +104,7 @@ class PageSession:
         writing = asyncio.create_task(self._page.write(), name="page writer")
         try:
             self._runtime.pages.join(self._page)
+            self._runtime.notifier.windows_changed()
             if isinstance(self._page, ClassicPage) and first.type is WSMsgType.TEXT:
                 self._take(first)
             async for message in self._socket:
@@ -110,6 +113,7 @@ class PageSession:
             self._runtime.pages.leave(self._page)
             self._runtime.listener.page_changed(self._page, None)
             self._runtime.terminals.page_left(self._page)
+            self._runtime.notifier.windows_changed()
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
 
@@ -144,6 +148,7 @@ class PageSession:
             raise ClawMuxError("usage", f"message 'hello': field 'client' must have 1 to {_ID_CHARACTERS} characters.")
         page = Page(self._socket, hello.client, hello.device[:80], self._transport)
         page.muted, page.auto, page.marks = hello.muted, hello.auto, hello.marks
+        page.login, page.in_view, page.is_visible = self._login, hello.in_view, hello.visible
         page.streams = {k: v for k, v in hello.streams.items() if isinstance(v, dict)}
         page.turns = [turn for turn in hello.turns if isinstance(turn, str)]
         self._page = page
@@ -213,6 +218,10 @@ class PageSession:
         self._page.muted, self._page.auto = prefs.muted, prefs.auto
         if self._runtime.pages.owner is self._page:
             self._runtime.perform(self._runtime.conversation.prefs(prefs.muted, prefs.auto, self._runtime.now))
+
+    def _in_view(self, message: wire.InView) -> None:
+        self._page.in_view, self._page.is_visible = message.session_id, message.visible
+        self._runtime.notifier.windows_changed()
 
     def _text(self, message: wire.Text) -> None:
         runtime = self._runtime

@@ -1,7 +1,7 @@
 """The devices that are in: listed, and put out. Each is one browser's login; ``hub/logins.py`` keeps them.
 
 app.add_routes(ROUTES)      GET /api/devices, DELETE /api/devices/{id}
-watch(app)                  tells every page when the list has changed
+watch(app)                  tells every page when the list has changed, and ends the push messages of who is out
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ ID_CHARACTERS = 16
 
 
 def watch(app: web.Application) -> None:
-    app[AUTH].logins.on_changed = lambda: app[RUNTIME].pages.broadcast({"type": "devices"})
+    def changed() -> None:
+        app[RUNTIME].notifier.logins_changed()
+        app[RUNTIME].pages.broadcast({"type": "devices"})
+
+    app[AUTH].logins.on_changed = changed
 
 
 async def list_devices(request: web.Request) -> web.Response:

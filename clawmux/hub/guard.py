@@ -59,6 +59,11 @@ ACCESS: dict[str, Access] = {
     # What opens the hub to further devices takes a person, or who may end the hub anyway; a program's token does not do.
     "POST /api/phone": AT_HAND,
     "POST /api/phone/code": AT_HAND,
+    # A subscription belongs to the login of its browser.
+    "GET /api/push": PAGE,
+    "POST /api/push": PAGE,
+    "DELETE /api/push": PAGE,
+    "POST /api/push/test": PAGE,
     # A certificate is no secret, and a phone needs this one before it can trust the page.
     "GET /ca.crt": ANYBODY,
     "POST /api/open": SOCKET_OWNER,

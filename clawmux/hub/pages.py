@@ -36,6 +36,11 @@ class Page:
         self.auto = True
         self.marks = False
         """It shows which word sounds."""
+        self.login = ""
+        """Of its device; empty where it has none."""
+        self.in_view: str | None = None
+        """Session whose conversation somebody has before their eyes on it."""
+        self.is_visible = False
         self.classic = False
         """A client of the first protocol: no hello, base64 audio."""
         self.streams: dict[str, dict[str, Any]] = {}

@@ -19,18 +19,22 @@ from clawmux.adapters.tmux import Tmux
 from clawmux.core.conversation import Conversation
 from clawmux.core.engine import PutBack
 from clawmux.core.session import Session
+from clawmux.core.state import Doing
 from clawmux.hub.agents import Agents
 from clawmux.hub.floor import Floor
 from clawmux.hub.journal import Journal
 from clawmux.hub.messages import Messages
+from clawmux.hub.notifier import Notifier
 from clawmux.hub.pages import Pages
 from clawmux.hub.project_quality import ProjectQuality
 from clawmux.hub.projects import Projects
+from clawmux.hub.push import Push
 from clawmux.hub.questions import Questions
 from clawmux.hub.roster import describe
 from clawmux.hub.speech import Speech
 from clawmux.hub.spoken import CutOff
 from clawmux.hub.states import States
+from clawmux.hub.subscriptions import Subscriptions
 from clawmux.hub.terminals import Terminals
 from clawmux.hub.typist import Typist
 from clawmux.hub.user_words import UserWords
@@ -79,6 +83,8 @@ class Runtime:
         self.floor = Floor(self, self.conversation, self.speech, self.projects, quality, cut_off, person_spoke)
         self.speaker, self.listener = self.floor.speaker, self.floor.listener
         self.questions = Questions(self, self.conversation, cut_off, self.floor.answer_shown, self._stage_changed)
+        subscriptions = Subscriptions(paths.data / "push.json")
+        self.notifier = Notifier(self, self.conversation, subscriptions, Push(paths.data / "push_key.pem"))
         self._performers: dict[type[Any], Callable[[Any], None]] = {
             **self.floor.performers,
             **self.questions.performers,
@@ -96,7 +102,7 @@ class Runtime:
         self.agents.on_ended = self._session_ended
         self.agents.on_panes = self.states.panes_seen
         self.agents.on_unseen = self.states.panes_unseen
-        self.states.on_changed = self.messages.reading.state_changed
+        self.states.on_changed = self._state_changed
         self.states.on_taken = self.messages.taken
         self.tmux.on_lost = self.agents.tmux_lost
 
@@ -141,6 +147,7 @@ class Runtime:
     async def start(self) -> None:
         """Take up what the store and tmux hold, and start the speech service."""
         await self.agents.adopt()
+        self.notifier.start()
         self.questions.restore()
         self.messages.restore()
         if self.store.quarantined:
@@ -165,6 +172,7 @@ class Runtime:
             self._timer.cancel()
         await self.listener.stop()
         await self.terminals.stop()
+        await self.notifier.stop()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -200,6 +208,10 @@ class Runtime:
         self.messages.reading.session_changed(session.id)
         self.show_session(session)
 
+    def _state_changed(self, session_id: str, doing: Doing, in_mode: bool) -> None:
+        self.messages.reading.state_changed(session_id, doing, in_mode)
+        self.notifier.doing_changed(session_id, doing)
+
     def show_session(self, session: Session) -> None:
         view = self.session_view(session)
         message = {"type": "session_status", "session_id": session.id, "status": session.state.value, "session": view}
@@ -210,6 +222,7 @@ class Runtime:
         for effect in itertools.chain(*ended):
             self._performers[type(effect)](effect)
         self.states.ended(session)
+        self.notifier.session_ended(session.id)
         self.floor.timing.session_ended(session.id)
         self.journal.then(lambda: self.pages.broadcast(self.session_list()))
         self._arm()
@@ -217,6 +230,7 @@ class Runtime:
     def _stage_changed(self, session_id: str, stage: Stage | None) -> None:
         self.states.stage(session_id, stage)
         self.agents.question_changed(session_id, stage)
+        self.notifier.questions_changed(session_id)
 
     def stage_of(self, session_id: str) -> Stage | None:
         """Where its open question stands."""

@@ -26,6 +26,9 @@ class Hello:
     last: int | None = None
     muted: bool = False
     auto: bool = True
+    in_view: str | None = None
+    """As ``in_view`` says it."""
+    visible: bool = False
     streams: dict[str, Any] = field(default_factory=dict)
     """Streams the page holds: ``{"<stream>": {"received": samples, "done": bool}}``."""
     turns: list[Any] = field(default_factory=list)
@@ -92,6 +95,15 @@ class Seen:
 
     TYPE: ClassVar[str] = "seen"
     session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InView:
+    """Session whose conversation is before the user's eyes, null for none, and whether the page can be seen at all."""
+
+    TYPE: ClassVar[str] = "in_view"
+    session_id: str | None
+    visible: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +224,7 @@ class Ping:
 
 
 TO_HUB = table(
-    Hello, Prefs, Text, Interrupt, Cancel, Replay, AudioOwnerClaim, Seen,
+    Hello, Prefs, Text, Interrupt, Cancel, Replay, AudioOwnerClaim, Seen, InView,
     MicOpen, MicClose, PlaybackStarted, PlaybackProgress, PlaybackPaused, PlaybackDone,
     TermOpen, TermClose, TermTake, TermPaste, TermSeen, TermEarlier, Ping,
 )  # fmt: skip
@@ -236,8 +248,12 @@ MOMENTARY_TO_PAGE: dict[str, str] = {
     "audio_owner": "Which page plays and records.",
     "devices": "A device was paired, or one is out: GET /api/devices lists them anew.",
     "speech_state": "State of the speech service: the tier that serves, the one wanted, download progress.",
-    "attention": "A session needs the user.",
+    "measuring": "Measuring the quality that serves: `tier`, `doing`, `done` of `of`, `state` running, done, stopped or failed, "
+    "and the `reason` of the last two.",
+    "attention": "A session needs the user: `kind` is question, permission, done, error, or what a dialog is about.",
     "attention_clear": "It no longer does.",
+    "notify": "Show a notification, on a device without push: `id`, `kind`, `agent`, `title`, `body`, and the agent's `words`.",
+    "notify_clear": "Show the notification `id` no more.",
     "status": "One line about what a session does now.",
     "text_ack": "What became of typed words.",
     "message": "A message between agents is new or has come further: `message`, as GET /api/messages/{id} shows it.",

@@ -53,6 +53,15 @@ class Kind(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+class Need(StrEnum):
+    """What an agent calls the user for."""
+
+    QUESTION = "question"
+    PERMISSION = "permission"
+    DONE = "done"
+    ERROR = "error"
+
+
 class Stage(StrEnum):
     """Where a question of an agent stands."""
 
