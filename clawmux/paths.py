@@ -90,6 +90,11 @@ class Paths:
         """The tier that served last, for the next start of the hub."""
         return self.state / "speech-tier"
 
+    @property
+    def measured(self) -> Path:
+        """What the qualities of speech took when they were measured here."""
+        return self.state / "measured.json"
+
 
 def locate(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Paths:
     """The folders for this user. Pure: reads the mapping, touches no file."""

@@ -68,9 +68,7 @@ class Fit:
     recogniser: Engine
     speaker: Engine
     delay_seconds: float
-    """From the end of an utterance of 5 s to its words."""
-    is_measured: bool
-    """False: an estimate."""
+    """From the end of an utterance of 5 s to its words: an estimate, also where we have measured a machine like this one."""
     reason: str
     """One sentence for the user: why it fits, or why not."""
 
@@ -167,7 +165,7 @@ def fit(hardware: Hardware, tier: Tier) -> Fit:
     """Where this tier would run, how fast, and whether there is room for it."""
     if lacking := why_no_engines(hardware):
         recogniser, speaker = _on_processor(hardware, tier), _speaker(hardware, tier)
-        return Fit(tier, False, recogniser, speaker, delays.on_processor(hardware, tier), False, lacking)
+        return Fit(tier, False, recogniser, speaker, delays.on_processor(hardware, tier), lacking)
     if uses_metal(hardware):
         return _fit_apple(hardware, tier)
     usable = cards.usable(hardware)
@@ -234,7 +232,7 @@ def _fit_card(hardware: Hardware, card: Gpu, tier: Tier) -> Fit:
     size = int(need.card_bytes * _RELATIVE_SIZE[precision])
     recogniser = Engine("faster-whisper", f"cuda:{card.number}", precision, need.model, size)
     reason = f"{card.name} has {amount(free)} free, and {tier} needs {amount(_card_need(card, tier))}."
-    return Fit(tier, True, recogniser, _speaker(hardware, tier), delays.on_nvidia(card.compute_capability, tier), False, reason)
+    return Fit(tier, True, recogniser, _speaker(hardware, tier), delays.on_nvidia(card.compute_capability, tier), reason)
 
 
 # Of float16.
@@ -259,19 +257,19 @@ def _fit_apple(hardware: Hardware, tier: Tier) -> Fit:
     speaker = Engine("mlx-audio", "metal", "float32", "kokoro-mlx", _KOKORO_MLX_BYTES) if is_roomy else _speaker(hardware, tier)
     compared = f"{tier} is for {amount(need.unified_bytes)} and more" if need.unified_bytes else f"{tier} runs on any"
     reason = f"{hardware.cpu_name or 'This Mac'} has {amount(memory)} of memory, and {compared}."
-    return Fit(tier, fits, recogniser, speaker, delays.on_apple(hardware.apple, tier), False, reason)
+    return Fit(tier, fits, recogniser, speaker, delays.on_apple(hardware.apple, tier), reason)
 
 
 def _fit_processor(hardware: Hardware, tier: Tier, card: Gpu | None) -> Fit:
     recogniser, speaker = _on_processor(hardware, tier), _speaker(hardware, tier)
     needed = recogniser.memory_bytes + speaker.memory_bytes + _REST_BYTES
-    delay, is_measured = delays.on_processor(hardware, tier), delays.is_measured_on_processor(hardware)
+    delay = delays.on_processor(hardware, tier)
     if hardware.memory_bytes and hardware.memory_bytes < needed:
         reason = (
             f"{tier.capitalize()} needs {amount(needed)} of memory, and only {amount(hardware.memory_bytes)} are there for us."
         )
-        return Fit(tier, False, recogniser, speaker, delay, is_measured, reason)
-    return Fit(tier, True, recogniser, speaker, delay, is_measured, _processor_reason(hardware, tier, card))
+        return Fit(tier, False, recogniser, speaker, delay, reason)
+    return Fit(tier, True, recogniser, speaker, delay, _processor_reason(hardware, tier, card))
 
 
 def _processor_reason(hardware: Hardware, tier: Tier, card: Gpu | None) -> str:

@@ -15,6 +15,8 @@ export const voice = signal(INITIAL);
 /** `serving` and `wanted` are tiers of quality: unlike each other while a change is under way. */
 export const speech = signal({ state: "starting", reason: "", progress: null });
 export const settings = signal({});
+/** The quality is being measured, or what became of that: {tier, doing, done, of, state, reason}. */
+export const measuring = signal(null);
 /** The build of the page's files that the hub has; empty: it names none. */
 export const build = signal("");
 /** What the page offers by itself, over the conversation. @type {{value: {id: string, icon: string, text: string, words: string, act: () => void, close: () => void}[]}} */
@@ -234,6 +236,7 @@ const APPLY = {
     const { state, reason = "", progress = null, serving, wanted } = m;
     speech.value = { state, reason, progress, serving, wanted };
   },
+  measuring: (m) => (measuring.value = m),
   attention: (m) => {
     attention.value = { ...attention.value, [m.session_id]: m };
     later.value = without(later.value, m.session_id);

@@ -57,6 +57,16 @@ def is_orphan(pid: int) -> bool:
         return False
 
 
+def resident_bytes(pid: int) -> int:
+    """Memory that the process holds now; 0 where nobody says."""
+    import psutil
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
 def port_owner(port: int) -> str:
     """``pid 12 (node)``, as far as this system lets us see it; else empty."""
     import psutil

@@ -44,7 +44,7 @@ COMMANDS: dict[str, Command] = {
     "token": Command("clawmux.cli.settings", "token", "[--rotate]", "the token for programs that use the HTTP API"),
     "service": Command("clawmux.cli.service", "main", "install|remove|status", "start the hub at login, and again when it fails"),
     "models": Command("clawmux.cli.models", "main", "list|pull|rm|path", "speech models on this machine"),
-    "tier": Command("clawmux.cli.tier", "main", "[NAME]", "the quality of speech: what fits here, and changing it"),
+    "tier": Command("clawmux.cli.tier", "main", "[NAME|--measure]", "the quality of speech: what fits here, and changing it"),
     "speech": Command("clawmux.adapters.speech.server", "main", "", "run the speech service by itself"),
     "mcp": Command("clawmux.mcp_server", "main", "", "converse as an MCP server on stdin and stdout"),
     "send": Command(AGENT_VERBS, "run", "--to NAME TEXT [--wait-ack|--wait-response]", "a message to an agent"),

@@ -1,7 +1,8 @@
-"""``clawmux tier``: which qualities of speech fit this machine, and changing to one. The hub, or the store, does the work."""
+"""``clawmux tier``: which qualities of speech fit this machine, changing to one, measuring it. Hub or store do the work."""
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -16,6 +17,7 @@ from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.words import Tier
 
 LOOK_SECONDS = 0.3
+MEASURE_LOOK_SECONDS = 1.0
 # A service that says it failed may be the old one, beside which the new one loads; that takes 180 s at most.
 FAILED_SECONDS = 200.0
 
@@ -25,7 +27,12 @@ def main(argv: list[str]) -> Result:
     parser = Arguments("tier", "The quality of speech recognition: what fits this machine, and changing it.", "clawmux tier low")
     parser.add_argument("name", nargs="?", metavar="NAME", help=f"change to this one, fetching what is missing: {names}")
     parser.add_argument("--force", action="store_true", help="also one that does not fit this machine")
+    parser.add_argument("--measure", action="store_true", help="measure the one in use: some 30 s, in which nobody may talk")
     chosen = parser.parse_args(argv)
+    if chosen.measure:
+        if chosen.name is not None:
+            raise ClawMuxError("usage", "tier: --measure measures the one in use.", "Change first, then measure.")
+        return _measure()
     if chosen.name is None:
         return _list(_told())
     if chosen.name not in list(Tier):
@@ -46,7 +53,7 @@ def _told() -> dict[str, Any]:
     from clawmux.hub.machine import Machine
 
     values = declared.load(locate().config_file)
-    about = asyncio.run(Machine(locate().models).view(values, None))
+    about = asyncio.run(Machine(locate().models, locate().measured).view(values, None))
     urls = {"whisper_url": harmless(values.speech_whisper_url), "kokoro_url": harmless(values.speech_kokoro_url)}
     how = {"wanted": values.speech_quality, "serving": None, "state": "off", "reason": "", "progress": None}
     return {**about, **how, "remote": urls if any(urls.values()) else None, "is_running": False}
@@ -64,6 +71,43 @@ def _list(told: dict[str, Any]) -> Result:
         what = "The last change failed" if told["serving"] else f"Speech is {told['state']}"
         notes.append(f"{what}: {told['reason']}")
     return Result(told, table=Table(heads, rows), note="\n".join(note for note in notes if note))
+
+
+def _measure() -> Result:
+    """Let the hub measure, and wait for it; Ctrl-C stops that, too."""
+    try:
+        how: dict[str, Any] | None = owner.call("POST", "/api/tiers/measure", {})
+    except ClawMuxError as error:
+        if error.code == "hub_not_running":
+            raise ClawMuxError(error.code, "a hub that runs is needed to measure.", "Start it: clawmux start") from None
+        raise
+    tier = str(how["tier"]) if how else ""
+    began, said = time.time(), -1
+    try:
+        while how is not None:
+            if how["done"] != said:
+                said = how["done"]
+                print(f"measuring {tier}, {how['doing']}: {said} of {how['of']}", file=sys.stderr, flush=True)
+            time.sleep(MEASURE_LOOK_SECONDS)
+            told = owner.call("GET", "/api/tiers")
+            how = told["measuring"]
+    except KeyboardInterrupt:
+        owner.call("DELETE", "/api/tiers/measure")
+        raise
+    row = next(row for row in told["tiers"] if row["tier"] == tier)
+    if not row["measured"] or row["measured"]["at"] < began:
+        why = row["stale"] or "somebody began to talk, or the quality was changed"
+        raise ClawMuxError("conflict", f"{tier} was not measured: {why}.", "Try again; the page says more.")
+    return Result({"tier": tier, **row["measured"]}, text=_figures(tier, row["measured"]))
+
+
+def _figures(tier: str, found: dict[str, Any]) -> str:
+    memory = f", {found['memory_bytes'] / 1e6:.0f} MB of memory" if found["memory_bytes"] else ""
+    return (
+        f"{tier}: {found['delay_seconds']:.2g} s from the end of what you say to its words,"
+        f" {found['first_sound_seconds']:.2g} s to the first sound of an answer;"
+        f" {found['hearing_factor']:.2g} and {found['speaking_factor']:.2g} times as long as it sounds{memory}."
+    )
 
 
 def _cells(row: dict[str, Any], told: dict[str, Any]) -> tuple[str, ...]:
@@ -131,7 +175,7 @@ def _without_hub(name: str) -> Result:
 
     place = locate()
     values = declared.load(place.config_file)
-    missing = asyncio.run(Machine(place.models).missing(Tier(name), values))
+    missing = asyncio.run(Machine(place.models, place.measured).missing(Tier(name), values))
     if missing:
         with shown() as report:
             ModelStore(place.models, values.models_mirror).pull(*missing, progress=report)

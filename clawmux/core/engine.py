@@ -122,6 +122,8 @@ class Engine:
     crashes: int = 0
     failure: str = ""
     """Why the last change was put back."""
+    failed: Tier | None = None
+    """To which it was."""
     _is_installed: bool | None = None
     """Of the wanted tier; None: not known yet."""
     _is_fetched: bool = False
@@ -151,7 +153,7 @@ class Engine:
         """This tier shall serve. One that is wanted already changes nothing; any other replaces a change under way."""
         if tier is self.wanted:
             return []
-        self.wanted, self._is_installed, self._is_fetched, self.failure = tier, None, False, ""
+        self.wanted, self._is_installed, self._is_fetched, self.failure, self.failed = tier, None, False, "", None
         self._start_at, self.crashes = None, 0
         runs = self.serving.tier if self.serving else self.good
         looking: list[Effect] = [] if runs in (None, tier) else [Look(tier)]
@@ -355,7 +357,7 @@ class Engine:
         failed = self.wanted
         if back is None or failed is None or back is failed:
             return self._go_on(now)
-        self.wanted, self.failure, self._is_installed, self.crashes = back, reason, None, 0
+        self.wanted, self.failure, self.failed, self._is_installed, self.crashes = back, reason, failed, None, 0
         return [PutBack(back, failed, reason), *self._go_on(now)]
 
     def _new(self, tier: Tier, now: float) -> Service:

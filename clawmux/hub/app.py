@@ -23,6 +23,7 @@ from clawmux.hub import (
     phone_routes,
     push_routes,
     routes,
+    speech_routes,
     state_routes,
 )
 from clawmux.hub.auth import Auth
@@ -48,6 +49,7 @@ def build_app(runtime: Runtime) -> web.Application:
     app[BUILD] = assets.build
     app[PHONE] = Phone(app, runtime)
     devices.watch(app)
+    speech_routes.join(app, runtime)
     app.add_routes(
     push_routes.join(app, runtime)
     speech_routes.join(app, runtime)
@@ -56,6 +58,7 @@ def build_app(runtime: Runtime) -> web.Application:
             *devices.ROUTES,
             *phone_routes.ROUTES,
             *routes.ROUTES,
+            *speech_routes.ROUTES,
             *push_routes.ROUTES,
             *history_routes.ROUTES,
             *message_routes.ROUTES,

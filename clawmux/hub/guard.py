@@ -87,8 +87,13 @@ ACCESS: dict[str, Access] = {
     "GET /api/settings": OWNER,
     "PUT /api/settings": OWNER,
     "GET /api/tiers": OWNER,
+    "POST /api/tiers/measure": OWNER,
+    "DELETE /api/tiers/measure": OWNER,
     "GET /api/debug": OWNER,
     "GET /api/voices": OWNER,
+    "POST /api/voices/{id}/preview": OWNER,
+    # It goes wherever it is told to, as the settings it is for do once they are saved: those are changed by hand only.
+    "POST /api/speech/test": AT_HAND,
     "GET /api/runtimes": OWNER,
     "GET /ws": OWNER,
     # Agents speak here. Over TCP nobody does: only the kernel can say which agent it is.

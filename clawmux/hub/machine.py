@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import errno
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clawmux import catalog, hardware, tiers
+from clawmux import __version__, catalog, hardware, tiers
 from clawmux.hardware import Gpu, Hardware
+from clawmux.machine import measured
+from clawmux.machine.measured import Measured
 from clawmux.settings import Settings
 from clawmux.shown import harmless
 from clawmux.tiers import Fit, Wishes
+from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.words import Tier
 
 # Long enough for a page that asks at every look at its settings; short enough that a card which became free is seen.
@@ -36,8 +40,9 @@ class Running:
 
 
 class Machine:
-    def __init__(self, models: Path, probe: Callable[[], Hardware] = hardware.probe) -> None:
+    def __init__(self, models: Path, measurements: Path, probe: Callable[[], Hardware] = hardware.probe) -> None:
         self._models = models
+        self._measurements = measurements
         self._probe = probe
         self._known: Hardware | None = None
         self._looked = 0.0
@@ -77,10 +82,11 @@ class Machine:
         ours = as_if_free(found, running)
         wishes = Wishes(speech_url=settings.speech_whisper_url)
         recommended = tiers.recommend(ours, wishes)
+        figures = measured.read(self._measurements)
         rows = []
         for fit in (tiers.fit(ours, tier) for tier in tiers.TIERS):
             missing = await asyncio.to_thread(self._missing, models_of(ours, fit.tier, settings))
-            rows.append(_row(fit, missing))
+            rows.append(_with_figures(_row(fit, missing), figures.get(fit.tier.value), found))
         return {
             "hardware": hardware.to_json(found),
             "recommendation": {
@@ -90,6 +96,14 @@ class Machine:
             },
             "tiers": rows,
         }
+
+    def keep_measured(self, tier: Tier, figures: Measured) -> None:
+        """In place of what was measured of this tier before."""
+        try:
+            measured.write(self._measurements, {**measured.read(self._measurements), tier.value: figures})
+        except OSError as error:
+            remedy = "Make room, then measure again." if error.errno == errno.ENOSPC else "Look who may write there."
+            raise ClawMuxError("bad_file", f"{self._measurements} cannot be written: {error.strerror}.", remedy) from None
 
     def _missing(self, names: Collection[str]) -> list[str]:
         # Imported here, in a thread: a hub whose models are there never needs it before.
@@ -158,9 +172,19 @@ def _row(fit: Fit, missing: list[str]) -> dict[str, Any]:
         "fits": fit.fits,
         "device": fit.recogniser.device,
         "delay_seconds": fit.delay_seconds,
-        "is_measured": fit.is_measured,
         "memory_bytes": fit.recogniser.memory_bytes + fit.speaker.memory_bytes,
         "download_bytes": sum(catalog.MODELS[name].size for name in missing),
         "installed": not missing,
         "reason": fit.reason,
     }
+
+
+def _with_figures(row: dict[str, Any], figures: Measured | None, found: Hardware) -> dict[str, Any]:
+    """What was measured on this machine stands in the place of the estimate. Pure."""
+    stale = measured.why_stale(figures, found, __version__, row["model"], row["device"]) if figures else ""
+    if figures is None or stale:
+        return {**row, "is_measured": False, "measured": None, "stale": stale}
+    # A card's memory is not in what its process holds.
+    memory = {"memory_bytes": figures.memory_bytes} if figures.memory_bytes and row["device"] == "cpu" else {}
+    told = {key: value for key, value in dataclasses.asdict(figures).items() if key not in ("machine", "model", "device")}
+    return {**row, **memory, "delay_seconds": figures.delay_seconds, "is_measured": True, "measured": told, "stale": ""}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import re
 import time
 from collections.abc import Iterable
@@ -21,7 +20,6 @@ from clawmux.hub.guard import ADDRESSES, is_at_hand
 from clawmux.hub.phone import PHONE
 from clawmux.wire.codec import decode_as
 from clawmux.wire.errors import ClawMuxError
-from clawmux.wire.voices import VOICES
 
 STOPPING = web.AppKey("clawmux_stopping", asyncio.Event)
 _DIGITS = re.compile("[0-9]{1,16}")
@@ -129,14 +127,6 @@ def _checked(name: str, value: Any, existing: dict[str, tuple[str, ...]]) -> Any
     return None if value is None else settings.check(name, value, "field", choices=existing.get(name, ()))
 
 
-async def tiers(request: web.Request) -> web.Response:
-    return web.json_response(await request.app[RUNTIME].speech.tiers())
-
-
-async def voices(request: web.Request) -> web.Response:
-    return web.json_response([dataclasses.asdict(voice) for voice in VOICES.values()])
-
-
 async def runtimes(request: web.Request) -> web.Response:
     listed = []
     for name, runtime in request.app[RUNTIME].agents.runtimes.read().items():
@@ -171,8 +161,6 @@ ROUTES = [
     web.put("/api/sessions/{id}/voice", set_voice),
     web.get("/api/settings", get_settings),
     web.put("/api/settings", put_settings),
-    web.get("/api/tiers", tiers),
-    web.get("/api/voices", voices),
     web.get("/api/runtimes", runtimes),
     web.post("/api/stop", stop),
 ]

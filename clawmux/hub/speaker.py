@@ -151,6 +151,7 @@ class Speaker:
         stream = self._streams.pop(stream_id, None)
         if stream is None:
             return
+        stream.grew.set()
         for task in (stream.making, stream.sending):
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
@@ -201,6 +202,20 @@ class Speaker:
         if stream is None:
             return None
         return stream.says, stream.marked, stream.played / SPEECH_RATE, max(stream.est_ms / 1000, stream.samples / SPEECH_RATE)
+
+    async def begun(self, stream_id: str) -> str:
+        """Once it has sound: nothing; else why it gets none."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return "It was stopped."
+        await self._until(stream, lambda: bool(stream.pcm) or stream.complete or stream_id not in self._streams)
+        return "" if stream.pcm else stream.failed or "It was stopped."
+
+    @property
+    def is_at_work(self) -> bool:
+        """Speech is being made, or sent to a page."""
+        tasks = [task for stream in self._streams.values() for task in (stream.making, stream.sending)]
+        return any(task is not None and not task.done() for task in tasks)
 
     # -- inside --
 

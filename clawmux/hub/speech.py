@@ -55,7 +55,7 @@ class Speech:
         self._changed = changed
         self._failed = failed
         self.engine = Engine()
-        self.machine = machine or Machine(paths.models)
+        self.machine = machine or Machine(paths.models, paths.measured)
         self.client = SpeechServices(paths, self._reported, self._exited, self._served)
         """The calls of a speech service, on the one that serves at the moment."""
         self.progress: dict[str, Any] | None = None
@@ -241,6 +241,7 @@ class Speech:
             "serving": view["serving"],
             "state": view["state"],
             "reason": self.engine.failure or view["reason"],
+            "failed": self.engine.failed.value if self.engine.failed else None,
             "progress": view["progress"],
             "remote": urls if any(urls.values()) else None,
         }

@@ -64,6 +64,11 @@ class SpeechChild:
         self._is_ending = False
         self._process: asyncio.subprocess.Process | None = None
 
+    @property
+    def pid(self) -> int:
+        """Its process; 0 before it is there."""
+        return self._process.pid if self._process is not None else 0
+
     def start(self) -> None:
         self._task = asyncio.create_task(self._live(), name="speech child")
 

@@ -92,6 +92,12 @@ class SpeechServices:
         service = self._services.get(self._serving)
         return service.health if service else {}
 
+    @property
+    def pid(self) -> int:
+        """Of the one that serves; 0 when none does."""
+        service = self._services.get(self._serving)
+        return service.child.pid if service else 0
+
     def _reported(self, number: int, state: SpeechState, told: dict[str, Any]) -> None:
         self._services[number].health = told
         self._on_report(number, state, str(told.get("reason") or ""), not told.get("is_substitute", False))

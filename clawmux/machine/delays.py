@@ -1,8 +1,9 @@
 """How long recognition takes, from the end of an utterance of 5 s to its words. Pure: measured figures and estimates from them.
 
-Measured with faster-whisper in int8, two threads, on two cores of an x86_64 server with AVX-512 VNNI. The times of medium and
-high there were taken with weights of the right size and random content, which cost the same. Everything else is an estimate:
-the same figures scaled by threads and instruction set, or what the makers of an engine have published.
+Measured on one machine of ours, with faster-whisper in int8, two threads, on two cores of an x86_64 server with AVX-512 VNNI. The
+times of medium and high there were taken with weights of the right size and random content, which cost the same. For every other
+machine they are an estimate: these figures scaled by threads and instruction set, or what the makers of an engine have published.
+What a machine takes itself can be measured (``machine.measured``).
 """
 
 from __future__ import annotations
@@ -52,15 +53,9 @@ def on_processor(hardware: Hardware, tier: Tier) -> float:
     return round(MEASURED_ON_TWO_CORES[tier] * scale * _slowness(hardware), 2)
 
 
-def is_measured_on_processor(hardware: Hardware) -> bool:
-    is_kind = hardware.architecture == "x86_64" and "avx512_vnni" in hardware.cpu_features
-    return is_kind and threads_of(hardware.cores) == 2
-
-
 def in_words(hardware: Hardware, tier: Tier) -> str:
-    """On the processor: ``6.1 s``, or ``about 6.1 s`` for an estimate."""
-    about = "" if is_measured_on_processor(hardware) else "about "
-    return f"{about}{on_processor(hardware, tier):.2g} s"
+    """On the processor: ``about 6.1 s``."""
+    return f"about {on_processor(hardware, tier):.2g} s"
 
 
 def on_nvidia(capability: tuple[int, int] | None, tier: Tier) -> float:

@@ -77,6 +77,22 @@ async def test_who_is_overtaken_by_another_choice_is_told(hub: TierHub) -> None:
     assert said.code == 13 and "somebody else has chosen tiny" in said.err
 
 
+async def test_the_one_in_use_is_measured(hub: TierHub) -> None:
+    said = await hub.owner("tier", "--measure", "--json", seconds=60)
+    assert said.code == 0 and "measuring tiny, speaking: 0 of 7\n" in said.err
+    told = json.loads(said.out)["result"]
+    assert told["tier"] == "tiny" and told["delay_seconds"] > 0
+    assert f"{told['delay_seconds']:.2g} s, measured" in (await hub.owner("tier")).out
+
+
+async def test_what_cannot_be_measured_says_why(hub: TierHub, stopped: TierHub) -> None:
+    assert "a hub that runs is needed" in (await stopped.owner("tier", "--measure")).err
+    assert "--measure measures the one in use" in (await hub.owner("tier", "low", "--measure")).err
+    await hub.call("POST", "/api/tiers/measure", {})
+    said = await hub.owner("tier", "--measure")
+    assert said.code == 13 and "It is being measured already." in said.err
+
+
 async def test_one_that_does_not_fit_is_refused_unless_forced(hub: TierHub) -> None:
     hub.is_machine(memory_bytes=int(1.5 * GB), memory_free_bytes=1 * GB)
     await hub.stop()

@@ -98,7 +98,7 @@ def test_a_mac_needs_weights_of_its_own_forms_and_a_voice_to_fall_back_on() -> N
 
 @pytest.mark.parametrize("found", [machine(), CARD, APPLE, dataclasses.replace(machine(), libc="musl")])
 async def test_every_kind_of_machine_is_answered(found: Hardware, tmp_path: Path) -> None:
-    told = await Machine(tmp_path, lambda: found).view(Settings(), Running(TINY))
+    told = await Machine(tmp_path, tmp_path / "measured.json", lambda: found).view(Settings(), Running(TINY))
     assert [row["tier"] for row in told["tiers"]] == [tier.value for tier in Tier]
     assert json.loads(json.dumps(told)) == told
     assert all(row["reason"] and not row["installed"] for row in told["tiers"])
@@ -112,7 +112,7 @@ async def test_the_machine_is_looked_at_once_and_again_where_memory_counts(tmp_p
         looks += 1
         return machine()
 
-    here = Machine(tmp_path, probe)
+    here = Machine(tmp_path, tmp_path / "measured.json", probe)
     await here.view(Settings(), None)
     await here.view(Settings(), None)
     assert looks == 1

@@ -50,7 +50,8 @@ async def ask(hub: TierHub, session: str, text: str) -> str:
 async def test_the_route_tells_machine_tiers_and_how_it_stands(hub: TierHub) -> None:
     told = await hub.tiers()
     assert set(told) == {
-        "hardware", "recommendation", "tiers", "wanted", "serving", "state", "reason", "progress", "remote",
+        "hardware", "recommendation", "tiers", "wanted", "serving", "state", "reason", "failed", "progress",
+        "remote", "measuring",
     }  # fmt: skip
     assert told["hardware"]["cpu_name"] == "Eight of them"
     assert set(told["recommendation"]) == {"mode", "tier", "reasons"}
@@ -58,8 +59,8 @@ async def test_the_route_tells_machine_tiers_and_how_it_stands(hub: TierHub) -> 
     assert {row["tier"]: row["installed"] for row in told["tiers"]} == {"high": False, "medium": True, "low": True, "tiny": True}
     for row in told["tiers"]:
         assert set(row) == {
-            "tier", "title", "model", "fits", "device", "delay_seconds", "is_measured", "memory_bytes", "download_bytes",
-            "installed", "reason",
+            "tier", "title", "model", "fits", "device", "delay_seconds", "is_measured", "measured", "stale",
+            "memory_bytes", "download_bytes", "installed", "reason",
         }  # fmt: skip
         assert (row["download_bytes"] == 0) is row["installed"]
     assert (told["wanted"], told["serving"], told["state"], told["remote"]) == ("tiny", "tiny", "ready", None)

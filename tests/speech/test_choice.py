@@ -16,7 +16,7 @@ VOICE = Engine("kokoro-onnx", "cpu", "float32", "kokoro", 690_000_000, 4)
 
 
 def fit(recogniser: Engine, tier: Tier = Tier.HIGH, speaker: Engine = VOICE) -> Fit:
-    return Fit(tier, True, recogniser, speaker, 0.2, False, "")
+    return Fit(tier, True, recogniser, speaker, 0.2, "")
 
 
 def short(engines: tuple[Engine, ...]) -> list[str]:

@@ -32,7 +32,7 @@ class Card:
     def loaders(self) -> Loaders:
         card = Engine("faster-whisper", "cuda:0", "float16", "whisper-tiny.en", 500_000_000)
         voice = Engine("kokoro-onnx", "cpu", "float32", "kokoro", 690_000_000, 3)
-        fit = Fit(Tier.TINY, True, card, voice, 0.05, False, "")
+        fit = Fit(Tier.TINY, True, card, voice, 0.05, "")
         return Loaders(self.load, ToneKokoro, LoudnessEar, lambda quality: choose(fit))
 
     def load(self, path: Path, engine: Engine, beam_size: int) -> CountingWhisper:
@@ -116,7 +116,7 @@ async def test_a_voice_that_fails_at_work_is_taken_over_by_the_processors(tmp_pa
 
     metal = Engine("mlx-audio", "metal", "float32", "kokoro-mlx", 0)
     card = Engine("faster-whisper", "cpu", "int8", "whisper-tiny.en", 0, 2)
-    fit = Fit(Tier.TINY, True, card, metal, 0.3, False, "")
+    fit = Fit(Tier.TINY, True, card, metal, 0.3, "")
     loaders = Loaders(lambda path, engine, beam: CountingWhisper(path, engine), Voice, LoudnessEar, lambda quality: choose(fit))
     async with serving(tmp_path, Files(*FILES.names, "kokoro-mlx"), with_loaders=loaders) as service:
         sound = b"".join([chunk async for chunk in service.client.synthesize("Go forward.", "af_sky")])

@@ -22,6 +22,9 @@ from pathlib import Path
 
 from aiohttp import WSMsgType, web
 
+from clawmux.tiers import TIERS
+from clawmux.wire.words import Tier
+
 WORDS = "the answer"
 RATE = 24000
 LOUD = 1000
@@ -70,6 +73,7 @@ async def health(request: web.Request) -> web.Response:
     is_loading = time.monotonic() - request.app[STARTED] < behaves.loads_seconds
     state = "loading" if is_loading else behaves.state
     told = {"state": state, "reason": behaves.reason, "is_substitute": behaves.is_substitute}
+    told |= {"model": TIERS[Tier(request.app[TIER])].model, "device": "cpu"}
     return web.json_response({"ok": state == "ready", **told, "vad": True, "quality": request.app[TIER]})
 
 

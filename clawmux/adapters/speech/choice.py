@@ -75,7 +75,7 @@ def plain(quality: str) -> Choice:
     """For a machine of which nothing is known."""
     model = "kokoro-int8" if quality == "tiny" else "kokoro"
     first = replace(PROCESSOR, model=_WANTED[quality][0])
-    return choose(Fit(Tier(quality), True, first, replace(VOICE, model=model), 0.0, False, ""))
+    return choose(Fit(Tier(quality), True, first, replace(VOICE, model=model), 0.0, ""))
 
 
 def choose(fit: Fit) -> Choice:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-from yarl import URL
 
 from clawmux.adapters.speech.audio import LISTEN_RATE, SPEAK_RATE, Samples, Sound, decode, from_pcm16, write_wav
+from clawmux.adapters.speech.server_url import base_of, choose_model, shown, why
 from clawmux.adapters.speech.voices import Voice
 from clawmux.wire.errors import ClawMuxError
 
@@ -48,26 +48,6 @@ class Breaker:
         self._failures, self._closed_until, self.reason = 0, 0.0, ""
 
 
-def base_of(url: str) -> URL:
-    """The server's base, whether or not the setting ends in /v1 or in an endpoint; raises ``usage``."""
-    parsed = URL(url.strip().rstrip("/"))
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ClawMuxError(
-            "usage", f"the speech server's address {url[:80]!r} is not an http or https URL.", "Set it as http://HOST:PORT."
-        )
-    path = parsed.path
-    for ending in ("/audio/transcriptions", "/audio/speech", "/v1"):
-        path = path.removesuffix(ending).rstrip("/")
-    return parsed.with_path(path or "/").with_query(None).with_fragment(None)
-
-
-def choose_model(ids: list[str], half: str) -> str:
-    """Which of a server's models to name. Pure."""
-    word, otherwise = ("whisper", "whisper-1") if half == "stt" else ("kokoro", "kokoro")
-    fitting = [name for name in ids if word in name.lower()]
-    return fitting[0] if fitting else (ids[0] if len(ids) == 1 else otherwise)
-
-
 class Remote:
     """One server for one half ("stt" or "tts")."""
 
@@ -84,7 +64,7 @@ class Remote:
     @property
     def shown_url(self) -> str:
         """Without a password."""
-        return str(self._base.with_user(None)).rstrip("/")
+        return shown(self._base)
 
     @property
     def model(self) -> str:
@@ -184,7 +164,7 @@ class Remote:
         except TimeoutError:
             raise self._failure(f"gave no answer within {limit_seconds:.0f} seconds") from None
         except aiohttp.ClientError as error:
-            raise self._failure(f"cannot be reached: {_why(error)}") from None
+            raise self._failure(f"cannot be reached: {why(error)}") from None
 
     def _expect(self, status: int, body: bytes) -> None:
         if status == 200:
@@ -210,16 +190,3 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
         if size > ANSWER_BYTES:
             raise aiohttp.ClientPayloadError("answer too large")
     return b"".join(parts)
-
-
-def _why(error: aiohttp.ClientError) -> str:
-    """In a few words; aiohttp's own sentences name its classes and sockets."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "its certificate is not accepted"
-    if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return "it does not speak TLS as we do"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "its name is not known here"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return (error.os_error.strerror or "no connection").lower()
-    return "it broke the connection off"
