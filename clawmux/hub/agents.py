@@ -19,6 +19,7 @@ from pathlib import Path
 
 import clawmux
 from clawmux.adapters.runtimes import manifest
+from clawmux.adapters.runtimes.launch import Facts, prepare
 from clawmux.adapters.runtimes.manifest import Runtime
 from clawmux.adapters.tmux import Pane, Tmux
 from clawmux.core.message import EVERYBODY, USER
@@ -139,9 +140,9 @@ class Agents(Roster):
         if (stored := self._journal.flush()) is not None:
             await stored
         folder = make_private(make_private(self._paths.sessions) / session.id)
-        launch = manifest.prepare(
+        launch = prepare(
             runtime,
-            manifest.Facts(
+            Facts(
                 session_id=session.id,
                 name=session.name,
                 voice=session.voice,

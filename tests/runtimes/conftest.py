@@ -20,7 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from clawmux.adapters.runtimes.manifest import Facts, Runtime, load_runtimes, prepare
+from clawmux.adapters.runtimes.launch import Facts, prepare
+from clawmux.adapters.runtimes.manifest import Runtime, load_runtimes
 from clawmux.adapters.tmux import Pane, Tmux
 from tests.stand_ins.messages_api import MessagesApi, Step
 

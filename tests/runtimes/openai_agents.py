@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from clawmux.adapters.runtimes.channels import Channel, open_channel
-from clawmux.adapters.runtimes.manifest import Facts, Runtime, load_runtimes, prepare
+from clawmux.adapters.runtimes.launch import Facts, prepare
+from clawmux.adapters.runtimes.manifest import Runtime, load_runtimes
 from clawmux.adapters.runtimes.records import Program, Records, open_records
 from clawmux.adapters.tmux import Pane
 from clawmux.wire.signs import Observation, Sign

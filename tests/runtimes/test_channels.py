@@ -12,7 +12,8 @@ import pytest
 
 from clawmux.adapters.runtimes import channels, opencode_records, opencode_server
 from clawmux.adapters.runtimes.channels import CHANNELS, CodexQueue, Decides, OpenCodePrompts, open_channel
-from clawmux.adapters.runtimes.manifest import SECRET_FILE, load_runtimes
+from clawmux.adapters.runtimes.launch import SECRET_FILE
+from clawmux.adapters.runtimes.manifest import load_runtimes
 from clawmux.adapters.runtimes.opencode_records import OpenCodeRecords
 from clawmux.adapters.runtimes.opencode_server import OpenCodeServer
 from clawmux.adapters.runtimes.records import Program

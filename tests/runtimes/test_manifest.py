@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from clawmux.adapters.runtimes import manifest
+from clawmux.adapters.runtimes.launch import Facts, Launch, prepare
 from clawmux.adapters.runtimes.launcher import write_launcher
-from clawmux.adapters.runtimes.manifest import Facts, Launch, Runtime, available, load_runtime, load_runtimes, needs_user, prepare
+from clawmux.adapters.runtimes.manifest import Runtime, available, load_runtime, load_runtimes, needs_user
+from clawmux.adapters.runtimes.manifest_keys import INPUT_KEYS, NEED_KEYS, RUNTIME_KEYS, SCREEN_KEYS
 from clawmux.wire.errors import ClawMuxError
 
 SHIPPED = Path(manifest.__file__).parent
@@ -116,7 +118,7 @@ def test_a_users_file_takes_the_shipped_ones_place(tmp_path: Path) -> None:
 
 def test_every_key_is_explained_in_claude_toml() -> None:
     text = (SHIPPED / "claude.toml").read_text()
-    keys = {*manifest.RUNTIME_KEYS, *manifest.NEED_KEYS, *manifest.SCREEN_KEYS, *manifest.INPUT_KEYS}
+    keys = {*RUNTIME_KEYS, *NEED_KEYS, *SCREEN_KEYS, *INPUT_KEYS}
     assert [key for key in keys if key not in text] == []
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clawmux.adapters.runtimes.manifest import SECRET_FILE
+from clawmux.adapters.runtimes.launch import SECRET_FILE
 from clawmux.adapters.runtimes.running import listening_ports
 from clawmux.wire.errors import ClawMuxError
 
