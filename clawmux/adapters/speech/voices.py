@@ -1,12 +1,10 @@
-"""The 54 voices of Kokoro 1.0: what each speaks and how it is called. Standard library only; loads no model.
-
-A voice's first letter is its language, the second its gender: ``bm_fable`` is a British man.
-"""
+"""What each of the voices speaks, as speech engines name it. Standard library only; loads no model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clawmux.wire import voices
 from clawmux.wire.errors import ClawMuxError
 
 
@@ -39,23 +37,13 @@ _LANGUAGES = {
     "z": ("zh", "cmn"),
 }
 
-_IDS = """
-    af_alloy af_aoede af_bella af_heart af_jessica af_kore af_nicole af_nova af_river af_sarah af_sky
-    am_adam am_echo am_eric am_fenrir am_liam am_michael am_onyx am_puck am_santa
-    bf_alice bf_emma bf_isabella bf_lily bm_daniel bm_fable bm_george bm_lewis
-    ef_dora em_alex em_santa ff_siwis hf_alpha hf_beta hm_omega hm_psi if_sara im_nicola
-    jf_alpha jf_gongitsune jf_nezumi jf_tebukuro jm_kumo pf_dora pm_alex pm_santa
-    zf_xiaobei zf_xiaoni zf_xiaoxiao zf_xiaoyi zm_yunjian zm_yunxi zm_yunxia zm_yunyang
-"""
+
+def _voice(named: voices.Voice) -> Voice:
+    language, espeak = _LANGUAGES[named.id[0]]
+    return Voice(named.id, named.name, language, named.gender, espeak)
 
 
-def _voice(voice_id: str) -> Voice:
-    prefix, name = voice_id.split("_")
-    language, espeak = _LANGUAGES[prefix[0]]
-    return Voice(voice_id, name, language, {"f": "female", "m": "male"}[prefix[1]], espeak)
-
-
-VOICES: dict[str, Voice] = {voice_id: _voice(voice_id) for voice_id in _IDS.split()}
+VOICES: dict[str, Voice] = {voice_id: _voice(voices.VOICES[voice_id]) for voice_id in sorted(voices.VOICES)}
 
 
 def find_voice(name: str) -> Voice:
