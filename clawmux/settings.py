@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from clawmux import toml_lines
 from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.voices import VOICES
 
 # The longest path on Linux (PATH_MAX), and more than any address; a value is read and written with every change.
 TEXT_CHARACTERS = 4096
@@ -70,7 +71,7 @@ class Settings:
         "127.0.0.1",
         "hub.host",
         "Address",
-        "Address the page is served on; beyond loopback needs TLS.",
+        "The address on which the page is served. 127.0.0.1: for this machine alone; any other needs a certificate and its key.",
         live=False,
         at_hand=True,
     )
@@ -78,7 +79,7 @@ class Settings:
         3460,
         "hub.port",
         "Port",
-        "Port the page is served on; 0 picks a free one.",
+        "The port on which the page is served; 0 takes a free one.",
         low=0,
         high=65535,
         live=False,
@@ -88,25 +89,25 @@ class Settings:
         "",
         "hub.public_url",
         "Public address",
-        "Further https address under which a proxy of yours, or `tailscale serve`, shows the page; `clawmux phone` sets it.",
+        "A further https address of the page, by `tailscale serve` or a proxy of yours; `clawmux phone` sets it.",
         at_hand=True,
     )
     hub_lan_host: str = _declare(
         "",
         "hub.lan_host",
         "Address in your network",
-        "Private address of this machine on which phones get the page over https, with a certificate of our own authority;"
-        " empty: nowhere. `clawmux phone --lan` sets it.",
+        "The address of this machine in your own network at which phones open the page over https; empty: at none."
+        " `clawmux phone --lan` sets it.",
         at_hand=True,
     )
     hub_lan_port: int = _declare(
-        3461, "hub.lan_port", "Port in your network", "Port of that address; 0 picks a free one.", low=0, high=65535, live=False
+        3461, "hub.lan_port", "Port in your network", "Port at that address; 0 takes a free one.", low=0, high=65535, live=False
     )
     hub_tls_certificate: str = _declare(
         "",
         "hub.tls_certificate",
         "Certificate",
-        "PEM file with the certificate chain, for hosts beyond loopback.",
+        "File with the certificate of the page's address and those above it (PEM), for an address that others can reach.",
         live=False,
         at_hand=True,
     )
@@ -114,26 +115,33 @@ class Settings:
         "",
         "hub.tls_key",
         "Key of the certificate",
-        "PEM file with the private key of hub.tls_certificate.",
+        "File with the private key of that certificate (PEM).",
         live=False,
         at_hand=True,
     )
     hub_server_url: str = _declare(
         "",
         "hub.server_url",
-        "Hub elsewhere",
-        "Address of another machine's hub: where none runs here, `clawmux open` shows its page.",
+        "ClawMux on another machine",
+        "The address of its page: where no hub runs here, `clawmux open` shows that one.",
         at_hand=True,
     )
 
     agents_runtime: str = _declare(
-        "claude", "agents.runtime", "Program of a new agent", "Runtime of a new agent when none is named."
+        "claude", "agents.runtime", "Program of a new agent", "What a new agent runs, unless you choose another program for it."
+    )
+    agents_voice: str = _declare(
+        "",
+        "agents.voice",
+        "Voice of a new agent",
+        "The voice that a new agent gets while no other agent has it; empty: the next free one.",
+        choices=("", *VOICES),
     )
     agents_idle_minutes: float = _declare(
         30.0,
         "agents.idle_minutes",
         "End idle agents after",
-        "Minutes without any activity after which a session ends; 0 = never.",
+        "Minutes in which nothing happens, after which an agent is ended; 0: never.",
         low=0,
         high=100000,
         older_names=("VOICE_CHAT_TIMEOUT",),
@@ -142,7 +150,7 @@ class Settings:
         True,
         "agents.skip_permissions",
         "Start without permission questions",
-        "Start agents without permission questions where the runtime can.",
+        "New agents run commands and change files without asking you first, where their program can be started so.",
         at_hand=True,
     )
 
@@ -150,7 +158,7 @@ class Settings:
         "tiny",
         "speech.quality",
         "Quality",
-        "Recognition quality: high, medium, low or tiny.",
+        "How exactly you are understood: high, medium, low or tiny. The better, the more memory and time it takes.",
         choices=("high", "medium", "low", "tiny"),
         project=True,
     )
@@ -158,7 +166,7 @@ class Settings:
         "en",
         "speech.language",
         "Language you speak",
-        "Language spoken to the microphone, as an ISO 639-1 code; auto: whatever is heard.",
+        "What you talk to your agents in; `auto` finds out by itself. In files and commands its short code, such as `en`.",
         choices=LANGUAGES,
         project=True,
     )
@@ -166,7 +174,7 @@ class Settings:
         1.2,
         "speech.silence_seconds",
         "Pause before sending",
-        "Seconds of silence that end your turn in auto mode.",
+        "Seconds of silence after which what you said is sent, in auto mode.",
         low=0.5,
         high=3.0,
         project=True,
@@ -182,7 +190,7 @@ class Settings:
         60.0,
         "speech.listen_seconds",
         "Close a microphone that hears nothing after",
-        "Seconds after which auto mode closes a microphone that heard nothing; the question stays open.",
+        "Seconds after which auto mode closes a microphone that has heard nothing; the question stays open.",
         low=5,
         high=3600,
         project=True,
@@ -207,8 +215,9 @@ class Settings:
     speech_whisper_url: str = _declare(
         "",
         "speech.whisper_url",
-        "Recognition on another server",
-        "Recognition on another server: its base URL, ours or any with the OpenAI endpoints.",
+        "Server that understands you",
+        "Address of a speech server that understands what you say; empty: this machine does. One of ClawMux, or any"
+        " other with the endpoints of OpenAI.",
         older_names=("WHISPER_URL",),
         live=False,
         at_hand=True,
@@ -216,8 +225,9 @@ class Settings:
     speech_kokoro_url: str = _declare(
         "",
         "speech.kokoro_url",
-        "Speaking on another server",
-        "Speaking on another server: its base URL, ours or any with the OpenAI endpoints.",
+        "Server that speaks",
+        "Address of a speech server that speaks for the agents; empty: this machine does. One of ClawMux, or any"
+        " other with the endpoints of OpenAI.",
         older_names=("KOKORO_URL",),
         live=False,
         at_hand=True,
@@ -226,16 +236,22 @@ class Settings:
         "",
         "speech.token_file",
         "Token for those servers",
-        "File with the bearer token of those servers.",
+        "File with the token that those servers ask for; nobody but you may read it.",
         live=False,
         at_hand=True,
     )
 
     models_download: bool = _declare(
-        True, "models.download", "Fetch missing speech models", "Fetch missing model files when the hub finds them missing."
+        True,
+        "models.download",
+        "Fetch missing speech models",
+        "Fetch what the chosen quality lacks, from the internet or from your mirror.",
     )
     models_mirror: str = _declare(
-        "", "models.mirror", "Mirror of the models", "Base URL or folder tried first for model files: <mirror>/<sha256>."
+        "",
+        "models.mirror",
+        "Mirror of the models",
+        "An address or a folder of yours that is tried first for model files, each by its checksum: `<mirror>/<sha256>`.",
     )
 
 
@@ -288,7 +304,7 @@ def check(name: str, value: Any, source: str = "settings", code: str = "usage", 
         raise ClawMuxError(code, f"{source}: {name} = {said} is not {wanted}.", declaration.help) from None
     choices = choices or declaration.choices
     if choices and value not in choices:
-        those = ", ".join(choices) if len(choices) <= _TOLD else f"the {len(choices)} that there are, such as en"
+        those = ", ".join(choices) if len(choices) <= _TOLD else f"the {len(choices)} that there are, such as {_example(choices)}"
         raise ClawMuxError(code, f"{source}: {name} = {said} is not one of {those}.", declaration.help)
     if (declaration.low is not None and value < declaration.low) or (declaration.high is not None and value > declaration.high):
         raise ClawMuxError(
@@ -412,6 +428,11 @@ _UNSPEAKABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 # More choices than these are not told one by one.
 _TOLD = 40
+
+
+def _example(choices: Sequence[str]) -> str:
+    """The usual ones come first, after what stands for none of them."""
+    return "en" if "en" in choices else next(choice for choice in choices if choice)
 
 
 def short(value: Any) -> str:

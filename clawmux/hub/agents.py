@@ -238,7 +238,7 @@ class Agents(Roster):
         ids, names = {s.id for s in living} | held, {s.name for s in living}
         if order.name in names:
             raise ClawMuxError("conflict", f"field 'name': a session {order.name!r} lives already.", "Choose another name.")
-        voice = _voice(order.voice) if order.voice else next_voice(ids)
+        voice = _voice(order.voice) if order.voice else next_voice(ids | {s.voice for s in living}, self._settings().agents_voice)
         session_id = free_id(voice, ids)
         name = order.name or _free_name(name_of(session_id), names)
         now = time.time()

@@ -86,6 +86,7 @@ ACCESS: dict[str, Access] = {
     "GET /api/history/export": OWNER,
     "GET /api/settings": OWNER,
     "PUT /api/settings": OWNER,
+    "GET /api/projects": OWNER,
     "GET /api/tiers": OWNER,
     "POST /api/tiers/measure": OWNER,
     "DELETE /api/tiers/measure": OWNER,

@@ -37,9 +37,10 @@ class Voice:
 VOICES: dict[str, Voice] = {v: Voice(v, v.split("_")[1], LANGUAGES[v[0]], "female" if v[1] == "f" else "male") for v in _IDS}
 
 
-def next_voice(taken_ids: Collection[str]) -> str:
-    """The first voice no living session has; the first of all when every one is taken."""
-    return next((v for v in VOICES if v not in taken_ids), _IDS[0])
+def next_voice(taken_ids: Collection[str], preferred: str = "") -> str:
+    """The preferred one or else the first that no living session has; the first of all when every one is taken."""
+    order = [preferred, *VOICES] if preferred in VOICES else VOICES
+    return next((v for v in order if v not in taken_ids), _IDS[0])
 
 
 def free_id(voice: str, taken_ids: Collection[str]) -> str:

@@ -44,6 +44,11 @@ def test_the_next_voice_is_the_first_that_nobody_has(taken: list[str], expected:
     assert next_voice(taken) == expected
 
 
+def test_a_preferred_voice_comes_first_while_nobody_has_it() -> None:
+    assert next_voice([], "bm_fable") == next_voice(["af_sky"], "bm_fable") == "bm_fable"
+    assert next_voice(["bm_fable"], "bm_fable") == next_voice([], "") == next_voice([], "nobody") == "af_sky"
+
+
 @pytest.mark.parametrize(
     ("taken", "expected"),
     [
