@@ -18,8 +18,9 @@ class Timed:
     session_id: str
     turn: str
     heard_ms: int
-    """From the last word until that was taken for the end; 0 when the user ended it themselves."""
+    """From the last word until that was taken for the end; 0 when the user ended it themselves, or typed."""
     stt_ms: int | None = None
+    """0 for typed words."""
     agent_ms: int | None = None
     first_sound_ms: int | None = None
 
@@ -42,6 +43,12 @@ class Timing:
     def turn_closed(self, turn: str, session_id: str, pause_ms: float, now: float) -> Timed:
         """The user has finished, ``pause_ms`` after the last word."""
         course = _Course(Timed(session_id, turn, round(max(0.0, pause_ms))), now)
+        self._courses[session_id] = course
+        return course.timed
+
+    def typed(self, turn: str, session_id: str, now: float) -> Timed:
+        """Words that were typed are with the agent."""
+        course = _Course(Timed(session_id, turn, 0, 0), now)
         self._courses[session_id] = course
         return course.timed
 

@@ -80,6 +80,8 @@ class Floor:
     def _words(self, effect: asked.Words) -> None:
         self._on_words(effect.session_id)
         self._hub.journal.event("user_text", effect.session_id, msg_id=effect.source_id, text=effect.text, via=effect.via)
+        if effect.via == "typed":
+            self.words_typed(effect.session_id, effect.source_id)
 
     async def _wishes(self, session_id: str) -> tuple[str, float, str]:
         settings = self._projects.settings_of(session_id)
@@ -161,6 +163,9 @@ class Floor:
         self._hub.perform(self._conversation.page_gone(self._hub.now))
 
     # -- how long it took --
+
+    def words_typed(self, session_id: str, text_id: str) -> None:
+        self._timed(self.timing.typed(text_id, session_id, self._hub.now))
 
     def answer_shown(self, request: asked.Request) -> None:
         self._timed(self.timing.said(request.session_id, request.id, self._hub.now))

@@ -16,6 +16,7 @@ from typing import Any
 
 from clawmux.adapters.store import Store
 from clawmux.adapters.tmux import Tmux
+from clawmux.core import questions as asked
 from clawmux.core.conversation import Conversation
 from clawmux.core.engine import PutBack
 from clawmux.core.session import Session
@@ -68,7 +69,7 @@ class Runtime:
         self.terminals = Terminals(self.agents, tmux, lambda: self.now)
         self.typist = Typist(self.agents, tmux, paths, self.terminals.is_taken)
         self.messages = Messages(self, self.typist, self.stage_of)
-        self.user_words = UserWords(self, self.typist, self.messages.loops.person_spoke)
+        self.user_words = UserWords(self, self.typist, self._words_typed)
         self.states = States(self, tmux, paths)
         self.speech = Speech(
             paths,
@@ -195,6 +196,12 @@ class Runtime:
         except (ClawMuxError, OSError) as error:
             log.error("speech.quality could not be put back: %s", error)
         self.journal.event("notice", None, level="error", text=text, remedy="`clawmux tier` shows what fits this machine.")
+
+    def _words_typed(self, words: asked.Deliver) -> None:
+        """An agent that has asked nothing has got them."""
+        self.messages.loops.person_spoke(words.session_id)
+        if words.via == "typed":
+            self.floor.words_typed(words.session_id, words.source_id)
 
     # -- notices --
 

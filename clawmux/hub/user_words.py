@@ -12,8 +12,8 @@ from clawmux.wire.errors import ClawMuxError
 
 
 class UserWords:
-    def __init__(self, hub: Joining, typist: Typist, on_typed: Callable[[str], None]) -> None:
-        """``on_typed``: hears of the session that has got some."""
+    def __init__(self, hub: Joining, typist: Typist, on_typed: Callable[[asked.Deliver], None]) -> None:
+        """``on_typed``: hears of those that an agent has got."""
         self._hub = hub
         self._on_typed = on_typed
         self._typist = typist
@@ -37,7 +37,7 @@ class UserWords:
             return
         finally:
             self._typing.discard(effect.source_id)
-        self._on_typed(effect.session_id)
+        self._on_typed(effect)
         hub = self._hub
         hub.journal.event("user_text", effect.session_id, msg_id=effect.source_id, text=effect.text, via=effect.via)
         acknowledgment = {"type": "text_ack", "id": effect.source_id, "state": "delivered", "reason": ""}

@@ -20,6 +20,13 @@ def test_a_turn_from_the_last_word_to_the_first_sound() -> None:
     assert timing.newest() == [Timed("sky", "t1", 520, 270, 740, 330)]
 
 
+def test_typed_words_are_a_turn_that_was_heard_at_once() -> None:
+    timing = Timing()
+    assert timing.typed("x1", "sky", 10.0) == Timed("sky", "x1", 0, 0)
+    assert timing.said("sky", "q1", 11.5) == Timed("sky", "x1", 0, 0, 1500)
+    assert timing.sounded("q1", 11.75) == Timed("sky", "x1", 0, 0, 1500, 250)
+
+
 def test_a_new_turn_takes_the_place_of_the_one_before_and_an_empty_one_leaves_none() -> None:
     timing = Timing()
     timing.turn_closed("t1", "sky", 0, 1.0)

@@ -30,3 +30,19 @@ async def test_a_turn_is_timed_and_the_hub_tells_of_itself(hub: LiveHub) -> None
     written = json.dumps(told)
     for hidden in (WORDS, "What next?", "Done with that", str(hub.paths.data), hub.token):
         assert hidden not in written
+
+
+async def test_typed_words_are_timed_from_where_the_agent_has_them(hub: LiveHub) -> None:
+    async with StandInPage(hub.url, hub.token) as page:
+        sky = await hub.spawn()
+        asking = await hub.client(sky, "converse", "Which one?")
+        await page.until(lambda: page.moment("listening"))
+        await page.say({"type": "text", "id": "x1", "session_id": sky, "text": "the second"})
+        first = await page.until(lambda: page.moment("turn_timing", session_id=sky))
+        assert (first["turn"], first["heard_ms"], first["stt_ms"], first["agent_ms"]) == ("x1", 0, 0, None)
+        await asking.wait()
+        assert (await hub.run(sky, "converse", "Done with that.", "--no-listen")).code == 0
+        whole = await page.until(
+            lambda: next((m for m in page.moments if m["type"] == "turn_timing" and m["first_sound_ms"] is not None), None)
+        )
+        assert whole["turn"] == "x1" and whole["agent_ms"] > 0
