@@ -8,18 +8,36 @@ mic   what programs record: the room
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.waiting import until_answer
+import numpy as np
+
+from tests import sound
+from tests.waiting import until, until_answer
 
 PROGRAMS = ("pulseaudio", "pactl", "paplay")
 DELAY_MS = 40
 # What a loudspeaker beside a microphone does: 60 % of the volume scale of PulseAudio is -13 dB.
 VOLUME = "60%"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One channel of 16 bit, growing."""
+
+    file: Path
+    rate: int = 48000
+
+    def samples(self) -> sound.Samples:
+        data = self.file.read_bytes()
+        return (np.frombuffer(data[: len(data) // 2 * 2], "<i2") / 32768).astype(np.float32)
 
 
 class SoundRoom:
@@ -66,6 +84,20 @@ class SoundRoom:
         """Somebody in the room speaks, until they have ended."""
         speaking = await asyncio.create_subprocess_exec("paplay", "--device=room", str(file), env=self.environ)
         assert await speaking.wait() == 0
+
+    @contextlib.asynccontextmanager
+    async def listens(self, file: Path) -> AsyncIterator[Recording]:
+        """Somebody at the loudspeaker: what comes out of it, as long as the context lasts, is in the file."""
+        heard = Recording(file)
+        options = ("--device=spk.monitor", "--raw", "--format=s16le", f"--rate={heard.rate}", "--channels=1", "--latency-msec=20")
+        with file.open("wb") as output:
+            listening = await asyncio.create_subprocess_exec("parec", *options, env=self.environ, stdout=output)
+        try:
+            await until(lambda: file.stat().st_size)  # it records by now
+            yield heard
+        finally:
+            listening.terminate()
+            await listening.wait()
 
     async def _serves(self) -> bool:
         asking = await asyncio.create_subprocess_exec(
