@@ -140,10 +140,10 @@ def test_what_counts_as_saying_nothing(text: str, wanted: bool) -> None:
     assert is_courtesy(text) is wanted
 
 
-def thank_each_other(loops: Loops, times: int, now: float = 0.0) -> int:
-    """How many were let through: all of them, or the refusal is raised."""
-    for n in range(times):
-        loops.admit(*(("sky", "echo") if n % 2 == 0 else ("echo", "sky")), SAY_NOTHING[n % len(SAY_NOTHING)], now)
+def thank_each_other(loops: Loops, times: int, before: int = 0) -> int:
+    """By turns, after so many ``before``. How many were let through: all of them, or the refusal is raised."""
+    for n in range(before, before + times):
+        loops.admit(*(("sky", "echo") if n % 2 == 0 else ("echo", "sky")), SAY_NOTHING[n % len(SAY_NOTHING)], 0.0)
     return times
 
 
@@ -172,7 +172,7 @@ def test_a_word_in_between_lets_them_thank_again(between: Callable[[Loops], obje
     loops = Loops()
     thank_each_other(loops, COURTESIES_LIMIT - 1)
     between(loops)
-    assert thank_each_other(loops, COURTESIES_LIMIT - 1) == COURTESIES_LIMIT - 1
+    assert thank_each_other(loops, COURTESIES_LIMIT - 1, before=COURTESIES_LIMIT - 1) == COURTESIES_LIMIT - 1
 
 
 def test_thanks_to_one_who_does_not_thank_back_are_no_exchange() -> None:
