@@ -88,7 +88,7 @@ function InSettings() {
 }
 
 function title() {
-  const waiting = store.waitingAgents.value.length;
+  const waiting = store.callingAgents.value.length;
   if (view.value === "settings") return `${waiting ? `(${waiting}) ` : ""}Settings · ClawMux`;
   const name = store.current.value ? `${nameOf(store.current.value)} · ClawMux` : "ClawMux";
   return waiting ? `(${waiting}) ${name}` : name;

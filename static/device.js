@@ -9,20 +9,33 @@ export function freshId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** @param {Storage|undefined} storage @param {string} name */
-function take(storage, name) {
+/** Browsers that refuse storage do so when it is named, and not only when it is used. @typedef {"localStorage"|"sessionStorage"} Place */
+
+/** @param {Place} place @param {string} name */
+function take(place, name) {
   try {
-    return storage?.getItem(name) ?? null;
+    return globalThis[place]?.getItem(name) ?? null;
   } catch {
     return null;
   }
 }
 
-/** @param {Storage|undefined} storage @param {string} name @param {string|null} value */
-function put(storage, name, value) {
+/** What was kept, as far as it can be read and is of the sort that is wanted. @template T @param {Place} place @param {string} name @param {T} otherwise @returns {T} */
+function takeValue(place, name, otherwise) {
   try {
-    if (value === null) storage?.removeItem(name);
-    else storage?.setItem(name, value);
+    const value = JSON.parse(take(place, name) ?? "null");
+    const isFit = typeof value === "object" && value !== null && Array.isArray(value) === Array.isArray(otherwise);
+    return isFit ? value : otherwise;
+  } catch {
+    return otherwise; // written by hand, or by another version
+  }
+}
+
+/** @param {Place} place @param {string} name @param {string|null} value */
+function put(place, name, value) {
+  try {
+    if (value === null) globalThis[place]?.removeItem(name);
+    else globalThis[place]?.setItem(name, value);
   } catch {
     // Storage is full or refused: the page goes on without a memory.
   }
@@ -36,28 +49,27 @@ const SWITCHES = "clawmux.switches";
  * The id lies in storage only while no page lives: "duplicate tab" copies the storage of a living page, and two pages
  * with one id would both believe that they own the sound.
  */
-export const clientId = take(globalThis.sessionStorage, CLIENT) ?? freshId();
-put(globalThis.sessionStorage, CLIENT, null);
+export const clientId = take("sessionStorage", CLIENT) ?? freshId();
+put("sessionStorage", CLIENT, null);
 
 /** @type {{id: string, session_id: string, text: string}[]} */
-export const unconfirmedTexts = JSON.parse(take(globalThis.sessionStorage, TEXTS) ?? "[]");
-put(globalThis.sessionStorage, TEXTS, null);
+export const unconfirmedTexts = takeValue("sessionStorage", TEXTS, []);
+put("sessionStorage", TEXTS, null);
 
 /** @param {{id: string, session_id: string, text: string}[]} texts */
 export function keepForReload(texts) {
-  put(globalThis.sessionStorage, CLIENT, clientId);
-  put(globalThis.sessionStorage, TEXTS, texts.length ? JSON.stringify(texts) : null);
+  put("sessionStorage", CLIENT, clientId);
+  put("sessionStorage", TEXTS, texts.length ? JSON.stringify(texts) : null);
 }
 
 /** @returns {{muted: boolean, auto: boolean}|null} null when the user has never touched them */
 export function loadSwitches() {
-  const text = take(globalThis.localStorage, SWITCHES);
-  return text ? JSON.parse(text) : null;
+  return takeValue("localStorage", SWITCHES, null);
 }
 
 /** @param {{muted: boolean, auto: boolean}} switches */
 export function saveSwitches(switches) {
-  put(globalThis.localStorage, SWITCHES, JSON.stringify(switches));
+  put("localStorage", SWITCHES, JSON.stringify(switches));
 }
 
 /** How this device talks and listens. `speed`: 1 as the agents' voices speak; `review`: words are looked at before they go
@@ -68,12 +80,12 @@ const USUAL = Object.freeze({ speed: 1, review: false, talk_in: true });
 
 /** @returns {Options} */
 export function loadOptions() {
-  return { ...USUAL, ...JSON.parse(take(globalThis.localStorage, OPTIONS) ?? "{}") };
+  return { ...USUAL, ...takeValue("localStorage", OPTIONS, {}) };
 }
 
 /** @param {Options} options */
 export function saveOptions(options) {
-  put(globalThis.localStorage, OPTIONS, JSON.stringify(options));
+  put("localStorage", OPTIONS, JSON.stringify(options));
 }
 
 const TERMINAL = "clawmux.terminal";
@@ -81,12 +93,28 @@ const TERMINAL = "clawmux.terminal";
 /** How this device shows terminals. `fit`: the whole width, however small the letters; `reader`: for screen readers too.
  * @returns {{fit: boolean, reader: boolean}} */
 export function loadTerminal() {
-  return { fit: false, reader: false, ...JSON.parse(take(globalThis.localStorage, TERMINAL) ?? "{}") };
+  return { fit: false, reader: false, ...takeValue("localStorage", TERMINAL, {}) };
 }
 
 /** @param {{fit: boolean, reader: boolean}} wishes */
 export function saveTerminal(wishes) {
-  put(globalThis.localStorage, TERMINAL, JSON.stringify(wishes));
+  put("localStorage", TERMINAL, JSON.stringify(wishes));
+}
+
+const NOTIFY = "clawmux.notify";
+export const NEEDS = Object.freeze(["question", "permission", "done", "error"]);
+
+/** What this device tells its user of. `on`: by notifications, and by push where the browser has it; `kinds`: of these needs, by
+ * sound as well; `words`: with what the agent says. @typedef {{on: boolean, kinds: string[], words: boolean}} Wishes
+ * @returns {Wishes} */
+export function loadNotify() {
+  const { on, kinds, words } = /** @type {Partial<Wishes>} */ (takeValue("localStorage", NOTIFY, {}));
+  return { on: on === true, kinds: Array.isArray(kinds) ? NEEDS.filter((kind) => kinds.includes(kind)) : [...NEEDS], words: words === true };
+}
+
+/** @param {Wishes} wishes */
+export function saveNotify(wishes) {
+  put("localStorage", NOTIFY, JSON.stringify(wishes));
 }
 
 const BROWSERS = [[/Edg\//, "Edge"], [/OPR\//, "Opera"], [/Firefox\//, "Firefox"], [/Chrome\//, "Chromium"], [/Safari\//, "Safari"]];

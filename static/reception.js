@@ -16,7 +16,7 @@ const ARRIVED_MS = 1000;
  * @param {import("./talk.js").Parts} parts
  * @returns {Record<string, (message: any) => void>} by the message's type
  */
-export function reactions({ link, sound, player, standing, dispatch, follow, onWords, overhearing }) {
+export function reactions({ link, sound, player, standing, dispatch, follow, onWords, overhearing, needs }) {
   return {
     welcome: (m) => {
       if (loadSwitches() || m.settings?.auto_listen === undefined) return;
@@ -43,9 +43,11 @@ export function reactions({ link, sound, player, standing, dispatch, follow, onW
     user_text: (m) => dispatch({ type: "answered", session_id: m.session_id }),
     attention: (m) => {
       if (m.session_id === store.currentId.value && document.visibilityState === "visible") link.send({ type: "seen", session_id: m.session_id });
-      else sound.cue("attention");
+      else needs((notify) => notify.called(m));
       say(attentionWords(nameOf(store.sessionOf(m.session_id)), m.kind));
     },
+    notify: (m) => needs((notify) => notify.show(m)),
+    notify_clear: (m) => needs((notify) => notify.close(m.id)),
     audio_owner: (m) => m.client && dispatch({ type: "owner", mine: m.client === clientId }),
     speech_start: (m) => {
       if (!player.announce(m)) return;

@@ -76,6 +76,8 @@ export function sessionOf(session_id) {
   return sessions.value.find(({ id }) => id === session_id);
 }
 
+/** Whether the page can be seen at all. */
+export const visible = signal(globalThis.document?.visibilityState !== "hidden");
 export const current = computed(() => sessions.value.find(({ id }) => id === currentId.value) ?? null);
 /** The search in the conversation is open: how often it was asked for. */
 export const finding = signal(0);
@@ -88,6 +90,11 @@ export const sounding = computed(() => (voice.value.mode === "speaking" ? speaki
 /** Other agents that need the user and were not put off. */
 export const waitingAgents = computed(() =>
   sessions.value.filter((session) => isBlocked(session) && session.id !== currentId.value && !later.value[session.id]),
+);
+
+/** All that need the user, but the one before their eyes: what title and badge count. Into an open microphone one talks already. */
+export const callingAgents = computed(() =>
+  sessions.value.filter((session) => isBlocked(session) && session.question?.stage !== "listening" && !(visible.value && session.id === currentId.value)),
 );
 
 export function tick() {

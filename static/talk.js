@@ -7,7 +7,7 @@ import { Microphone } from "./audio/capture.js";
 import { Sound } from "./audio/context.js";
 import { Player } from "./audio/player.js";
 import { Turns } from "./audio/turns.js";
-import { clientId, deviceName, freshId, keepForReload, loadOptions, loadSwitches, unconfirmedTexts } from "./device.js";
+import { clientId, deviceName, freshId, keepForReload, loadNotify, loadOptions, loadSwitches, unconfirmedTexts } from "./device.js";
 import { effects } from "./effects.js";
 import { loadHistory } from "./history.js";
 import { ask, tell } from "./notes.js";
@@ -106,6 +106,20 @@ function onWords(act) {
 }
 
 /** @type {import("./audio/overhearing.js").Overhearing|null} */
+/** Most visits end before an agent calls. @type {Promise<import("./notify.js")>|null} */
+let notifying = null;
+/** @param {(notify: import("./notify.js")) => void} act */
+export function needs(act = () => {}) {
+  notifying ??= import("./notify.js");
+  notifying.then(act, () => (notifying = null));
+}
+
+/** The conversation before the user's eyes: no device tells of what stands there. */
+function inView() {
+  const isVisible = store.visible.value;
+  return { session_id: isVisible && view.value !== "settings" ? store.currentId.value : null, visible: isVisible };
+}
+
 let overhearing = null;
 async function fetchOverhearing() {
   const { Overhearing } = await import("./audio/overhearing.js");
@@ -124,12 +138,12 @@ const standing = new Set();
  * What the single deeds work with. `overhear`: have the microphone followed while agents speak; `overhearing`: who does that,
  * null until it is there.
  * @typedef {{link: Link, sound: Sound, microphone: Microphone, turns: Turns, player: Player, standing: Set<string>,
- *   dispatch: (event: any) => void, select: (id: string) => void, follow: () => void, record: (type: string, facts?: any) => void,
+ *   needs: typeof needs, dispatch: (event: any) => void, select: (id: string) => void, follow: () => void, record: (type: string, facts?: any) => void,
  *   onWords: typeof onWords, overhear: () => void, overhearing: () => import("./audio/overhearing.js").Overhearing|null}} Parts
  * @type {Parts}
  */
 const parts = {
-  link, sound, microphone, turns, player, standing, dispatch, select, follow, record, onWords,
+  link, sound, microphone, turns, player, standing, dispatch, select, follow, record, onWords, needs,
   overhear: () => void (overhearing ?? fetchOverhearing().catch(() => {})), // tried again with the next turn
   overhearing: () => overhearing,
 };
@@ -150,7 +164,9 @@ export function dispatch(event) {
 function hello() {
   const { muted, auto } = store.voice.value;
   return {
-    type: "hello", v: 2, client: clientId, device: deviceName(), last: store.lastSeen(), muted, auto,
+  const { session_id, visible } = inView();
+    type: "hello", v: 2, client: clientId, device: deviceName(), last: store.lastSeen(), muted, auto, in_view: session_id, visible,
+    in_view: store.currentId.value, visible: document.visibilityState === "visible",
     audio_in: ["pcm16/16000"], audio_out: ["pcm16/24000"],
     marks: true, streams: player.snapshot(), turns: turns.held(),
   };
@@ -262,7 +278,16 @@ export function start() {
     keepForReload(store.outgoing.value.filter(({ state }) => state === "sending"));
   });
   setInterval(() => document.visibilityState === "visible" && store.tick(), TICK_MS);
-  document.addEventListener("visibilitychange", store.tick);
+  document.addEventListener("visibilitychange", () => {
+    store.visible.value = document.visibilityState === "visible";
+    store.tick();
+  });
+  effect(() => {
+    const seen = inView();
+    if (store.link.value === "online") link.send({ type: "in_view", ...seen });
+  });
+  effect(() => store.callingAgents.value.length && needs());
+  if (loadNotify().on) addEventListener("load", () => needs());
   store.link.value = "connecting";
   link.start();
 }

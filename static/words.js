@@ -118,6 +118,8 @@ export function attentionWords(name, kind) {
   const words = kind === "question" ? "" : (KINDS.needs_you[kind] ?? "");
   if (!words) return `${name} needs an answer`;
   return words.startsWith("Needs") ? `${name} n${words.slice(1)}` : `${name}: ${words}`;
+  if (kind === "done") return `${name} is done`;
+  if (kind === "error") return `${name} cannot go on`;
 }
 
 /** By what the hub knows an agent's state. @param {any} session */

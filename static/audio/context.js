@@ -7,7 +7,11 @@
 const LATENCY_UNKNOWN_SECONDS = 0.04;
 const WATCH_MS = 1000;
 /** Short quiet tones for people who do not look at the screen: frequencies in Hz, one after another. */
-const CUES = Object.freeze({ listen: [520, 780], sent: [780, 520], attention: [660, 660, 880] });
+const CUES = Object.freeze({
+  listen: [520, 780], sent: [780, 520],
+  // Why an agent calls is told apart without looking: a question, a knock, a chord that rises, a low fall.
+  question: [660, 660, 880], permission: [880, 660, 880, 660], done: [523, 659, 784], error: [330, 262],
+});
 const CUE_SECONDS = 0.07;
 const CUE_GAIN = 0.06;
 
