@@ -20,6 +20,7 @@ const DIALOGS = {
   "close-agent": CloseAgent,
   help: fetchedDialog(() => import("./views/help.js").then(({ Help }) => Help)),
   insecure: WhyInsecure,
+  palette: fetchedDialog(() => import("./views/palette.js").then(({ Palette }) => Palette)),
 };
 
 /** A dialog whose module is fetched when it is first opened. @param {() => Promise<any>} load */
@@ -125,6 +126,7 @@ document.addEventListener("visibilitychange", () => sound.context && document.vi
 listenToKeys();
 render(html`<${App} />`, document.getElementById("app"));
 boot();
+if (/[?&](agent|talk)=/.test(location.search)) import("./deep-link.js").catch(() => {});
 // The hub names the build in the address of its files; a page without one is kept by nobody.
 if (/^\/static\/[0-9a-f]{16}\//.test(new URL(import.meta.url).pathname)) addEventListener("load", () => import("./updates.js").catch(() => {}));
 if (isTest) globalThis.__clawmux_test = { tap: () => sound.tap(), events };
