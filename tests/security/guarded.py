@@ -18,7 +18,7 @@ from clawmux.hub.auth import Auth
 from clawmux.hub.body import read_json
 from clawmux.hub.connection import Limits
 from clawmux.hub.doors import WEBSOCKET_BYTES, Doors
-from clawmux.hub.guard import CALLER, SOCKET_PROTOCOL, protect
+from clawmux.hub.guard import CALLER, HEADERS, SOCKET_PROTOCOL, protect
 from clawmux.hub.static import Assets
 from clawmux.paths import Paths, locate
 from clawmux.settings import Settings
@@ -37,6 +37,22 @@ class Answer:
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+def assert_dressed(answer: Answer) -> None:
+    """S8, S9: the headers of every answer, whatever it says."""
+    for name, value in HEADERS.items():
+        if name != "Cache-Control":
+            assert answer.header(name) == value, name
+    assert answer.header("Cache-Control") in ("no-store", "no-cache")
+    assert not [name for name, _ in answer.headers if name.lower().startswith("access-control")]
+
+
+def assert_refused(answer: Answer, status: int) -> None:
+    assert answer.status == status, answer
+    assert answer.json()["type"] == "error"
+    assert answer.json()["text"]
+    assert_dressed(answer)
 
 
 @dataclass

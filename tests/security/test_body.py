@@ -1,4 +1,4 @@
-"""JSON bodies (S18): what is refused, with which words, by table. Sizes and types over a real socket: test_guard.py."""
+"""JSON bodies (S18): what is refused, with which words, by table. Sizes and types over a real socket: test_guard_answers.py."""
 
 from __future__ import annotations
 

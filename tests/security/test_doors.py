@@ -25,8 +25,7 @@ from clawmux.hub.binding import bind_tcp, bind_unix, tls_context
 from clawmux.hub.connection import TCP_CONNECTIONS, Limits, connection_cap
 from clawmux.settings import Settings
 from clawmux.wire.errors import ClawMuxError
-from tests.security.guarded import JSON, House, parse, raw, serve
-from tests.security.test_guard import assert_dressed, assert_refused
+from tests.security.guarded import JSON, House, assert_dressed, assert_refused, parse, raw, serve
 
 # A tenth of the real patience: the same code in a tenth of the time.
 HASTY = Limits(header_seconds=0.3, body_stall_seconds=1.0, body_seconds=2.0, idle_seconds=1.5, handshake_seconds=0.3)
