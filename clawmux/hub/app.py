@@ -21,8 +21,8 @@ from clawmux.hub import (
     login,
     message_routes,
     phone_routes,
-    push_routes,
     project_routes,
+    push_routes,
     routes,
     speech_routes,
     state_routes,
@@ -50,18 +50,17 @@ def build_app(runtime: Runtime) -> web.Application:
     app[BUILD] = assets.build
     app[PHONE] = Phone(app, runtime)
     devices.watch(app)
-    speech_routes.join(app, runtime)
-    app.add_routes(
     push_routes.join(app, runtime)
     speech_routes.join(app, runtime)
+    app.add_routes(
         [
             *login.ROUTES,
             *devices.ROUTES,
             *phone_routes.ROUTES,
+            *push_routes.ROUTES,
             *routes.ROUTES,
             *project_routes.ROUTES,
             *speech_routes.ROUTES,
-            *push_routes.ROUTES,
             *history_routes.ROUTES,
             *message_routes.ROUTES,
             *state_routes.ROUTES,
