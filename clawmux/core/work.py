@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from clawmux.wire.signs import ToolBegan, ToolEnded
+from clawmux.wire.signs import ToolBegan, ToolEnded, ToolFailed
 
 MOST_ITEMS = 60
 """Of one burst; what is beyond is counted only."""
@@ -37,7 +37,11 @@ class Work:
     def __init__(self) -> None:
         self._running: dict[str, tuple[ToolBegan, float]] = {}
         """By the id of the use, oldest first: what, and since when."""
+        self._failed: set[str] = set()
+        """Of those that run."""
         self._items: list[dict[str, Any]] = []
+        self._uses: list[str] = []
+        """The ids of the items' uses."""
         self._left = 0
         self._first = 0.0
         self._last = 0.0
@@ -52,13 +56,22 @@ class Work:
         same = (use for use, (running, _) in self._running.items() if running.tool == tool.tool)
         use = tool.use if tool.use in self._running else next(same, "")
         if found := self._running.pop(use, None):
-            self._add(*found, now, tool.ok)
+            self._add(use, *found, now, tool.ok and use not in self._failed)
+            self._failed.discard(use)
+
+    def failed(self, tool: ToolFailed) -> None:
+        """What was told already stays as it is."""
+        if tool.use in self._running:
+            self._failed.add(tool.use)
+        elif tool.use in self._uses:
+            self._items[self._uses.index(tool.use)]["ok"] = False
 
     def stopped(self, now: float) -> None:
         """The agent rests: what has not ended was interrupted, and nobody tells of its end."""
-        for tool, since in self._running.values():
-            self._add(tool, since, now, ok=False)
+        for use, (tool, since) in self._running.items():
+            self._add(use, tool, since, now, ok=False)
         self._running.clear()
+        self._failed.clear()
 
     def is_long(self, now: float) -> bool:
         """Nothing runs just now, and a piece is due."""
@@ -69,14 +82,15 @@ class Work:
         if not self._items:
             return None
         burst = Burst(tuple(self._items), round(self._last - self._first, 1), self._left)
-        self._items, self._left = [], 0
+        self._items, self._uses, self._left = [], [], 0
         return burst
 
-    def _add(self, tool: ToolBegan, since: float, now: float, ok: bool) -> None:
+    def _add(self, use: str, tool: ToolBegan, since: float, now: float, ok: bool) -> None:
         self._first = min(self._first, since) if self._items else since
         self._last = now
         if len(self._items) < MOST_ITEMS:
             self._items.append({"tool": tool.tool, "detail": tool.detail, "seconds": round(now - since, 1), "ok": ok})
+            self._uses.append(use)
         else:
             self._left += 1
 

@@ -23,7 +23,7 @@ from clawmux.hub.looking import Looking, Watched
 from clawmux.hub.permissions import Decision, Permissions, Question
 from clawmux.hub.programs import program_of
 from clawmux.paths import Paths
-from clawmux.wire.signs import Observation, Place, Sign, Taken, ToolBegan, ToolEnded
+from clawmux.wire.signs import Observation, Place, Sign, Taken, ToolBegan, ToolEnded, ToolFailed
 from clawmux.wire.words import Activity, Kind, SessionState, Source, Stage
 
 
@@ -169,6 +169,8 @@ class States:
                     watched.work.began(observation, self._hub.now)
                 case ToolEnded():
                     watched.work.ended(observation, self._hub.now)
+                case ToolFailed():
+                    watched.work.failed(observation)
                 case Taken():
                     self.on_taken(watched.session_id, observation.text)
                 case Place():

@@ -57,4 +57,11 @@ class ToolEnded:
     ok: bool
 
 
-Observation = Sign | Taken | Place | ToolBegan | ToolEnded
+@dataclass(frozen=True, slots=True)
+class ToolFailed:
+    """Of a program whose hooks tell an end and not what it came to; before that end or after it."""
+
+    use: str
+
+
+Observation = Sign | Taken | Place | ToolBegan | ToolEnded | ToolFailed

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from clawmux.core.work import LONG_SECONDS, MOST_ITEMS, MOST_RUNNING, Burst, Work, is_talk
-from clawmux.wire.signs import ToolBegan, ToolEnded
+from clawmux.wire.signs import ToolBegan, ToolEnded, ToolFailed
 
 
 def item(tool: str, detail: str, seconds: float, ok: bool = True) -> dict[str, object]:
@@ -35,6 +35,22 @@ def test_an_end_without_its_id_is_that_of_the_oldest_of_its_name() -> None:
     work.ended(ToolEnded("u9", "Bash", True), 1.0)
     burst = work.take()
     assert burst is not None and [done["detail"] for done in burst.items] == ["a"]
+
+
+def test_one_that_failed_is_told_so_whichever_comes_first() -> None:
+    work = Work()
+    work.began(ToolBegan("u1", "Bash", "make"), 0.0)
+    work.failed(ToolFailed("u1"))
+    work.ended(ToolEnded("u1", "Bash", True), 1.0)
+    work.began(ToolBegan("u2", "Bash", "make"), 1.0)
+    work.ended(ToolEnded("u2", "Bash", True), 2.0)
+    work.failed(ToolFailed("u2"))
+    work.failed(ToolFailed("u9"))
+    assert work.take() == Burst((item("Bash", "make", 1.0, False), item("Bash", "make", 1.0, False)), 2.0, 0)
+    work.failed(ToolFailed("u2"))
+    work.began(ToolBegan("u1", "Bash", "make"), 3.0)
+    work.ended(ToolEnded("u1", "Bash", True), 4.0)
+    assert work.take() == Burst((item("Bash", "make", 1.0),), 1.0, 0)
 
 
 def test_what_runs_when_the_agent_rests_was_stopped() -> None:

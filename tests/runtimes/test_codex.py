@@ -16,7 +16,7 @@ from clawmux.adapters.runtimes.hooks import Hooks as HookReader
 from clawmux.adapters.runtimes.hooks import decision
 from clawmux.adapters.runtimes.manifest import Runtime, needs_user
 from clawmux.adapters.runtimes.screens import read_sign
-from clawmux.wire.signs import Observation, Sign, Taken
+from clawmux.wire.signs import Observation, Sign, Taken, ToolFailed
 from clawmux.wire.words import Activity, Kind, Source
 from tests.runtimes.conftest import Stage
 from tests.runtimes.openai_agents import Agent, codex
@@ -67,7 +67,7 @@ async def results(agent: Agent, number: int) -> list[str]:
 async def test_it_starts_without_dialogs_and_converses(stage: Stage, cache: Path) -> None:
     script: list[Step] = [
         Run("clawmux converse 'Hello. What shall I do?'"),
-        Run("echo session $CLAWMUX_SESSION_ID $VOICE_HUB_SESSION_ID tmux ${TMUX-none}"),
+        Run("echo session $CLAWMUX_SESSION_ID $VOICE_HUB_SESSION_ID tmux ${TMUX-none}; exit 3"),
         Say("Finished."),
     ]
     with hub(stage) as hooks:
@@ -80,6 +80,13 @@ async def test_it_starts_without_dialogs_and_converses(stage: Stage, cache: Path
             await hooks.until("Stop")
             told = ["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PreToolUse", "PostToolUse", "Stop"]
             assert hooks.events == told
+
+            async def is_told() -> bool:
+                await agent.look()
+                return ToolFailed(hooks.said[-2]["tool_use_id"]) in agent.seen
+
+            await until_answer(is_told, 15)
+            assert len([seen for seen in agent.seen if isinstance(seen, ToolFailed)]) == 1, "the other command did not fail"
             assert list(stage.work.iterdir()) == []
 
 

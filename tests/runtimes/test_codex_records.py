@@ -10,7 +10,7 @@ import pytest
 
 from clawmux.adapters.runtimes import codex_records
 from clawmux.adapters.runtimes.codex_records import CodexRecords, Rollout, rollout_of, thread_of
-from clawmux.wire.signs import Observation, Place, Sign, Taken
+from clawmux.wire.signs import Observation, Place, Sign, Taken, ToolFailed
 from clawmux.wire.words import Activity, Kind, Source
 
 THREAD = "01a1ff2e-e3d4-7810-9ae0-b371d899597b"
@@ -38,6 +38,17 @@ ABORTED = event("turn_aborted", reason="interrupted")
 CALL = line("response_item", {"type": "function_call", "name": "exec_command", "call_id": "c1", "arguments": "{}"})
 OUTPUT = line("response_item", {"type": "function_call_output", "call_id": "c1", "output": "ok"})
 TOLD = event("item_completed", item={"type": "UserMessage", "content": [{"type": "text", "text": "[MSG id:msg-1 …] hello"}]})
+
+
+def ran(use: str, status: str) -> bytes:
+    return event("item_completed", item={"type": "CommandExecution", "id": use, "status": status, "exit_code": 3})
+
+
+def test_a_command_that_failed_is_told_of() -> None:
+    """Its hook tells of the end, and not what it came to."""
+    reading = Rollout()
+    assert reading.read(ran("call_1", "failed")) == [ToolFailed("call_1")]
+    assert reading.read(ran("call_2", "completed")) == []
 
 
 def failed(message: str, info: Any) -> bytes:

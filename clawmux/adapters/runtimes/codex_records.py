@@ -13,7 +13,7 @@ from typing import Any
 
 from clawmux.adapters.runtimes.claude_records import DETAIL_CHARS, Tail
 from clawmux.adapters.runtimes.running import open_files
-from clawmux.wire.signs import Observation, Place, Sign, Taken
+from clawmux.wire.signs import Observation, Place, Sign, Taken, ToolFailed
 from clawmux.wire.words import Activity, Kind, Source
 
 # Until a hook has named the rollout it is found among the open files: a look into the process's table, so not at each one.
@@ -99,7 +99,11 @@ class Rollout:
 
     def _item(self, payload: Mapping[str, Any]) -> list[Observation]:
         item = payload.get("item")
-        if not isinstance(item, dict) or item.get("type") != "UserMessage" or not isinstance(item.get("content"), list):
+        if not isinstance(item, dict):
+            return []
+        if item.get("status") == "failed":
+            return [ToolFailed(str(item.get("id")))]
+        if item.get("type") != "UserMessage" or not isinstance(item.get("content"), list):
             return []
         texts = [part.get("text") for part in item["content"] if isinstance(part, dict)]
         return [Taken(Source.RECORD, "\n".join(text for text in texts if isinstance(text, str)))]
