@@ -87,6 +87,11 @@ export function listenToKeys() {
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && release());
 }
 
+/** An Enter that chooses among what an input method proposes; Safari tells it after the end, as key 229. @param {KeyboardEvent} event */
+export function isComposing(event) {
+  return event.isComposing || event.keyCode === 229;
+}
+
 /** @param {KeyboardEvent} event */
 function onKeyDown(event) {
   if (isFind(event)) {

@@ -15,6 +15,7 @@ import { FLAG, KIND } from "./protocol.js";
 import { reactions } from "./reception.js";
 import { closePanel, openMessages, view } from "./route.js";
 import * as store from "./store.js";
+import { effect, untracked } from "./vendor/ui.js";
 import { INITIAL, reduce } from "./voice.js";
 import { nameOf } from "./words.js";
 import { Link } from "./ws.js";
@@ -265,6 +266,22 @@ export function dismiss(session_id) {
   link.say({ type: "cancel", session_id });
 }
 
+/** This browser was put out, and no control is left: it must neither listen nor speak on. */
+function fallSilent() {
+  dispatch({ type: "mic_failed", why: "absent" });
+  dispatch({ type: "skip" });
+  microphone.close();
+}
+
+/** The browser would open a file that was dropped in place of the page, in the middle of a sentence. @param {Event} event */
+function refuseFiles(event) {
+  const { dataTransfer } = /** @type {DragEvent} */ (event);
+  if (!dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  dataTransfer.dropEffect = "none";
+  if (event.type === "drop") tell("Files are not sent from here. Tell the agent where the file lies");
+}
+
 export function start() {
   store.me.value = clientId;
   const switches = loadSwitches() ?? { muted: false, auto: true };
@@ -274,6 +291,8 @@ export function start() {
   player.setSpeed(store.options.value.speed);
   store.outgoing.value = unconfirmedTexts.map((text) => ({ ...text, state: "sending" }));
   if (!Microphone.isPossible()) dispatch({ type: "mic_failed", why: globalThis.isSecureContext ? "absent" : "insecure" });
+  effect(() => store.link.value === "signed_out" && untracked(fallSilent));
+  for (const kind of ["dragover", "drop"]) addEventListener(kind, refuseFiles);
   addEventListener("pagehide", () => {
     keepForReload(store.outgoing.value.filter(({ state }) => state === "sending"));
   });

@@ -113,6 +113,9 @@ function named(character) {
   return `‹U+${/** @type {number} */ (character.codePointAt(0)).toString(16).toUpperCase().padStart(4, "0")}›`;
 }
 
+/** So much text the hub takes at once. */
+export const TEXT_MOST_BYTES = 65536;
+
 /** An agent calls for the user. @param {string} name @param {string} kind */
 export function attentionWords(name, kind) {
   const words = kind === "question" ? "" : (KINDS.needs_you[kind] ?? "");

@@ -155,6 +155,8 @@ export class Link {
 
   async watch(quiet_ms = QUIET_MS) {
     const quiet = performance.now() - this.heardAt;
+    // Taken by somebody who never says welcome: a browser waits for such a connection for minutes, or for ever.
+    if (!this.welcomed && this.socket && quiet > DEAD_MS) this.lost();
     if (!this.welcomed || quiet < quiet_ms) return;
     if (!this.pinged) {
       this.pinged = true;

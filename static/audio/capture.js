@@ -53,7 +53,12 @@ export class Microphone {
     this.track = media.getAudioTracks()[0];
     this.track.enabled = !this.muted;
     this.track.addEventListener("ended", () => this.lose());
-    await this.sound.worklets;
+    try {
+      await this.sound.worklets;
+    } catch (error) {
+      this.track.stop(); // nobody would listen, and the browser would say that somebody does
+      throw error;
+    }
     await context.resume();
     this.metered = false;
     this.node = new AudioWorkletNode(context, "clawmux-capture", { numberOfInputs: 1, numberOfOutputs: 0 });
@@ -83,6 +88,14 @@ export class Microphone {
     this.source?.disconnect();
     this.opening = null;
     this.onLost();
+  }
+
+  /** Gives the device back: the browser says then that nobody listens. Whoever opens it again asks for it anew. */
+  async close() {
+    await this.opening?.catch(() => {});
+    this.track?.stop();
+    this.source?.disconnect();
+    this.opening = null;
   }
 
   /** @param {string} turn @param {number} pre_ms how much of the time before now belongs to the turn */

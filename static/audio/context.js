@@ -23,8 +23,8 @@ export class Sound {
     this.tapWanted = tap;
     /** @type {AudioContext|null} */
     this.context = null;
-    /** @type {Promise<boolean>} whether worklets are there */
-    this.worklets = Promise.resolve(false);
+    /** @type {Promise<boolean>|null} */
+    this.loading = null;
     this.wasRunning = false;
     this.stillSince = null;
     /** @type {{time: number, samples: Float32Array}[]} */
@@ -42,11 +42,20 @@ export class Sound {
     this.master.connect(this.meter);
     this.master.connect(context.destination);
     context.addEventListener("statechange", () => this.look());
-    this.worklets = this.loadWorklets(context);
+    this.worklets.catch(() => {}); // who needs them asks again
     setInterval(() => this.watch(), WATCH_MS);
     this.setRoute("playback");
     this.look();
     return context;
+  }
+
+  /** Whether worklets are there. What could not be fetched, while a hub starts anew, is fetched for the next who asks. @returns {Promise<boolean>} */
+  get worklets() {
+    this.loading ??= this.loadWorklets(this.ensure()).catch((error) => {
+      this.loading = null;
+      throw error;
+    });
+    return this.loading;
   }
 
   /** @param {AudioContext} context */

@@ -66,7 +66,11 @@ export class Player {
   }
 
   prepare() {
-    this.sinkReady ??= this.makeSink();
+    // What could not be fetched is fetched again for the next stream.
+    this.sinkReady ??= this.makeSink().catch((error) => {
+      this.sinkReady = null;
+      throw error;
+    });
     return this.sinkReady;
   }
 

@@ -77,6 +77,8 @@ export function askToClose(id) {
 export function CloseAgent({ id }) {
   const session = store.sessionOf(id);
   const leave = () => (store.dialog.value = null);
+  // It has ended meanwhile, closed by somebody else: there is nothing left to ask.
+  useEffect(() => void (session || leave()), [session]);
   if (!session) return null;
   const name = nameOf(session);
   const close = async () => {

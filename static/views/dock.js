@@ -1,13 +1,13 @@
 /** The dock: what happens now in one line, the microphone and its switches, and the text box. */
-import { focusText } from "../keys.js";
-import { ask } from "../notes.js";
+import { focusText, isComposing } from "../keys.js";
+import { ask, tell } from "../notes.js";
 import * as store from "../store.js";
 import { dismiss, dispatch, sendText, sound } from "../talk.js";
 import { pauseOrResume, skip, speedWords } from "../transport.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { freshId } from "../device.js";
 import { controls } from "../voice.js";
-import { MIC_WORDS, elapsed, nameOf, terminalQuestion } from "../words.js";
+import { MIC_WORDS, TEXT_MOST_BYTES, elapsed, nameOf, terminalQuestion } from "../words.js";
 import { Fetched, Icon, VoiceOptions, loadChoices } from "./parts.js";
 
 const BARS = 34;
@@ -199,13 +199,18 @@ function TypeBox({ session, name }) {
     event?.preventDefault();
     const text = ref.current.value.trim();
     if (!text) return;
+    const kilobytes = Math.ceil(new TextEncoder().encode(text).length / 1024);
+    if (kilobytes * 1024 > TEXT_MOST_BYTES) {
+      tell(`That is too long: ${kilobytes} kB, and an agent takes ${TEXT_MOST_BYTES / 1024}. Put it into a file and name the file`, "warn");
+      return;
+    }
     sendText(session.id, text);
     drafts.delete(session.id);
     ref.current.value = "";
     fit(ref.current);
   };
   const onKeyDown = (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
+    if (event.key === "Enter" && !event.shiftKey && !isComposing(event)) send(event);
     if (event.key === "Escape") event.target.blur();
   };
   const onInput = ({ target }) => {

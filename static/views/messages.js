@@ -1,5 +1,6 @@
 /** The log of messages between agents, beside the conversation: search, how far each has come, and every step of one. */
 import { cancel, draft, follow, hide, list, load, loadEarlier, open, openBatch, rowsOf, search, sendDraft, show, wish } from "../messages.js";
+import { isComposing } from "../keys.js";
 import * as store from "../store.js";
 import { html, useEffect, useRef } from "../vendor/ui.js";
 import { batchTag, clock, clockSeconds, isLiving, messageTag, nameOf, sideName, stepWords } from "../words.js";
@@ -38,7 +39,7 @@ function Compose() {
     sendDraft(to);
   };
   const onKeyDown = (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
     event.preventDefault();
     sendDraft(to);
   };

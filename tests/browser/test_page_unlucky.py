@@ -1,0 +1,143 @@
+# ruff: noqa: F811 (fixtures are imported by name)
+"""What befalls people who do nothing wrong: storage that is refused, a login that ends in mid-sentence, too many words."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Browser, WebSocketRoute, expect
+
+from tests.browser.page_fixtures import (  # noqa: F401
+    OpenPage,
+    browser,
+    comes_true,
+    hub,
+    microphone_file,
+    microphone_source,
+    mode,
+    open_page,
+)
+from tests.stand_ins.page_hub import PageHub, session
+
+pytestmark = pytest.mark.browser
+
+REFUSED = """for (const name of ['localStorage', 'sessionStorage'])
+  Object.defineProperty(globalThis, name, { get() { throw new DOMException('refused', 'SecurityError'); } });"""
+FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };"
+SPOILT = """for (const name of ['switches', 'options', 'terminal']) localStorage.setItem(`clawmux.${name}`, '{"speed": "fa');
+sessionStorage.setItem('clawmux.texts', '{}');"""
+
+
+@pytest.mark.parametrize("storage", [REFUSED, FULL, SPOILT], ids=["refused", "full", "spoilt"])
+async def test_without_a_memory_the_page_works(hub: PageHub, open_page: OpenPage, storage: str) -> None:
+    page = await open_page(init_script=storage)
+    await page.locator("#typebox").fill("hello")
+    await page.keyboard.press("Enter")
+    assert (await hub.expect("text"))["text"] == "hello"
+    await page.locator(".mute").click()
+    await mode(page, "muted")
+
+
+async def test_who_is_put_out_in_mid_sentence_is_heard_no_more(hub: PageHub, open_page: OpenPage) -> None:
+    media = "const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);\n"
+    media += "navigator.mediaDevices.getUserMedia = async (wish) => (globalThis.media = await get(wish));"
+    page = await open_page(init_script=media)
+    await page.locator(".mic").click()
+    await mode(page, "listening")
+    assert await page.evaluate("media.getTracks()[0].readyState") == "live"
+    hub.cookies.clear()
+    await hub.drop()
+    await page.get_by_text("Run clawmux open").wait_for()
+    await comes_true(page, "media.getTracks().every(({ readyState }) => readyState === 'ended')")
+
+
+async def test_an_agent_that_ends_while_its_end_is_asked_about_leaves_the_keys_alone(hub: PageHub, open_page: OpenPage) -> None:
+    hub.sessions.append(session("bm_fable", dir="/tmp"))
+    page = await open_page()
+    row = page.locator('[data-session="bm_fable"]')
+    await row.hover()
+    await row.locator(".close").click()
+    await page.locator("dialog").wait_for()
+    hub.sessions.pop()
+    await hub.send({"type": "session_terminated", "session_id": "bm_fable", "reason": "It was closed in a shell."})
+    await page.locator("dialog").wait_for(state="detached")
+    await page.locator("#log").focus()
+    await page.keyboard.press(",")
+    await expect(page.locator("#settings, .sets").first).to_be_visible()
+
+
+async def test_more_words_than_the_hub_takes_stay_in_the_box(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    words = "word " * 40_000
+    await page.locator("#typebox").fill(words)
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".now")).to_contain_text("too long")
+    assert await page.locator("#typebox").input_value() == words
+    assert await page.locator(".msg.pending").count() == 0 and hub.all("text") == []
+    await page.locator("#typebox").fill("short")
+    await page.keyboard.press("Enter")
+    assert (await hub.expect("text"))["text"] == "short"
+
+
+async def test_a_file_dropped_beside_its_aim_does_not_replace_the_page(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    dropped = """(selector) => {
+      const data = new DataTransfer();
+      data.items.add(new File(['x'], 'x.html', { type: 'text/html' }));
+      const options = { dataTransfer: data, bubbles: true, cancelable: true };
+      return ['dragover', 'drop'].map((kind) => {
+        const event = new DragEvent(kind, options);
+        document.querySelector(selector).dispatchEvent(event);
+        return event.defaultPrevented;
+      });
+    }"""
+    for selector in (".log", "#typebox", "body"):
+        assert await page.evaluate(dropped, selector) == [True, True], selector
+
+
+async def test_the_enter_that_ends_a_composition_sends_nothing(hub: PageHub, open_page: OpenPage) -> None:
+    """Safari ends the composition before it tells of the key, and tells it as key 229."""
+    page = await open_page()
+    await page.locator("#typebox").fill("にほん")
+    for composing, code in ((True, 13), (False, 229)):
+        await page.evaluate(
+            """([isComposing, keyCode]) => document.getElementById('typebox').dispatchEvent(
+              new KeyboardEvent('keydown', { key: 'Enter', isComposing, keyCode, bubbles: true, cancelable: true }))""",
+            [composing, code],
+        )
+    assert await page.locator("#typebox").input_value() == "にほん"
+    await page.keyboard.press("Enter")
+    assert (await hub.expect("text"))["text"] == "にほん"
+    assert len(hub.all("text")) == 1
+
+
+async def test_sound_whose_parts_could_not_be_fetched_is_tried_again(hub: PageHub, open_page: OpenPage) -> None:
+    """A hub that restarts at the very moment of the first tap."""
+    restarting = """const add = AudioWorklet.prototype.addModule; globalThis.isDown = true;
+    AudioWorklet.prototype.addModule = function (...to) {
+      return globalThis.isDown ? Promise.reject(new DOMException('could not load', 'AbortError')) : add.apply(this, to);
+    };"""
+    page = await open_page(init_script=restarting, unlock=False)
+    await page.locator(".mic").click()
+    await mode(page, "blocked")
+    await page.evaluate("globalThis.isDown = false")
+    await page.locator(".mic").click()
+    await mode(page, "listening")
+    await page.keyboard.press("Escape")
+    await hub.say("af_sky", "Hello there", b"\1\2" * 24000)
+    await hub.expect("playback_started")
+
+
+async def test_a_hub_that_takes_the_call_and_says_nothing_is_called_again(hub: PageHub, browser: Browser) -> None:
+    calls: list[WebSocketRoute] = []
+
+    async def answer(call: WebSocketRoute) -> None:
+        calls.append(call)
+        if len(calls) > 1:
+            call.connect_to_server()
+
+    page = await browser.new_page()
+    await page.route_web_socket("**/ws", answer)
+    await page.add_init_script("const now = performance.now.bind(performance); performance.now = () => now() * 20;")
+    await page.goto(hub.url)
+    await page.locator(".dock").wait_for()
+    assert len(calls) == 2
