@@ -46,8 +46,8 @@ RETRY_SECONDS = (2.0, 8.0, 30.0, 120.0, 600.0)
 LONGEST_RETRY_SECONDS = 1800.0
 AT_ONCE = 8
 _LIMITS = aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=CONNECT_SECONDS)
-# Networks that carry an IPv4 address inside, so that it is that one which counts: NAT64 (RFC 6052), IPv4-compatible (RFC 4291).
-_CARRIERS = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96")))
+# Carries an IPv4 address inside, which is the one that counts (RFC 6052); networks without IPv4 reach everything by it.
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class Outcome(Enum):
@@ -78,13 +78,10 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo or (None, None))[1]
-        if inner is None and any(ip in carrier for carrier in _CARRIERS):
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None and not is_public(str(inner)):
-            return False
-        if ip.ipv4_mapped is not None:
-            return True
+        if ip.ipv4_mapped is not None or ip in _NAT64:
+            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+        if ip.sixtofour is not None or ip.teredo is not None:
+            return False  # tunnels of the past, which may end anywhere
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback or ip.is_link_local)
 
 
@@ -105,7 +102,7 @@ class Reach:
             url = URL(endpoint, encoded=True)
             port = url.port
         except ValueError:
-            port, fault = None, fault or "is not an address"
+            url, port, fault = URL(), None, fault or "is not an address"
         if not endpoint.isascii() or not endpoint.isprintable() or " " in endpoint:
             fault = fault or "is not an address"
         elif url.scheme not in self.schemes or not url.host:
@@ -114,7 +111,7 @@ class Reach:
             fault = fault or "holds a name, a password or a fragment"
         elif self.ports is not None and port not in self.ports:
             fault = fault or "is not on port 443"
-        elif _is_literal(url.host) and not self.is_allowed(url.host):
+        elif _is_numeric(url.host) and not self.is_allowed(url.host):
             fault = fault or "is not on the public internet"
         if fault:
             raise ClawMuxError("usage", f"field 'endpoint' {fault}.", "Send what the browser gave.")
@@ -166,7 +163,7 @@ class Push:
         """Raises ``usage`` for an endpoint that nothing may be sent to. One that does not resolve now may do so later."""
         url = self._reach.check(endpoint)
         try:
-            if url.host and not _is_literal(url.host):
+            if url.host and not _is_numeric(url.host):
                 await Guarded(self._reach).resolve(url.host, url.port or 443, socket.AF_UNSPEC)
         except NotPublic:
             raise ClawMuxError(
@@ -273,12 +270,9 @@ def _read_or_make(file: Path) -> str:
     return pem
 
 
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
+def _is_numeric(host: str) -> bool:
+    """Whether aiohttp takes it for an address and asks no resolver: also what other programs read as one, such as 2130706433."""
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def _seconds(retry_after: str) -> float:
