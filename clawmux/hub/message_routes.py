@@ -56,7 +56,9 @@ async def send(request: web.Request) -> web.Response:
     if not names or len(names) != len(letter.to) or len(names) > MOST_RECIPIENTS:
         raise ClawMuxError("usage", f"field 'to': expected 1 to {MOST_RECIPIENTS} names or ids of agents.")
     sent = await messages.send(USER, names, check_text("field 'text'", letter.text))
-    return web.json_response([kept.view() for kept in sent], status=201)
+    if sent.note:
+        request.app[RUNTIME].notice(None, "warn", f"Your message to everyone was {sent.note}.")
+    return web.json_response([kept.view() for kept in sent.messages], status=201)
 
 
 async def cancel(request: web.Request) -> web.Response:

@@ -36,11 +36,12 @@ _CODES = {
 async def send(door: Door, said: cli.Send) -> Said:
     messages = door.runtime.messages
     request = checked_request_id(door.request_id)
-    sent = await messages.send(door.sender, said.to, said.text, expects=said.wait == "response", request=request)
+    given = await messages.send(door.sender, said.to, said.text, expects=said.wait == "response", request=request)
+    sent, left_out = given.messages, [given.note] if given.note else []
     ids = "".join(f"{kept.message.id}\n" for kept in sent)
     if not said.wait:
-        notes = filter(None, (in_words.waiting_note(kept.view()) for kept in sent))
-        return Said(ids, note="".join(f"clawmux: {note}\n" for note in notes))
+        waiting = filter(None, (in_words.waiting_note(kept.view()) for kept in sent))
+        return Said(ids, note=_in_lines([*left_out, *waiting]))
     seconds = _limited(door, said.timeout_seconds or DEFAULT_SECONDS[said.wait])
     sent_ids = [kept.message.id for kept in sent]
     done = await messages.wait(sent_ids, said.wait, seconds)
@@ -50,7 +51,11 @@ async def send(door: Door, said: cli.Send) -> Said:
     def handed_over(is_there: bool) -> None:
         messages.answers.command_went(sent_ids, done.values() if is_there else ())
 
-    return Said(ids + answers, error, handed_over=handed_over)
+    return Said(ids + answers, error, _in_lines(left_out), handed_over)
+
+
+def _in_lines(notes: Sequence[str]) -> str:
+    return "".join(f"clawmux: {note}\n" for note in notes)
 
 
 def _limited(door: Door, seconds: float) -> float:

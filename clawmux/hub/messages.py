@@ -9,6 +9,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from clawmux.adapters import headers
@@ -21,6 +22,7 @@ from clawmux.hub.message_answers import MessageAnswers
 from clawmux.hub.message_ledger import MessageLedger
 from clawmux.hub.message_news import Line, MessageNews
 from clawmux.hub.message_reading import MessageReading
+from clawmux.hub.message_recipients import admitted, named
 from clawmux.hub.message_store import Kept, MessageStore
 from clawmux.hub.message_typing import MessageTyping
 from clawmux.hub.typist import Typist
@@ -42,6 +44,18 @@ def _check_same(sent: Sequence[Kept], to: Sequence[str], text: str) -> None:
     known = {EVERYBODY, *(kept.recipient_name for kept in sent), *(kept.message.recipient for kept in sent)}
     if not known.issuperset(to) or any(kept.message.text != text for kept in sent):
         raise ClawMuxError("conflict", "another message was sent with this request id.", "Choose a new one for each message.")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    messages: list[Kept]
+    left_out: tuple[str, ...] = ()
+    """Of everybody, those who got none, each with the reason."""
+
+    @property
+    def note(self) -> str:
+        """For the sender; empty when nobody was left out."""
+        return f"not sent to {', '.join(self.left_out)}" if self.left_out else ""
 
 
 class Messages:
@@ -107,17 +121,17 @@ class Messages:
 
     # -- sending --
 
-    async def send(self, sender: str, to: Sequence[str], text: str, *, expects: bool = False, request: str = "") -> list[Kept]:
+    async def send(self, sender: str, to: Sequence[str], text: str, *, expects: bool = False, request: str = "") -> Sent:
         """One message to each recipient, durable when this returns. The same request again gives the same messages, and only
-        when it says the same."""
+        when it says the same. Who of everybody has no room for it gets none, and is named."""
         if before := self._sent_with(sender, request):
             _check_same(before, to, text)
             await self._ledger.perform()
-            return before
-        recipients = self._resolved(sender, to)
+            return Sent(before)
+        meant = named(self._hub.agents, sender, to)
+        recipients = admitted(meant, self.broker, lambda one: self._guarded(sender, one, text), to_all=EVERYBODY in to)
         sent = [
-            self._new(sender, session, text, expects=expects, request=request, hops=self._guarded(sender, session, text))
-            for session in recipients
+            self._new(sender, session, text, expects=expects, request=request, hops=hops) for session, hops in recipients.admitted
         ]
         batch = new_id().replace("msg", "all") if EVERYBODY in to else ""
         for kept in sent:
@@ -133,7 +147,7 @@ class Messages:
         except Exception:
             self._requests.pop(request, None)
             raise
-        return sent
+        return Sent(sent, recipients.left_out)
 
     def _sent_with(self, sender: str, request: str) -> list[Kept]:
         if not request:
@@ -144,32 +158,6 @@ class Messages:
         if any(kept.message.sender != sender for kept in sent):
             raise ClawMuxError("forbidden", f"the request {request!r} belongs to somebody else.")
         return sent
-
-    def _resolved(self, sender: str, to: Sequence[str]) -> list[Session]:
-        """The sessions that are meant, each once. Raises before anything is sent."""
-        living = self._hub.agents.living
-        found: dict[str, Session] = {}
-        for name in to:
-            if name == EVERYBODY:
-                found.update({session.id: session for session in living if session.id != sender})
-                continue
-            session = self._hub.agents.alive(name) or next((s for s in living if s.name == name), None)
-            if session is None:
-                known = ", ".join(s.name for s in living if s.id != sender) or "none"
-                raise ClawMuxError("unknown_recipient", f"--to: there is no agent {name!r:.80}.", f"Living agents: {known}.")
-            if session.id == sender:
-                raise ClawMuxError("usage", "--to: this message is to its own sender.", "Name another agent.")
-            found[session.id] = session
-        if not found:
-            raise ClawMuxError("unknown_recipient", "--to: no other agent lives.", "`clawmux status --all` lists them.")
-        for session in found.values():
-            if self.broker.is_full(session.id):
-                raise ClawMuxError(
-                    "too_many",
-                    f"--to: too many messages wait for {session.name} already; nothing was sent.",
-                    "Send it when some of them are acknowledged.",
-                )
-        return list(found.values())
 
     def _guarded(self, sender: str, to: Session, text: str) -> int:
         """The hops of a new message. Raises ``too_many`` when agents only keep each other going."""
