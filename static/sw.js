@@ -20,7 +20,8 @@ const ownUrl = { createScriptURL: () => `/static/${BUILD}/sw-push.js` };
 importScripts((self.trustedTypes?.createPolicy("clawmux-worker", ownUrl) ?? ownUrl).createScriptURL(""));
 
 addEventListener("install", (event) => event.waitUntil(keep()));
-addEventListener("activate", (event) => event.waitUntil(forget((name) => name !== SHELL)));
+addEventListener("activate", (event) => event.waitUntil(tidy()));
+addEventListener("message", (event) => event.data?.type === "tidy" && event.waitUntil(tidy()));
 addEventListener("fetch", (event) => {
   const { method, mode, url } = event.request;
   const { origin, pathname, hash } = new URL(url);
@@ -34,6 +35,15 @@ async function keep() {
   const cache = await caches.open(SHELL);
   await cache.addAll(FILES.map((name) => `/static/${BUILD}/${name}`));
   await self.skipWaiting();
+}
+
+/** Open pages hold a lock named like the files they run on: until the last of them is gone these stay, and no longer. */
+async function tidy() {
+  const { installing, waiting } = self.registration;
+  if (installing || waiting) return; // what a newer worker has gathered is not ours to judge; it tidies up when it takes over
+  const { held = [] } = (await navigator.locks?.query()) ?? {};
+  const used = new Set([SHELL, ...held.map(({ name }) => name)]);
+  await forget((name) => !used.has(name));
 }
 
 async function forget(chosen) {

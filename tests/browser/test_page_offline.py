@@ -7,6 +7,7 @@ A page counts as touched as soon as Playwright looks into it, so what an untouch
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -29,8 +30,6 @@ from tests.browser.page_fixtures import (  # noqa: F401
     microphone_source,
     mode,
     open_page,
-    pcm16,
-    speechlike,
 )
 from tests.browser.test_page_look import DESKTOP, PHONE, axe  # noqa: F401
 from tests.live_hub import LiveHub
@@ -165,7 +164,7 @@ async def test_a_page_in_use_says_that_there_is_a_new_build(
 ) -> None:
     page = await kept_page(context, hub)
     await page.locator(".head h1").click()
-    await hub.say("af_sky", "A long answer.", pcm16(speechlike(30, RATE, 3)))
+    await hub.say("af_sky", "A long answer.", bytes(2 * 20 * RATE))
     await mode(page, "speaking")
     hub.built = newer
     await hub.drop()
@@ -175,7 +174,9 @@ async def test_a_page_in_use_says_that_there_is_a_new_build(
     assert await notice.count() == 0, "not while an agent speaks"
     await page.keyboard.press("Escape")
     await notice.get_by_text("ClawMux was updated.").wait_for()
-    # What this page fetches now is of its own build, or not there; never of the other.
+    # What this page fetches now is of its own build, which the hub has no more.
+    await comes_true(page, f"caches.keys().then((names) => names.includes('clawmux-shell-{newer.build}'))")
+    await page.evaluate("navigator.serviceWorker.ready")
     await page.keyboard.press("?")
     await page.get_by_role("dialog").wait_for()
     await page.keyboard.press("Escape")
@@ -184,6 +185,7 @@ async def test_a_page_in_use_says_that_there_is_a_new_build(
     await hub.expect("hello", 3)
     await page.wait_for_selector(".dock")
     assert builds(await page.evaluate(LOADED)) == {newer.build}
+    await comes_true(page, f"caches.keys().then((names) => names.join() === 'clawmux-shell-{newer.build}')")
 
 
 async def test_without_the_hub_the_page_says_so_and_comes_back(chromium: Chromium) -> None:
@@ -246,21 +248,19 @@ async def test_the_page_can_be_installed(
         assert (await devtools.send("Page.getAppId"))["appId"] == f"{hub.origin}/"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("size", "viewport"), [("desktop", DESKTOP), ("phone", PHONE)])
-async def test_the_offline_view_reads_well(
-    browser: Browser, hub: PageHub, axe: str, scheme: Any, size: str, viewport: Any
-) -> None:
-    async with await browser.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=True) as context:
-        page = await context.new_page()
-        await page.route("**/api/**", lambda route: route.abort())
-        await page.goto(hub.url)
-        await page.get_by_role("heading", name="The hub is not reachable").wait_for()
-        folder = OUTPUT / "screens"
-        folder.mkdir(parents=True, exist_ok=True)
-        await page.screenshot(path=folder / f"unreachable-{size}-{scheme}.png")
-        await page.add_script_tag(content=axe)
-        assert (await page.evaluate("axe.run()"))["violations"] == []
+async def test_the_offline_view_reads_well(browser: Browser, hub: PageHub, axe: str) -> None:
+    folder = OUTPUT / "screens"
+    folder.mkdir(parents=True, exist_ok=True)
+    for (size, viewport), scheme in itertools.product({"desktop": DESKTOP, "phone": PHONE}.items(), ["light", "dark"]):
+        looks: Any = {"viewport": viewport, "color_scheme": scheme}
+        async with await browser.new_context(**looks, bypass_csp=True) as context:
+            page = await context.new_page()
+            await page.route("**/api/**", lambda route: route.abort())
+            await page.goto(hub.url)
+            await page.get_by_role("heading", name="The hub is not reachable").wait_for()
+            await page.screenshot(path=folder / f"unreachable-{size}-{scheme}.png")
+            await page.evaluate(axe)
+            assert (await page.evaluate("axe.run()"))["violations"] == [], f"{size} {scheme}"
 
 
 async def linked(open_page: OpenPage, hub: PageHub, link: str) -> Page:
@@ -290,22 +290,24 @@ async def test_a_tap_on_something_else_does_not_talk(hub: PageHub, open_page: Op
     assert hub.all("mic_open") == []
 
 
-@pytest.mark.parametrize(
-    ("named", "words"),
-    [
-        ("zoe", "There is no agent named zoe."),
-        ("%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E", "The link names no agent of this hub."),
-        ("..%2F..%2Fapi", "The link names no agent of this hub."),
-        ("%E2%80%AEyks", "The link names no agent of this hub."),
-        ("a" * 3000, "The link names no agent of this hub."),
-        ("__proto__&talk=1", "The link names no agent of this hub."),
-    ],
-)
-async def test_a_link_to_nobody_says_so(hub: PageHub, open_page: OpenPage, named: str, words: str) -> None:
-    page = await linked(open_page, hub, f"agent={named}")
-    await page.get_by_text(words).first.wait_for()
+async def test_a_link_to_nobody_says_so(hub: PageHub, open_page: OpenPage) -> None:
+    page = await linked(open_page, hub, "agent=zoe&talk=1")
+    await page.get_by_text("There is no agent named zoe.").first.wait_for()
     await page.get_by_role("heading", name="Sky").wait_for()
     assert await page.locator("[data-banner=talk]").count() == 0
+
+
+async def test_a_hostile_name_in_a_link_is_not_repeated(hub: PageHub, open_page: OpenPage) -> None:
+    page = await linked(open_page, hub, "agent=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
+    words = "The link names no agent of this hub."
+    await page.get_by_text(words).first.wait_for()
+    names = ["../../api", "\u202eyks", "a" * 3000, "__proto__", "constructor", ""]
+    ask = """(names) => import('/static/deep-link.js').then(({ chosen, unknownWords }) =>
+        names.map((agent) => [chosen(new URLSearchParams({ agent }), [{ id: "af_sky", name: "sky" }]) ?? null, unknownWords(agent)]))"""
+    told = await page.evaluate(ask, names)
+    assert [session for session, _ in told] == [None] * len(names)
+    # The last but one could be somebody's name.
+    assert [said for _, said in told] == [*[words] * 4, "There is no agent named constructor.", words]
 
 
 def test_the_hub_marks_its_own_page() -> None:
