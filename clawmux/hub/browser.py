@@ -224,6 +224,14 @@ class PageSession:
         self._runtime.notifier.windows_changed()
 
     def _text(self, message: wire.Text) -> None:
+        try:
+            self._take_text(message)
+        except ClawMuxError as error:
+            self._page.send(error.to_wire())
+            # By its id too, or the page would send it again after every break.
+            self._page.send({"type": "text_ack", "id": message.id, "state": "refused", "reason": error.text})
+
+    def _take_text(self, message: wire.Text) -> None:
         runtime = self._runtime
         text = clean(message.text)
         if not text or len(text.encode()) > TEXT_LIMIT_BYTES:

@@ -167,6 +167,16 @@ async def test_words_without_a_question_are_refused_by_an_agent_that_takes_none(
         assert refused["state"] == "refused" and "asks" in refused["reason"]
 
 
+@pytest.mark.parametrize("fault", ["too long", "nobody there"])
+async def test_words_that_nobody_can_take_are_refused_by_their_id(hub: LiveHub, fault: str) -> None:
+    async with page_on(hub, None) as page:
+        sky = await hub.spawn()
+        to, text = (sky, "x" * 70_000) if fault == "too long" else ("no-such-agent", "hello")
+        await page.say({"type": "text", "id": "x1", "session_id": to, "text": text})
+        refused = await page.until(lambda: page.moment("text_ack", id="x1"))
+        assert refused["state"] == "refused" and refused["reason"]
+
+
 async def test_three_agents_at_once_never_overlap_and_keep_their_order(hub: LiveHub) -> None:
     async with page_on(hub) as page:
         sessions = [await hub.spawn() for _ in range(3)]
