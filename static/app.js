@@ -50,7 +50,8 @@ function App() {
   const Dialog = DIALOGS[store.dialog.value?.view];
   return html`${view.value === "settings" ? html`<${InSettings} />` : html`<${InTalk} />`}
     ${Dialog && html`<${Dialog} ...${store.dialog.value} />`}
-    <div class="sr" role="status" aria-live="polite">${store.spokenStatus.value}</div>`;
+    <div class="sr" role="status" aria-live="polite">${store.spokenStatus.value}</div>
+    <div class="sr" role="log" aria-live="polite" aria-label="Replies">${store.announced.value.map(({ id, text }) => html`<p key=${id}>${text}</p>`)}</div>`;
 }
 
 function InTalk() {

@@ -49,18 +49,30 @@ export function reactions({ link, sound, player, standing, dispatch, follow, onW
     notify: (m) => needs((notify) => notify.show(m)),
     notify_clear: (m) => needs((notify) => notify.close(m.id)),
     audio_owner: (m) => m.client && dispatch({ type: "owner", mine: m.client === clientId }),
+    assistant_text: (m) => {
+      if (store.options.value.announce) import("./announce.js").then(({ announce }) => announce(m), () => {});
+    },
     speech_start: (m) => {
+      // The screen reader has the text; what is no reply, such as a voice that is tried, sounds all the same.
+      if (store.options.value.announce && m.session_id) {
+        link.say({ type: "playback_done", session_id: m.session_id, stream: m.stream, ms: 0, why: "ended" });
+        return;
+      }
       if (!player.announce(m)) return;
       onWords((spoken) => spoken.announce(m));
       if (standing.has(m.stream)) link.send({ type: "playback_paused", stream: m.stream, on: true, ms: Math.round(player.soundingMs(m.stream)) });
       store.speakingMsg.value = m.msg_id;
       dispatch({ type: "speech_start", stream: m.stream, session_id: m.session_id });
-      say(`${nameOf(store.sessionOf(m.session_id))} is speaking`);
+      if (m.session_id) say(`${nameOf(store.sessionOf(m.session_id))} is speaking`);
     },
     speech_marks: (m) => onWords((spoken) => spoken.add(m)),
     speech_end: (m) => player.complete(m.stream),
     speech_cancel: (m) => dispatch({ type: "speech_cancel", stream: m.stream }),
-    listening: (m) => dispatch({ type: "listening", session_id: m.session_id, auto: m.auto ?? false, turn: freshId() }),
+    listening: (m) => {
+      // It would hear the screen reader.
+      const auto = Boolean(m.auto) && !store.options.value.announce;
+      dispatch({ type: "listening", session_id: m.session_id, auto, turn: freshId() });
+    },
     vad: (m) => {
       const session_id = m.speaking ? overhearing()?.heard(m.turn) : null;
       if (!session_id) return;

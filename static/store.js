@@ -42,7 +42,9 @@ export const closing = new Set();
 /** Typed words on their way: {id, session_id, text, state, reason}. */
 export const outgoing = signal([]);
 /** How this device talks and listens (device.js). @type {{value: import("./device.js").Options}} */
-export const options = signal({ speed: 1, review: false, talk_in: true });
+export const options = signal({ speed: 1, review: false, talk_in: true, announce: false });
+/** Replies for the screen reader of a device that plays none: {id, text}. */
+export const announced = signal([]);
 /** Whether an agent can be interrupted by talking now, and whether this device's microphone keeps its own sound apart.
  * @type {{value: {isOpen: boolean, echo: "clear"|"echo"|null}}} */
 export const overhearing = signal({ isOpen: false, echo: null });
@@ -141,6 +143,11 @@ export const held = signal({});
 function noteHeld({ id, to, held: reason }) {
   if (reason) held.value = { ...held.value, [to]: { id, reason } };
   else if (held.value[to]?.id === id) held.value = without(held.value, to);
+}
+
+/** A voice that is tried (hub/preview.py), and no agent that speaks. @param {{id: string}|null} stream */
+export function isPreview(stream) {
+  return stream?.id.startsWith("preview-") ?? false;
 }
 
 /** @type {Map<string, {value: import("./excerpt.js").Excerpt}>} */

@@ -7,7 +7,7 @@ import { size, tierName } from "./words.js";
 
 /**
  * @typedef {{tier: string, model: string, fits: boolean, device: string, delay_seconds: number, is_measured: boolean,
- *   memory_bytes: number, download_bytes: number, installed: boolean, reason: string}} Tier
+ *   measured: any, stale: string, memory_bytes: number, download_bytes: number, installed: boolean, reason: string}} Tier
  * @typedef {{state: string, reason?: string, progress?: any, serving?: string|null, wanted?: string|null}} Speech
  */
 
@@ -36,14 +36,19 @@ export function fitOf({ fits, tier, delay_seconds }, recommended) {
   return { good: true, words: tier === recommended ? "Recommended here" : "Fits" };
 }
 
-/** @param {Tier} tier */
+/** Measured is what was measured on this machine, and nothing else. @param {Tier} tier */
 export function delayOf({ delay_seconds, is_measured }) {
-  return { value: seconds(delay_seconds), how: is_measured ? "measured" : "estimate" };
+  return { value: seconds(delay_seconds), how: is_measured ? "measured" : "estimated" };
 }
 
 /** @param {Tier} tier */
 export function downloadOf({ installed, download_bytes }) {
   return installed ? "Installed" : size(download_bytes);
+}
+
+/** Why a tier could not be used when it was wanted last, as a sentence. @param {string} reason */
+export function failedOf(reason) {
+  return `Could not be used: ${reason.replace(/\.$/, "")}.`;
 }
 
 /** What the button does. @param {Tier} tier @param {boolean} isServing @param {boolean} isAsked the user was asked once more */

@@ -98,8 +98,9 @@ const ONGOING = { arming: "The microphone is opening.", listening: "The micropho
 
 /** A microphone that is open must be seen to be open, wherever the user is. @param {{back: () => void}} props */
 export function Ongoing({ back }) {
-  const words = ONGOING[store.voice.value.mode];
-  return html`<div class="ongoing" data-mode=${store.voice.value.mode}>
+  const { mode, stream } = store.voice.value;
+  const words = store.isPreview(stream) ? "" : ONGOING[mode];
+  return html`<div class="ongoing" data-mode=${mode}>
     ${words && html`<span>${words}</span><button class="btn" onClick=${back}>Back to the conversation</button>`}
   </div>`;
 }

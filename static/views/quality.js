@@ -4,14 +4,16 @@
  */
 import { ask } from "../notes.js";
 import * as store from "../store.js";
-import { actionOf, announcement, delayOf, downloadOf, fitOf, markOf, phase, progressOf } from "../tiers.js";
+import { actionOf, announcement, delayOf, downloadOf, failedOf, fitOf, markOf, phase, progressOf } from "../tiers.js";
 import { memory } from "../sizes.js";
 import { html, useEffect, useState } from "../vendor/ui.js";
 import { tierName } from "../words.js";
+import { Overrides } from "./fields.js";
+import { Measure } from "./measure.js";
 import { Icon } from "./parts.js";
 
-/** @param {{answer: any, reload: () => Promise<any>}} props */
-export function Quality({ answer, reload }) {
+/** @param {{answer: any, reload: () => Promise<any>, projects: any[]}} props */
+export function Quality({ answer, reload, projects }) {
   const [choice, setChoice] = useState(null);
   const [isAsked, setAsked] = useState(false);
   const [refusal, setRefusal] = useState("");
@@ -24,36 +26,43 @@ export function Quality({ answer, reload }) {
   const speech = told(answer);
   const chosen = answer.tiers.find(({ tier }) => tier === (choice ?? speech.wanted)) ?? answer.tiers.at(-1);
   // Another page may have chosen anew meanwhile: then there is no reason, and no failure.
-  const failure = attempt.failed && attempt.reason ? failureWords(tierName(attempt.tier), attempt.reason, tierName(speech.serving)) : refusal;
+  const own = attempt.failed && attempt.reason ? { tier: attempt.tier, reason: attempt.reason } : null;
+  const failed = own ?? (answer.failed && answer.reason ? { tier: answer.failed, reason: answer.reason } : null);
+  const failure = own ? failureWords(tierName(own.tier), own.reason, tierName(speech.serving)) : refusal;
   const choose = (tier) => {
     setChoice(tier);
     setAsked(false);
   };
-  const act = async () => {
+  const use = async (tier) => {
+    setAsked(false);
+    setRefusal("");
+    attempt.begin(tier);
+    if (await ask("PUT", "/api/settings", { "speech.quality": tier }, setRefusal)) attempt.answered(await reload());
+    else attempt.forget();
+    setChoice(null);
+  };
+  const act = () => {
     if (!chosen.fits && !isAsked && chosen.tier !== speech.serving) {
       setAsked(true);
       return;
     }
-    setAsked(false);
-    setRefusal("");
-    attempt.begin(chosen.tier);
-    if (await ask("PUT", "/api/settings", { "speech.quality": chosen.tier }, setRefusal)) attempt.answered(await reload());
-    else attempt.forget();
-    setChoice(null);
+    void use(chosen.tier);
   };
   return html`<section class="quality" aria-labelledby="quality">
     <h2 id="quality">Quality</h2>
     <p class="hint">Better quality hears more exactly and needs more memory and time. Agents keep running while it changes.</p>
+    <${Overrides} name="speech.quality" projects=${projects} shown=${tierName} />
     <fieldset class="tiers">
       <legend class="sr">Quality of speech</legend>
-      ${answer.tiers.map((tier) => html`<${Card} key=${tier.tier} tier=${tier} speech=${speech} recommended=${answer.recommendation?.tier} checked=${tier.tier === chosen.tier} onChoose=${choose} />`)}
+      ${answer.tiers.map((tier) => html`<${Card} key=${tier.tier} tier=${tier} speech=${speech} recommended=${answer.recommendation?.tier} checked=${tier.tier === chosen.tier} failed=${failed?.tier === tier.tier ? failed.reason : ""} onChoose=${choose} />`)}
     </fieldset>
     <div class=${`act ${chosen.tier === speech.wanted ? "" : "offer"}`}>
       ${chosen.tier === speech.wanted
-        ? html`<${Standing} speech=${speech} failure=${failure} />`
+        ? html`<${Standing} speech=${speech} failure=${failure} onRetry=${own && (() => use(own.tier))} />`
         : html`<${Offer} tier=${chosen} isServing=${chosen.tier === speech.serving} isAsked=${isAsked} onAct=${act} onLeave=${() => choose(null)} />`}
     </div>
     <div class="sr" role="status" aria-live="polite">${announcement(speech, failure)}</div>
+    <${Measure} answer=${answer} reload=${reload} />
   </section>`;
 }
 
@@ -89,8 +98,8 @@ function useAttempt(answer) {
   };
 }
 
-/** @param {{tier: import("../tiers.js").Tier, speech: any, recommended: string, checked: boolean, onChoose: (tier: string) => void}} props */
-function Card({ tier, speech, recommended, checked, onChoose }) {
+/** @param {{tier: import("../tiers.js").Tier, speech: any, recommended: string, checked: boolean, failed: string, onChoose: (tier: string) => void}} props */
+function Card({ tier, speech, recommended, checked, failed, onChoose }) {
   const mark = markOf(tier, speech);
   const { good, words } = fitOf(tier, recommended);
   const { value, how } = delayOf(tier);
@@ -104,18 +113,23 @@ function Card({ tier, speech, recommended, checked, onChoose }) {
       <span class="fact"><span>Delay</span> <span><b>${value}</b>, ${how}<span class="sr">.</span></span></span>
       <span class="fact"><span>Memory</span> <b>${memory(tier.memory_bytes)}<span class="sr">.</span></b></span>
       <span class="fact"><span>Download</span> <b>${downloadOf(tier)}<span class="sr">.</span></b></span>
-      <span class=${`fit ${good ? "" : "no"}`}><${Icon} name=${good ? "check" : "triangle-alert"} size="s" />${words}</span>
+      ${failed
+        ? html`<span class="fit no failed"><${Icon} name="triangle-alert" size="s" />${failedOf(failed)}</span>`
+        : html`<span class=${`fit ${good ? "" : "no"}`}><${Icon} name=${good ? "check" : "triangle-alert"} size="s" />${words}</span>`}
     </span>
   </label>`;
 }
 
 /** How the wanted quality stands. */
-function Standing({ speech, failure }) {
+function Standing({ speech, failure, onRetry }) {
   const now = phase(speech);
   const { words, percent } = progressOf(speech.progress);
   const title = tierName(speech.wanted);
   const meanwhile = speech.serving && speech.serving !== speech.wanted ? `${tierName(speech.serving)} serves until it is ready.` : "";
-  if (failure) return html`<p class="told bad"><${Icon} name="triangle-alert" size="s" /><span>${failure}</span></p>`;
+  if (failure) {
+    return html`<p class="told bad"><${Icon} name="triangle-alert" size="s" /><span>${failure}</span></p>
+      ${onRetry && html`<div class="buttons"><button class="btn" data-do="retry" onClick=${onRetry}><${Icon} name="refresh-cw" size="s" />Try again</button></div>`}`;
+  }
   if (now === "downloading") {
     return html`<p class="told"><b>Downloading ${title}, ${percent} %</b> <span class="hint">${words}. ${meanwhile}</span></p>
       <progress aria-label=${`Downloading ${title}`} max="100" value=${percent}></progress>`;

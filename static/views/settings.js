@@ -3,12 +3,14 @@ import { ask } from "../notes.js";
 import { closeSettings } from "../route.js";
 import * as store from "../store.js";
 import { html, useCallback, useEffect, useRef, useState } from "../vendor/ui.js";
+import { DeviceOptions } from "./device-options.js";
 import { Fields } from "./fields.js";
 import { Machine } from "./machine.js";
 import { Notifications } from "./notifications.js";
-import { Icon } from "./parts.js";
+import { Icon, loadChoices } from "./parts.js";
 import { Phone } from "./phone.js";
 import { Quality } from "./quality.js";
+import { Voices } from "./voices.js";
 
 /** Controls in which Escape means something of its own. */
 const OWN_ESCAPE = "input[type=text], input[type=number], select, dialog *";
@@ -17,7 +19,9 @@ export function Settings() {
   const heading = useRef(null);
   const [tiers, loadTiers, tierFault] = useLoaded("/api/tiers");
   const [rows, loadRows, rowFault, setRows] = useLoaded("/api/settings");
+  const [projects, loadProjects] = useLoaded("/api/projects");
   const { state, serving, wanted } = store.speech.value;
+  const folders = store.sessions.value.map(({ id }) => id).join();
   const isOnline = store.link.value === "online";
   useEffect(() => heading.current.focus({ preventScroll: true }), []);
   // What is installed and free changes with each step of a change; after a break anything may have.
@@ -25,8 +29,13 @@ export function Settings() {
     if (isOnline) void loadTiers();
   }, [state, serving, wanted, isOnline]);
   useEffect(() => {
-    if (isOnline) void loadRows();
+    if (!isOnline) return;
+    void loadRows();
+    void loadChoices();
   }, [isOnline]);
+  useEffect(() => {
+    if (isOnline) void loadProjects();
+  }, [isOnline, folders]);
   const onKeyDown = (event) => {
     if (event.key !== "Escape" || event.target.matches(OWN_ESCAPE)) return;
     event.stopPropagation();
@@ -39,10 +48,13 @@ export function Settings() {
         <h1 ref=${heading} tabindex="-1">Settings</h1>
       </div>
       <${Machine} answer=${tiers} fault=${tierFault} />
-      <${Quality} answer=${tiers} reload=${loadTiers} />
-      <${Fields} rows=${rows} fault=${rowFault} setRows=${setRows} />
-      <${Notifications} />
-      <${Phone} />
+      <${Quality} answer=${tiers} reload=${loadTiers} projects=${projects ?? []} />
+      <${DeviceOptions} />
+      <${Fields} rows=${rows} fault=${rowFault} setRows=${setRows} projects=${projects ?? []}>
+        <${Voices} rows=${rows} setRows=${setRows} />
+        <${Notifications} />
+        <${Phone} />
+      <//>
     </div>
   </div>`;
 }

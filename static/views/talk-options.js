@@ -1,12 +1,28 @@
-/** How this device speaks and listens, over the dock: fetched when it is first opened. */
+/** How this device speaks and listens, over the dock: fetched when it is first opened. The settings show the same switches. */
 import { player } from "../talk.js";
 import * as store from "../store.js";
 import { SPEEDS, changeSpeed, setOptions, speedWords } from "../transport.js";
 import { html } from "../vendor/ui.js";
 import { Icon } from "./parts.js";
 
+/** @type {{name: "talk_in"|"review"|"announce", title: string, words: (isOn: boolean) => string}[]} */
+export const SWITCHES = [
+  { name: "talk_in", title: "Talk to interrupt", words: (isOn) => talkInWords(isOn, store.overhearing.value.echo) },
+  { name: "review", title: "Review before sending", words: () => "What you say stands in the text box, to be corrected and sent" },
+  {
+    name: "announce",
+    title: "Screen reader announces replies instead of voice",
+    words: () => "Nothing is played here: your screen reader gets each reply as text, and the microphone opens by your hand only",
+  },
+];
+
+/** @param {string} name @param {boolean} isOn */
+export function turn(name, isOn) {
+  setOptions({ [name]: isOn });
+}
+
 export function TalkOptions() {
-  const { speed, review, talk_in } = store.options.value;
+  const { speed } = store.options.value;
   return html`<div class="opts">
     ${player.hasSpeed && html`<div class="opt" role="group" aria-label="Speaking speed">
       <span><b>Speed</b><small>Of every agent, on this device</small></span>
@@ -14,8 +30,7 @@ export function TalkOptions() {
       <output data-show="speed">${speedWords(speed)}</output>
       <button class="ibtn" aria-label="Faster" disabled=${speed >= SPEEDS.at(-1)} onClick=${() => changeSpeed(1)}><${Icon} name="plus" /></button>
     </div>`}
-    <${Switch} name="talk_in" on=${talk_in} title="Talk to interrupt" words=${talkInWords(talk_in, store.overhearing.value.echo)} />
-    <${Switch} name="review" on=${review} title="Review before sending" words="What you say stands in the text box, to be corrected and sent" />
+    ${SWITCHES.map(({ name, title, words }) => html`<${Switch} key=${name} name=${name} on=${store.options.value[name]} title=${title} words=${words(store.options.value[name])} />`)}
   </div>`;
 }
 
@@ -31,6 +46,6 @@ function Switch({ name, on, title, words }) {
   const id = `opt-${name}`;
   return html`<label class="opt" for=${id}>
     <span><b>${title}</b><small id=${`${id}-words`}>${words}</small></span>
-    <input class="sw" type="checkbox" role="switch" id=${id} aria-label=${title} aria-describedby=${`${id}-words`} checked=${on} onChange=${({ target }) => setOptions({ [name]: target.checked })} />
+    <input class="sw" type="checkbox" role="switch" id=${id} aria-label=${title} aria-describedby=${`${id}-words`} checked=${on} onChange=${({ target }) => turn(name, target.checked)} />
   </label>`;
 }

@@ -65,7 +65,7 @@ def saved(hub: PageHub) -> list[Any]:
 
 def live(page: Page) -> Any:
     """What a screen reader is told of the quality."""
-    return page.locator(".quality [role=status]")
+    return page.locator(".quality > [role=status]")
 
 
 def card(page: Page, tier: str) -> Any:
@@ -379,7 +379,7 @@ async def test_the_settings_are_accessible(
     folder.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=folder / f"settings-{size}-{scheme}.png")
     await card(page, "high").click()
-    await page.locator("summary").click()
+    await page.locator("[data-part=servers] > summary").click()
     await page.get_by_label("Port", exact=True).fill("99999")
     await page.get_by_label("Port", exact=True).press("Tab")
     await page.get_by_role("alert").wait_for()
@@ -391,7 +391,7 @@ async def test_the_settings_are_accessible(
 
 async def test_nothing_sticks_out_or_is_too_small_to_touch(hub: PageHub, open_settings: OpenSettings) -> None:
     page = await open_settings(viewport={"width": 320, "height": 700})
-    await page.locator("summary").click()
+    await page.locator("[data-part=servers] > summary").click()
     await card(page, "low").click()
     for width in (320, 390, 720, 721, 1280, 2560):
         await page.set_viewport_size({"width": width, "height": 700})

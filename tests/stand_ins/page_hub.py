@@ -23,6 +23,7 @@ from tests.stand_ins.page_messages import PageMessages
 from tests.stand_ins.page_rows import DEBUG, Message, changed_file, device, doing, message, phone, session
 from tests.stand_ins.page_settings import PageSettings
 from tests.stand_ins.page_socket import CHUNK_SAMPLES, RATE, PageSocket, Speech, Turn
+from tests.stand_ins.page_speech import INSPECTED, PageSpeech
 
 __all__ = [
     "CHUNK_SAMPLES",
@@ -75,6 +76,12 @@ class PageHub:
         self.refuses_settings: dict[str, str] = {}
         self.tiers: Message = {}
         """What GET /api/tiers answers besides how speech stands; a test that opens the settings gives it."""
+        self.projects: list[Message] = []
+        """What GET /api/projects answers."""
+        self.refuses_speech: dict[str, str] = {}
+        """Why nothing is measured and tried."""
+        self.inspected: Message = INSPECTED
+        """What a server comes to that is tried."""
         self.phone: Message = phone()
         """How other devices get in, as GET /api/phone shows it."""
         self.paired: list[Message] = []
@@ -101,7 +108,8 @@ class PageHub:
         self._changed = asyncio.Condition()
         self.door = PageDoor(self)
         self.socket = PageSocket(self)
-        self._routes = (self.door, PageAgents(self), PageSettings(self), PageMessages(self))
+        self.speech_work = PageSpeech(self)
+        self._routes = (self.door, PageAgents(self), PageSettings(self), self.speech_work, PageMessages(self))
 
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self.door.guard])
