@@ -17,11 +17,12 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.search import deeds, searched
 
 log = logging.getLogger(__name__)
 
@@ -53,18 +54,30 @@ CREATE INDEX message_steps_by_id ON message_steps (id);
 """
 # What went to everybody at once is shown as one.
 _SCHEMA_3 = "ALTER TABLE messages ADD COLUMN batch TEXT NOT NULL DEFAULT '';"
-# What leads from each schema to the next one; a new file takes all the steps.
 # Of which need of which agent devices were told, until it is met.
 _SCHEMA_4 = "CREATE TABLE told (id TEXT PRIMARY KEY, body TEXT NOT NULL, told_to TEXT NOT NULL, ts REAL NOT NULL);"
+# What leads from each schema to the next one; a new file takes all the steps.
 _STEPS = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4)
 SCHEMA_VERSION = len(_STEPS)
 
 # Of a body that cannot be read nothing is found. What an agent did is searched in the words of its tools.
-_SEARCH_EVENTS = """
+_WORDS = """
+    CASE WHEN NOT json_valid(body) THEN NULL
+        WHEN type = 'work' THEN deeds(json_extract(body, '$.items'))
+        ELSE json_extract(body, '$.text') END
+"""
+_SEARCH_EVENTS = f"""
 SELECT n, type, ts FROM events WHERE session_id = ? AND n >= ? AND n < ?
     AND type IN ('assistant_text', 'user_text', 'agent_message', 'notice', 'work')
-    AND instr(searched(
-        CASE WHEN json_valid(body) THEN coalesce(json_extract(body, '$.text'), json_extract(body, '$.items')) END), ?)
+    AND instr(searched({_WORDS}), ?)
+    ORDER BY n DESC LIMIT ?
+"""
+# The newest events come first whosever they are (CROSS JOIN: read in this order), so that common words are found at once.
+_SEARCH_ALL_EVENTS = f"""
+WITH known (id, first_n) AS MATERIALIZED (SELECT key, value FROM json_each(?))
+SELECT n, session_id, type, ts, {_WORDS} FROM events CROSS JOIN known ON id = session_id AND n >= first_n
+    WHERE n < ? AND type IN ('assistant_text', 'user_text', 'agent_message', 'notice', 'work')
+    AND instr(searched({_WORDS}), ?)
     ORDER BY n DESC LIMIT ?
 """
 
@@ -206,6 +219,15 @@ class Store:
         rows = await self.search(_SEARCH_EVENTS, (session_id, first_n, before, searched(words), limit))
         return [(n, kind, ts) for n, kind, ts in rows]
 
+    async def events_anywhere_with(
+        self, words: str, first_ns: Mapping[str, int], before: int, limit: int
+    ) -> list[tuple[int, str, str, float, str]]:
+        """(number, session, type, Unix seconds, text) of the newest ``limit`` events with these words, newest first, in sessions
+        whose first numbers are given."""
+        values = (json.dumps(first_ns), before, searched(words), limit)
+        rows = await self.search(_SEARCH_ALL_EVENTS, values)
+        return [(n, session_id, kind, ts, str(text)) for n, session_id, kind, ts, text in rows]
+
     # -- opening --
 
     def _open_or_quarantine(self) -> sqlite3.Connection:
@@ -284,6 +306,7 @@ def _connect(file: Path) -> sqlite3.Connection:
     # A broken text must not keep the others of its query from being read.
     connection.text_factory = lambda data: str(data, "utf-8", "replace")
     connection.create_function("searched", 1, searched, deterministic=True)
+    connection.create_function("deeds", 1, deeds, deterministic=True)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         # NORMAL loses acknowledged writes in a power cut; FULL was measured at 0.1 ms, and groups share it.
@@ -292,15 +315,6 @@ def _connect(file: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-_MARKS = {ord(mark): None for mark in "*`~"}
-
-
-def searched(text: object) -> str:
-    """A text as it is searched: whatever its case (SQLite's own lower() knows the letters of English only), line breaks and the
-    marks of markdown, which nobody sees who reads it."""
-    return " ".join(text.casefold().translate(_MARKS).split()) if isinstance(text, str) else ""
 
 
 def _events(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:

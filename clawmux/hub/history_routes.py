@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -9,16 +10,18 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from clawmux.adapters.store import searched
 from clawmux.core.session import Session
 from clawmux.core.transcript import heading, passage
 from clawmux.hub.browser import RUNTIME
 from clawmux.hub.routes import number
 from clawmux.hub.runtime import Runtime
 from clawmux.wire.errors import ClawMuxError
+from clawmux.wire.search import excerpt, searched
 
 MOST_ENTRIES = 200
 QUERY_CHARACTERS = 200
+MOST_EXCERPTS = 50
+"""Found in all conversations at a time: each may be of a text of a megabyte."""
 EXPORT_VERSION = 1
 # So much is read, and handed to the socket, at a time.
 _EXPORT_ENTRIES = 500
@@ -29,13 +32,17 @@ _ENDINGS = {"markdown": "md", "json": "json"}
 async def history(request: web.Request) -> web.Response:
     """A session's entries, oldest first: the newest ``limit`` before number ``before``, or the oldest after number ``after``.
 
-    ``more``: there are others beyond. With the words ``q``: where they stand, the newest first.
+    ``more``: there are others beyond. With the words ``q``: where they stand, the newest first; without ``session_id`` in the
+    conversations of all living agents.
     """
     runtime = request.app[RUNTIME]
-    session = runtime.agents.find_ever(request.query.get("session_id", ""))
     before = number(request, "before", runtime.journal.next_n, 0)
     limit = number(request, "limit", 50, 1, MOST_ENTRIES)
-    if words := request.query.get("q", "").strip():
+    words = request.query.get("q", "").strip()
+    if words and "session_id" not in request.query:
+        return web.json_response(await _search_all(runtime, words, before, limit))
+    session = runtime.agents.find_ever(request.query.get("session_id", ""))
+    if words:
         return web.json_response(await _search(runtime, session, words, before, limit))
     if "after" in request.query:
         after = number(request, "after", 0, 0)
@@ -45,9 +52,29 @@ async def history(request: web.Request) -> web.Response:
     return web.json_response({"entries": entries[-limit:], "more": len(entries) > limit})
 
 
-async def _search(runtime: Runtime, session: Session, words: str, before: int, limit: int) -> dict[str, Any]:
+def _check_words(words: str) -> None:
     if len(words) > QUERY_CHARACTERS:
         raise ClawMuxError("usage", f"query field 'q' has {len(words)} characters; expected up to {QUERY_CHARACTERS}.")
+
+
+async def _search_all(runtime: Runtime, words: str, before: int, limit: int) -> dict[str, Any]:
+    """Each with the piece of its text around the words. Most texts are short; of the long ones a thread cuts the pieces."""
+    _check_words(words)
+    if not searched(words):
+        return {"hits": [], "more": False}
+    first_ns = {session.id: session.first_n for session in runtime.agents.living}
+    found = await runtime.store.events_anywhere_with(words, first_ns, before, min(limit, MOST_EXCERPTS) + 1)
+    shown = found[: min(limit, MOST_EXCERPTS)]
+    excerpts = await asyncio.to_thread(lambda: [excerpt(text, words) for *_, text in shown])
+    hits = [
+        {"n": n, "session_id": session_id, "type": kind, "ts": ts, "excerpt": list(piece)}
+        for (n, session_id, kind, ts, _), piece in zip(shown, excerpts, strict=True)
+    ]
+    return {"hits": hits, "more": len(found) > len(shown)}
+
+
+async def _search(runtime: Runtime, session: Session, words: str, before: int, limit: int) -> dict[str, Any]:
+    _check_words(words)
     if not searched(words):
         return {"hits": [], "more": False}
     found = await runtime.store.events_with(words, session.id, session.first_n, before, limit + 1)

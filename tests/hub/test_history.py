@@ -37,17 +37,24 @@ TALK = [
 
 async def filled(hub: LiveHub, entries: Iterable[dict[str, Any]]) -> tuple[str, int]:
     """A session with these entries in the store, and the number of the first; the hub is started anew with them."""
-    session = await hub.spawn()
+    (session,), first = await all_filled(hub, entries)
+    return session, first
+
+
+async def all_filled(hub: LiveHub, entries: Iterable[dict[str, Any]], agents: int = 1) -> tuple[list[str], int]:
+    """The same for several sessions, to which the entries belong by turns."""
+    sessions = [await hub.spawn() for _ in range(agents)]
     await hub.stop()
     with sqlite3.connect(hub.paths.store_file) as store:
         (first,) = store.execute("SELECT coalesce(max(n), 0) + 1 FROM events").fetchone()
         for n, body in enumerate(entries, first):
+            session = sessions[(n - first) % agents]
             event = {**body, "n": n, "ts": TS + n, "session_id": session}
             row = (n, session, body["type"], TS + n, json.dumps(event, ensure_ascii=False))
             store.execute("INSERT INTO events (n, session_id, type, ts, body) VALUES (?, ?, ?, ?, ?)", row)
     store.close()
     await hub.start()
-    return session, first
+    return sessions, first
 
 
 @pytest.fixture
@@ -105,6 +112,48 @@ async def test_words_are_found_where_a_reader_sees_them(hub: LiveHub) -> None:
         assert ([hit["n"] - first for hit in page["hits"]], page["more"]) == (found, False), words
 
 
+async def test_words_of_the_store_are_no_words_of_the_agent(hub: LiveHub) -> None:
+    session, first = await filled(hub, TALK)
+    for words, found in {"bash grep": [1], "seconds": [], "true": []}.items():
+        page = await hub.call("GET", f"/api/history?session_id={session}&q={quote(words)}")
+        assert [hit["n"] - first for hit in page["hits"]] == found, words
+
+
+async def test_all_conversations_are_searched_at_once(hub: LiveHub) -> None:
+    (sky, alloy), first = await all_filled(hub, TALK, agents=2)
+    with sqlite3.connect(hub.paths.store_file) as store:
+        # From before this agent had its name, another agent's who is gone, and one that the disk has spoilt.
+        other = json.dumps({**TALK[0], "text": "the old needle"})
+        store.execute("INSERT INTO events VALUES (0, ?, 'user_text', 0, ?)", (sky, other))
+        store.execute("INSERT INTO events VALUES (?, 'gone', 'user_text', 0, ?)", (first + 50, other))
+        store.execute("INSERT INTO events VALUES (?, ?, 'user_text', 0, 'needle')", (first + 51, sky))
+    store.close()
+
+    async def hits(words: str) -> list[dict[str, Any]]:
+        page = await hub.call("GET", f"/api/history?q={quote(words)}")
+        assert page["more"] is False
+        return list(page["hits"])
+
+    assert [(h["n"] - first, h["session_id"], h["type"]) for h in await hits("THE")] == [
+        (5, alloy, "notice"), (2, sky, "assistant_text")
+    ]  # fmt: skip
+    assert (await hits("loop has"))[0]["excerpt"] == ["The retry ", "loop has", " no upper bound."]
+    assert (await hits("überweisung"))[0]["excerpt"] == ["Bash grep -r ", "Überweisung", ""]
+    assert await hits("needle") == await hits("**") == []
+
+
+async def test_the_search_of_all_goes_on_where_it_ended_and_is_bounded(hub: LiveHub) -> None:
+    text = f"{'a' * 5000} needle {'b' * 5000}"
+    _, first = await all_filled(hub, [entry("user_text", msg_id=f"u{i}", text=text, via="typed") for i in range(60)], agents=2)
+    page = await hub.call("GET", "/api/history?q=needle&limit=200")
+    assert ([hit["n"] - first for hit in page["hits"]], page["more"]) == (list(range(59, 9, -1)), True)
+    assert len(json.dumps(page)) < 50 * 400
+    page = await hub.call("GET", f"/api/history?q=needle&limit=200&before={page['hits'][-1]['n']}")
+    assert ([hit["n"] - first for hit in page["hits"]], page["more"]) == (list(range(9, -1, -1)), False)
+    with pytest.raises(ClawMuxError, match="'q' has 201 characters"):
+        await hub.call("GET", f"/api/history?q={'x' * 201}")
+
+
 async def test_a_search_goes_on_where_it_ended_and_is_bounded(hub: LiveHub) -> None:
     session, first = await filled(hub, [entry("user_text", msg_id=f"u{i}", text="needle", via="typed") for i in range(5)])
     page = await hub.call("GET", f"/api/history?session_id={session}&q=needle&limit=3")
@@ -122,14 +171,16 @@ async def test_ten_thousand_entries_are_searched_and_paged_at_once(hub: LiveHub)
     )
     session, first = await filled(hub, long)
     took = {}
-    for what in ("q=needle", "q=absent", f"before={first + 100}", f"after={first + 5000}", "limit=200"):
+    here = f"session_id={session}&"
+    beyond = (f"before={first + 100}", f"after={first + 5000}", "limit=200")
+    for what in ("q=needle", "q=absent", f"{here}q=needle", f"{here}q=absent", *(here + place for place in beyond)):
         best = 9.0
         for _ in range(5):  # the machine may be busy with something else
             began = time.perf_counter()
-            page = await hub.call("GET", f"/api/history?session_id={session}&{what}")
+            page = await hub.call("GET", f"/api/history?{what}")
             best = min(best, time.perf_counter() - began)
         took[what] = best
-        if what == "q=needle":
+        if what.endswith("q=needle"):
             assert [hit["n"] - first for hit in page["hits"]] == [70]
     assert max(took.values()) < LIMIT_SECONDS, took
 

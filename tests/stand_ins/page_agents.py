@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from clawmux.adapters.store import searched
+from clawmux.wire.search import deeds, excerpt, searched
 from clawmux.wire.voices import VOICES
 from tests.stand_ins.page_rows import session
 
@@ -39,16 +39,28 @@ class PageAgents:
     async def _history(self, request: web.Request) -> web.Response:
         query = request.query
         limit = int(query.get("limit", "50"))
+        if "session_id" not in query:
+            return self._search_all(query["q"], int(query.get("before", len(self.hub.events) + 1)), limit)
         ours = [event for event in self.hub.events if event.get("session_id") == query["session_id"]]
         if "after" in query:
             entries = [event for event in ours if event["n"] > int(query["after"])]
             return web.json_response({"entries": entries[:limit], "more": len(entries) > limit})
         entries = [event for event in ours if event["n"] < int(query.get("before", len(self.hub.events) + 1))]
         if words := searched(query.get("q", "")):
-            found = [event for event in reversed(entries) if words in searched(str(event.get("text", event.get("items", ""))))]
+            found = [event for event in reversed(entries) if words in searched(text_of(event))]
             hits = [{"n": event["n"], "type": event["type"], "ts": event["ts"]} for event in found]
             return web.json_response({"hits": hits[:limit], "more": len(hits) > limit})
         return web.json_response({"entries": entries[-limit:], "more": len(entries) > limit})
+
+    def _search_all(self, words: str, before: int, limit: int) -> web.Response:
+        open_now = {row["id"] for row in self.hub.sessions}
+        ours = [e for e in reversed(self.hub.events) if e.get("session_id") in open_now and e["n"] < before]
+        found = [event for event in ours if searched(words) in searched(text_of(event))]
+        hits = [
+            {**{key: event[key] for key in ("n", "session_id", "type", "ts")}, "excerpt": excerpt(text_of(event), words)}
+            for event in found[:limit]
+        ]
+        return web.json_response({"hits": hits, "more": len(found) > limit})
 
     async def _export(self, request: web.Request) -> web.Response:
         ending = {"markdown": "md", "json": "json"}[request.query["format"]]
@@ -107,3 +119,7 @@ class PageAgents:
         missing = {"code": "conflict", "text": "Its folder is not in a git repository.", "remedy": ""}
         found = self.hub.patches.get(request.query["file"])
         return web.json_response(found or missing, status=200 if found else 409)
+
+
+def text_of(event: dict[str, Any]) -> str:
+    return deeds(event["items"]) if event["type"] == "work" else str(event.get("text", ""))
