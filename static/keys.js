@@ -24,7 +24,7 @@ export const HELP = [
   [["[", "]"], "Previous or next agent"],
   [["N"], "Next agent that needs you"],
   [["T", "/"], "Text box. Enter sends, Shift+Enter makes a new line"],
-  [["Ctrl", "K"], "Find in this conversation. Enter: earlier match, Shift+Enter: later"],
+  [["Ctrl", "K"], "Find agents, commands, and what was said anywhere. K once more: in this conversation only"],
   [["L"], "Messages between agents"],
   [["D"], "What the agent has changed in its folder"],
   [["B"], "Debug: how long the last turn took, and how all parts stand"],
@@ -37,7 +37,7 @@ export const HELP = [
 ];
 
 /** @type {Record<string, () => void>} */
-const KEYS = {
+export const KEYS = {
   m: () => dispatch({ type: "mute" }),
   a: () => dispatch({ type: "auto" }),
   n: () => store.waitingAgents.value[0] && select(store.waitingAgents.value[0].id),
@@ -94,9 +94,9 @@ export function isComposing(event) {
 
 /** @param {KeyboardEvent} event */
 function onKeyDown(event) {
-  if (isFind(event)) {
+  if (isFind(event) && !store.dialog.value) {
     event.preventDefault();
-    store.finding.value += 1;
+    openPalette();
     return;
   }
   if (event.ctrlKey || event.altKey || event.metaKey || store.dialog.value || !isOurs(event.target)) return;
@@ -115,10 +115,13 @@ function onKeyDown(event) {
 }
 
 /** Works wherever the focus is, but in the terminal, whose own it is. @param {KeyboardEvent} event */
-function isFind({ ctrlKey, metaKey, altKey, shiftKey, key, target }) {
-  if (!(ctrlKey || metaKey) || altKey || shiftKey || key.toLowerCase() !== "k" || store.dialog.value) return false;
-  return view.value !== "settings" && store.current.value !== null && !(target instanceof Element && target.closest(".xterm"));
+export function isFind({ ctrlKey, metaKey, altKey, shiftKey, key, target }) {
+  if (!(ctrlKey || metaKey) || altKey || shiftKey || key.toLowerCase() !== "k") return false;
+  return store.link.value !== "signed_out" && !(target instanceof Element && target.closest(".xterm"));
 }
+
+export const openPalette = () => (store.dialog.value = { view: "palette" });
+export const findHere = () => (store.finding.value += 1);
 
 /** The page, the conversation, an agent's row, the microphone: there a single key is ours. @param {EventTarget|null} target */
 function isOurs(target) {

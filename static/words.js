@@ -118,11 +118,11 @@ export const TEXT_MOST_BYTES = 65536;
 
 /** An agent calls for the user. @param {string} name @param {string} kind */
 export function attentionWords(name, kind) {
+  if (kind === "done") return `${name} is done`;
+  if (kind === "error") return `${name} cannot go on`;
   const words = kind === "question" ? "" : (KINDS.needs_you[kind] ?? "");
   if (!words) return `${name} needs an answer`;
   return words.startsWith("Needs") ? `${name} n${words.slice(1)}` : `${name}: ${words}`;
-  if (kind === "done") return `${name} is done`;
-  if (kind === "error") return `${name} cannot go on`;
 }
 
 /** By what the hub knows an agent's state. @param {any} session */
@@ -155,6 +155,14 @@ function decide(session, voice) {
 export function clock(ts) {
   if (!ts) return "";
   return new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" }).format(new Date(ts * 1000));
+}
+
+/** "9:41" of the same day, "21 Nov, 9:41" of another, with the year of another year. @param {number} ts @param {number} now both unix seconds */
+export function whenWords(ts, now) {
+  const [then, today] = [new Date(ts * 1000), new Date(now * 1000)];
+  if (then.toDateString() === today.toDateString()) return clock(ts);
+  const year = then.getFullYear() === today.getFullYear() ? undefined : "numeric";
+  return `${new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year }).format(then)}, ${clock(ts)}`;
 }
 
 /** "9:41:07" @param {number|undefined} ts unix seconds */

@@ -156,7 +156,7 @@ function useFetching(ref, id, { entries, more, newer }) {
  * at the one that was searched for.
  */
 function usePlace(ref, id, { entries, atEnd, newer }, found) {
-  const place = useRef({ entries: null, found: null, size: 0 });
+  const place = useRef({ entries: null, size: 0 });
   // What stands on the screen before this drawing, or stood there when it was left; without new entries nothing moves.
   const isMoving = entries !== place.current.entries && !atEnd;
   const held = isMoving ? (ref.current ? topmost(ref.current) : left.get(id)) : null;
@@ -190,15 +190,19 @@ function usePlace(ref, id, { entries, atEnd, newer }, found) {
   }, []);
   useLayoutEffect(() => {
     const log = ref.current;
-    const target = found !== null && found !== place.current.found ? entryOf(log, found) : null;
+    const target = found !== null && store.found.value !== reached ? entryOf(log, found) : null;
     if (target) {
+      reached = store.found.value;
       target.scrollIntoView({ block: target.clientHeight < log.clientHeight ? "center" : "start" });
       requestAnimationFrame(() => log.dispatchEvent(new Event("scroll"))); // it may be at the end already
     } else if (held) log.scrollTop += (topOf(log, entryOf(log, held.n)) ?? held.top) - held.top;
     else if (atEnd) log.scrollTo(0, log.scrollHeight);
-    place.current = { entries, found: target ? found : place.current.found, size: log.scrollHeight + log.clientHeight };
+    place.current = { entries, size: log.scrollHeight + log.clientHeight };
   });
 }
+
+/** What was searched for and has been brought into view: once, or whoever comes back would find the place lost. */
+let reached = null;
 
 /** Where the reader was in a conversation that went out of view: one of another agent, or this one under the settings. */
 const left = new Map();

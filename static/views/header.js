@@ -1,4 +1,5 @@
 /** Over the conversation: whose it is, what the agent does, and what can be opened beside it. */
+import { findHere, openPalette } from "../keys.js";
 import { open, openSettings, toggle } from "../route.js";
 import * as store from "../store.js";
 import { interrupt, toggleMessages } from "../talk.js";
@@ -22,9 +23,10 @@ const TOOLS = [
  * @type {{name: string, icon: string, words: (session: any) => string, key?: string, act: (session: any) => void, ofAgent?: boolean}[]}
  */
 const MORE = [
-  { name: "find", icon: "search", words: () => "Find in this conversation", key: "Ctrl K", act: () => (store.finding.value += 1), ofAgent: true },
-  { name: "export-markdown", icon: "download", words: () => "Export as Markdown", act: ({ id }) => save(id, "markdown"), ofAgent: true },
-  { name: "export-json", icon: "download", words: () => "Export as JSON", act: ({ id }) => save(id, "json"), ofAgent: true },
+  { name: "find-all", icon: "search", words: () => "Find anything", key: "Ctrl K", act: openPalette },
+  { name: "find", icon: "search", words: () => "Find in this conversation", key: "Ctrl K K", act: findHere, ofAgent: true },
+  { name: "export-markdown", icon: "download", words: () => "Export as Markdown", act: ({ id }) => saveConversation(id, "markdown"), ofAgent: true },
+  { name: "export-json", icon: "download", words: () => "Export as JSON", act: ({ id }) => saveConversation(id, "json"), ofAgent: true },
   { name: "debug", icon: "activity", words: () => "Debug", key: "B", act: () => open("debug") },
   { name: "help", icon: "keyboard", words: () => "Keyboard help", key: "?", act: () => (store.dialog.value = { view: "help" }) },
   { name: "settings", icon: "settings", words: () => "Settings", key: ",", act: openSettings },
@@ -32,7 +34,7 @@ const MORE = [
 ];
 
 /** @param {string} id @param {"markdown"|"json"} format */
-async function save(id, format) {
+export async function saveConversation(id, format) {
   (await import("../export.js")).exportConversation(id, format);
 }
 

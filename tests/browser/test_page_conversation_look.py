@@ -82,6 +82,7 @@ async def show(page: Page, view: str) -> None:
         await page.get_by_text("billing/run.py").wait_for()
     elif view == "find":
         await page.keyboard.press("Control+k")
+        await page.locator("[role=combobox]").press("Control+k")
         await page.locator(".find input").fill("tax lookup")
         await expect(page.locator(".find .count")).to_have_text("1 of 2")
         await page.keyboard.press("Enter")
