@@ -106,7 +106,6 @@ function onWords(act) {
   words.then(act, () => (words = null));
 }
 
-/** @type {import("./audio/overhearing.js").Overhearing|null} */
 /** Most visits end before an agent calls. @type {Promise<import("./notify.js")>|null} */
 let notifying = null;
 /** @param {(notify: import("./notify.js")) => void} act */
@@ -121,6 +120,7 @@ function inView() {
   return { session_id: isVisible && view.value !== "settings" ? store.currentId.value : null, visible: isVisible };
 }
 
+/** @type {import("./audio/overhearing.js").Overhearing|null} */
 let overhearing = null;
 async function fetchOverhearing() {
   const { Overhearing } = await import("./audio/overhearing.js");
@@ -164,10 +164,9 @@ export function dispatch(event) {
 
 function hello() {
   const { muted, auto } = store.voice.value;
-  return {
   const { session_id, visible } = inView();
+  return {
     type: "hello", v: 2, client: clientId, device: deviceName(), last: store.lastSeen(), muted, auto, in_view: session_id, visible,
-    in_view: store.currentId.value, visible: document.visibilityState === "visible",
     audio_in: ["pcm16/16000"], audio_out: ["pcm16/24000"],
     marks: true, streams: player.snapshot(), turns: turns.held(),
   };
