@@ -81,6 +81,9 @@ SELECT n, session_id, type, ts, {_WORDS} FROM events CROSS JOIN known ON id = se
     ORDER BY n DESC LIMIT ?
 """
 
+# Between two of SQLite's looks whether somebody still waits for a search: some tens of rows.
+SEARCH_STEPS = 1000
+
 Statement = tuple[str, Sequence[Any]]
 
 # What SQLite says at opening when the content is wrong. A full disk, a lock or a missing permission is not the file's fault.
@@ -184,12 +187,21 @@ class Store:
         return self._read.execute(sql, values).fetchall()
 
     async def search(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The same for what may read many rows: in a thread, on a connection of its own, one at a time."""
+        """The same for what may read many rows: in a thread, on a connection of its own, one at a time. Cancelling it ends it."""
+        given_up = threading.Event()
         async with self._searching:
-            return await asyncio.to_thread(self._search, sql, values)
+            work = asyncio.create_task(asyncio.to_thread(self._search, sql, values, given_up))
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                # A thread cannot be cancelled; while it goes on, no other may begin.
+                given_up.set()
+                await asyncio.gather(work, return_exceptions=True)
+                raise
 
-    def _search(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _search(self, sql: str, values: Sequence[Any], given_up: threading.Event) -> list[tuple[Any, ...]]:
         with contextlib.closing(_connect(self._file)) as connection:
+            connection.set_progress_handler(given_up.is_set, SEARCH_STEPS)
             return connection.execute(sql, values).fetchall()
 
     def last_event(self) -> int:

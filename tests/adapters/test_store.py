@@ -136,6 +136,19 @@ async def test_leaving_writes_what_was_queued(file: Path) -> None:
         assert numbers(store) == list(range(1, 101))
 
 
+async def test_a_search_that_nobody_waits_for_any_more_ends(file: Path) -> None:
+    """A page that searches while its user types gives up one search after another."""
+    long = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 300000000) SELECT count(*) FROM c"
+    async with Store(file) as store:
+        for seconds in (0.0, 0.1, 0.1):  # one that has not begun, and two that have
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await store.search(long)
+        assert await store.search("SELECT 1") == [(1,)]
+    async with asyncio.timeout(10):
+        await asyncio.get_running_loop().shutdown_default_executor()
+
+
 # -- full disks --
 
 
