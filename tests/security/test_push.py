@@ -234,7 +234,7 @@ async def post(hub: RealHub, page: dict[str, str], body: dict[str, Any], method:
 async def test_a_real_hub_takes_public_endpoints_with_good_keys_only(hub: RealHub) -> None:
     page = await hub.log_in()
     good = {"endpoint": "https://1.1.1.1/push/secret", **KEYS, "kinds": ["question"], "words": True}
-    wrong = [
+    wrong: list[dict[str, Any]] = [
         {"endpoint": f"https://{host}/x"}
         for host in ("127.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "localhost", "169.254.169.254", f"127.0.0.1:{hub.port}")
     ]

@@ -20,6 +20,7 @@ from clawmux.wire.browser import DURABLE_TO_PAGE
 from tests.stand_ins.page_agents import PageAgents
 from tests.stand_ins.page_door import STATIC, PageDoor
 from tests.stand_ins.page_messages import PageMessages
+from tests.stand_ins.page_push import PagePush
 from tests.stand_ins.page_rows import DEBUG, Message, changed_file, device, doing, message, phone, session
 from tests.stand_ins.page_settings import PageSettings
 from tests.stand_ins.page_socket import CHUNK_SAMPLES, RATE, PageSocket, Speech, Turn
@@ -109,7 +110,8 @@ class PageHub:
         self.door = PageDoor(self)
         self.socket = PageSocket(self)
         self.speech_work = PageSpeech(self)
-        self._routes = (self.door, PageAgents(self), PageSettings(self), self.speech_work, PageMessages(self))
+        self.push = PagePush(self)
+        self._routes = (self.door, self.push, PageAgents(self), PageSettings(self), self.speech_work, PageMessages(self))
 
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self.door.guard])

@@ -24,7 +24,7 @@ if __name__ == "__main__":
     attention.AWAY_SECONDS = AWAY_SECONDS
     conversation.PAGE_GRACE_SECONDS = PAGE_SECONDS
     notifier.WORK_SECONDS = 0.5
-    runtime.Push = Here  # type: ignore[misc]
+    vars(runtime)["Push"] = Here
     from clawmux.cli.main import main
 
     sys.exit(main())
