@@ -42,9 +42,13 @@ class Tailnet:
 
 class Tailscale:
     def __init__(self, environ: Mapping[str, str]) -> None:
-        found = shutil.which("tailscale", path=environ.get("PATH"))
-        self.program = found or (str(MAC_PROGRAM) if MAC_PROGRAM.exists() else "")
         self._environ = dict(environ)
+
+    @property
+    def program(self) -> str:
+        """Looked for each time: who is told that it is missing installs it while the hub runs. Empty: it is not there."""
+        found = shutil.which("tailscale", path=self._environ.get("PATH"))
+        return found or (str(MAC_PROGRAM) if MAC_PROGRAM.exists() else "")
 
     async def look(self) -> Tailnet:
         if not self.program:

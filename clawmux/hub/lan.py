@@ -7,6 +7,7 @@ by itself when the address is there again. The certificate is renewed while the 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import ssl
@@ -77,9 +78,16 @@ class LanDoor:
                 self._on_moved()
             self.fault = None
         except ClawMuxError as error:
-            if self.fault is None:
-                log.warning("no door in the local network: %s", error)
-            self.fault = error
+            self._failed(error)
+        except OSError as error:  # its certificate cannot be kept, or read
+            code = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "bad_file"
+            text = f"the certificate for {self.host} cannot be kept: {error.strerror or error}."
+            self._failed(ClawMuxError(code, text, "Look at the disk of the data folder, and whose it is."))
+
+    def _failed(self, error: ClawMuxError) -> None:
+        if self.fault is None:
+            log.warning("no door in the local network: %s", error)
+        self.fault = error
 
     def close(self) -> None:
         self._close()

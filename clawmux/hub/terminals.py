@@ -193,6 +193,10 @@ class Terminals:
         except OSError as error:
             log.exception("no terminal for %s", view.session_id)
             why, text = "failed", f"The hub can open no terminal: {error.strerror}."
+        except Exception:
+            # Whatever it was: a page that is told nothing shows a terminal that stands still.
+            log.exception("the terminal of %s failed", view.session_id)
+            why, text = "failed", "The hub's log has the reason."
         finally:
             typing.cancel()
             await asyncio.gather(typing, viewer.close(), return_exceptions=True)
@@ -256,6 +260,10 @@ class Terminals:
                     await self._tmux.type_keys(view.pane_id, first.text)
             except ClawMuxError as error:
                 view.page.send(error.to_wire())
+            except Exception:
+                # What is typed next is to arrive all the same.
+                log.exception("typing into the terminal of %s failed", view.session_id)
+                view.page.send(ClawMuxError("internal", "what you typed did not arrive.", "The hub's log has more.").to_wire())
 
     def _keyboard(self, session_id: str, why: str = "") -> dict[str, object]:
         client = self._keyboards.holder(session_id)

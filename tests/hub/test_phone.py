@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import errno
 import json
+import os
 import socket
 import ssl
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +25,7 @@ from clawmux.adapters.authority import is_private
 from clawmux.adapters.tailscale import Tailscale, choose_port
 from clawmux.hub.authority import Authority
 from clawmux.hub.guard import HEADERS
+from clawmux.hub.lan import LanDoor
 from clawmux.hub.phone import PHONE, Phone
 from clawmux.settings import DECLARATIONS, load
 from clawmux.wire.errors import ClawMuxError
@@ -243,6 +246,17 @@ async def test_an_address_that_this_machine_does_not_have_now(hub: RealHub) -> N
     assert lan.is_open and lan.fault is None
 
 
+class OnFullDisk(Authority):
+    def server_file(self, names: Sequence[str]) -> Path:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def test_a_certificate_that_cannot_be_kept_leaves_the_door_closed_and_says_why(hub: RealHub, tmp_path: Path) -> None:
+    lan = LanDoor(OnFullDisk(tmp_path), lambda: None)
+    lan.want(hub.doors, HERE, 0)
+    assert not lan.is_open and lan.fault and (lan.fault.code, HERE in lan.fault.text) == ("disk_full", True)
+
+
 async def test_the_door_opens_again_with_the_hub(hub: RealHub, root: Path) -> None:
     await wish(hub, way="lan", host=HERE)
     before = phone_of(hub).authority.certificate().fingerprint
@@ -344,9 +358,12 @@ async def test_why_tailscale_cannot_serve(
     assert load(hub.paths.config_file).hub_public_url == ""
 
 
-async def test_without_tailscale(tmp_path: Path) -> None:
-    tailnet = await Tailscale({"PATH": str(tmp_path)}).look()
+async def test_without_tailscale_and_once_it_is_installed(tmp_path: Path) -> None:
+    tailscale = Tailscale({"PATH": str(tmp_path / "programs")})
+    tailnet = await tailscale.look()
     assert tailnet.state == "missing" and "tailscale.com/download" in tailnet.remedy
+    stand_in.install(tmp_path)
+    assert (await tailscale.look()).state == "up", "without a new start of the hub"
 
 
 OURS = "http://127.0.0.1:3460"
