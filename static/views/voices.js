@@ -40,12 +40,20 @@ export function Voices({ rows, setRows }) {
     </div>
     ${tried.fault && html`<p class="refusal" role="alert">${tried.fault}</p>`}
     ${[...byLanguage(voices)].map(
-      ([language, those]) => html`<details key=${language} class="more" open=${those.some(({ id }) => id === chosen)}>
-        <summary>${language} <small>${those.length === 1 ? "1 voice" : `${those.length} voices`}</small></summary>
-        <ul class="voicelist">${those.map((voice) => html`<${Voice} key=${voice.id} voice=${voice} state=${stateOf(voice.id, tried, isSounding)} preview=${preview} />`)}</ul>
-      </details>`,
+      ([language, those]) => html`<${Language} key=${language} name=${language} count=${those.length} isOpen=${those.some(({ id }) => id === chosen)}>
+        ${those.map((voice) => html`<${Voice} key=${voice.id} voice=${voice} state=${stateOf(voice.id, tried, isSounding)} preview=${preview} />`)}
+      <//>`,
     )}
   </section>`;
+}
+
+/** Open at first or not; from then on as the user leaves it. @param {{name: string, count: number, isOpen: boolean, children?: any}} props */
+function Language({ name, count, isOpen, children }) {
+  const [isOpenFirst] = useState(isOpen);
+  return html`<details class="more" open=${isOpenFirst}>
+    <summary>${name} <small>${count === 1 ? "1 voice" : `${count} voices`}</small></summary>
+    <ul class="voicelist">${children}</ul>
+  </details>`;
 }
 
 function stopPreview() {
