@@ -15,7 +15,7 @@ import { FLAG, KIND } from "./protocol.js";
 import { reactions } from "./reception.js";
 import { closePanel, openMessages, view } from "./route.js";
 import * as store from "./store.js";
-import { effect, untracked } from "./vendor/ui.js";
+import { effect, options, untracked } from "./vendor/ui.js";
 import { INITIAL, reduce } from "./voice.js";
 import { nameOf } from "./words.js";
 import { Link } from "./ws.js";
@@ -172,8 +172,36 @@ function hello() {
   };
 }
 
+/** After a long drawing of what the hub says the next one waits so many times as long: a flood is drawn in few pieces. */
+const REST = 3;
+const [LONG_MS, REST_MAX_MS] = [8, 200];
+let isReceiving = false;
+let restUntil = 0;
+
+options.debounceRendering = (draw) => {
+  const drawTimed = () => {
+    const begun = performance.now();
+    draw();
+    const took = performance.now() - begun;
+    restUntil = took > LONG_MS ? begun + took + Math.min(REST * took, REST_MAX_MS) : 0;
+  };
+  const rest = isReceiving ? restUntil - performance.now() : 0; // what a person does is seen at once
+  if (rest > 0) setTimeout(drawTimed, rest);
+  else queueMicrotask(drawTimed);
+};
+
 /** @param {any} message */
 function receive(message) {
+  isReceiving = true;
+  try {
+    take(message);
+  } finally {
+    isReceiving = false;
+  }
+}
+
+/** @param {any} message */
+function take(message) {
   record(message.type, { stream: message.stream, turn: message.turn });
   store.apply(message);
   ON_MESSAGE[message.type]?.(message);

@@ -1,4 +1,4 @@
-export { h, render, Fragment } from "preact";
+export { h, render, options, Fragment } from "preact";
 export { useEffect, useLayoutEffect, useRef, useState, useMemo, useCallback } from "preact/hooks";
 export { signal, computed, effect, batch, untracked } from "@preact/signals";
 import { h } from "preact";

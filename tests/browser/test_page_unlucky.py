@@ -141,3 +141,14 @@ async def test_a_hub_that_takes_the_call_and_says_nothing_is_called_again(hub: P
     await page.goto(hub.url)
     await page.locator(".dock").wait_for()
     assert len(calls) == 2
+
+
+async def test_a_flood_of_messages_leaves_the_page_usable(hub: PageHub, open_page: OpenPage) -> None:
+    """Drawn one by one they would hold it up for minutes."""
+    page = await open_page()
+    for number in range(4000):
+        await hub.say("af_sky", f"Number {number} of many")
+    await page.locator(".mute").click(timeout=20000)
+    await page.get_by_text("Number 3999 of many").wait_for(timeout=20000)
+    shown = await page.locator(".msg.bot .md").all_inner_texts()
+    assert shown == [f"Number {number} of many" for number in range(4000 - len(shown), 4000)]
