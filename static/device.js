@@ -74,10 +74,10 @@ export function saveSwitches(switches) {
 
 /** How this device talks and listens. `speed`: 1 as the agents' voices speak; `review`: words are looked at before they go
  * out; `talk_in`: an agent that speaks can be interrupted by talking; `announce`:
- * a screen reader reads replies, and none is played.
- * @typedef {{speed: number, review: boolean, talk_in: boolean, announce: boolean}} Options */
+ * a screen reader reads replies, and none is played; `keys`: single keys act.
+ * @typedef {{speed: number, review: boolean, talk_in: boolean, announce: boolean, keys: boolean}} Options */
 const OPTIONS = "clawmux.options";
-const USUAL = Object.freeze({ speed: 1, review: false, talk_in: true, announce: false });
+const USUAL = Object.freeze({ speed: 1, review: false, talk_in: true, announce: false, keys: true });
 
 /** @returns {Options} */
 export function loadOptions() {

@@ -100,6 +100,7 @@ function onKeyDown(event) {
     return;
   }
   if (event.ctrlKey || event.altKey || event.metaKey || store.dialog.value || !isOurs(event.target)) return;
+  if (!store.options.value.keys && event.key !== "Escape") return;
   const isTalk = view.value !== "settings";
   if (event.code === "Space" && isTalk) {
     press(event);

@@ -42,7 +42,11 @@ export const closing = new Set();
 /** Typed words on their way: {id, session_id, text, state, reason}. */
 export const outgoing = signal([]);
 /** How this device talks and listens (device.js). @type {{value: import("./device.js").Options}} */
-export const options = signal({ speed: 1, review: false, talk_in: true, announce: false });
+export const options = signal({ speed: 1, review: false, talk_in: true, announce: false, keys: true });
+/** This page types into an agent's terminal: keys belong to that. */
+export const inTerminal = signal(false);
+/** Whether what the dock says about keys is true now. */
+export const hasKeys = computed(() => options.value.keys && !inTerminal.value);
 /** Replies for the screen reader of a device that plays none: {id, text}. */
 export const announced = signal([]);
 /** Whether an agent can be interrupted by talking now, and whether this device's microphone keeps its own sound apart.

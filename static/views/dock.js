@@ -64,7 +64,7 @@ function hint(voice, name, speaker) {
   if (session.question) return html`${name} waits for your answer. <button class="link" onClick=${() => dismiss(session.id)}>Dismiss</button>`;
   if (voice.mode === "waiting") return `${name} has your words`;
   if (isDeaf(session)) return `${name} hears you when it asks something`;
-  return html`Tap the microphone<span class="desk">, or hold <kbd>Space</kbd>,</span> and talk to ${name}`;
+  return html`Tap the microphone${store.hasKeys.value && html`<span class="desk">, or hold <kbd>Space</kbd>,</span>`} and talk to ${name}`;
 }
 
 /** Such an agent's program takes no words by itself: only a question of its own is answered. @param {any} session */
@@ -84,7 +84,7 @@ function Recording({ since, turn }) {
   return html`<span class="rec-t" role="timer" aria-label="Recording time">${elapsed(now - since)}</span>
     ${other && html`<span data-line="goes-to">to ${nameOf(other)}</span>`}
     <${Bars} read=${() => store.levels.value.at(-1) ?? 0} kind="" />
-    <span class="desk keys"><kbd>Space</kbd> ${isHold ? "let go to send" : "send"} · <kbd>Esc</kbd> discard</span>`;
+    ${store.hasKeys.value && html`<span class="desk keys"><kbd>Space</kbd> ${isHold ? "let go to send" : "send"} · <kbd>Esc</kbd> discard</span>`}`;
 }
 
 /** Pause and skip while an agent speaks, and the way to the options of this device. */

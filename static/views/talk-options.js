@@ -5,7 +5,7 @@ import { SPEEDS, changeSpeed, setOptions, speedWords } from "../transport.js";
 import { html } from "../vendor/ui.js";
 import { Icon } from "./parts.js";
 
-/** @type {{name: "talk_in"|"review"|"announce", title: string, words: (isOn: boolean) => string}[]} */
+/** `aside`: it is for the settings only. @type {{name: "talk_in"|"review"|"announce"|"keys", title: string, words: (isOn: boolean) => string, aside?: boolean}[]} */
 export const SWITCHES = [
   { name: "talk_in", title: "Talk to interrupt", words: (isOn) => talkInWords(isOn, store.overhearing.value.echo) },
   { name: "review", title: "Review before sending", words: () => "What you say stands in the text box, to be corrected and sent" },
@@ -13,6 +13,12 @@ export const SWITCHES = [
     name: "announce",
     title: "Screen reader announces replies instead of voice",
     words: () => "Nothing is played here: your screen reader gets each reply as text, and the microphone opens by your hand only",
+  },
+  {
+    name: "keys",
+    title: "Single keys",
+    words: (isOn) => (isOn ? "Space, letters and signs act while no text is being entered" : "Off: only Esc, and keys with Ctrl, act"),
+    aside: true,
   },
 ];
 
@@ -30,7 +36,7 @@ export function TalkOptions() {
       <output data-show="speed">${speedWords(speed)}</output>
       <button class="ibtn" aria-label="Faster" disabled=${speed >= SPEEDS.at(-1)} onClick=${() => changeSpeed(1)}><${Icon} name="plus" /></button>
     </div>`}
-    ${SWITCHES.map(({ name, title, words }) => html`<${Switch} key=${name} name=${name} on=${store.options.value[name]} title=${title} words=${words(store.options.value[name])} />`)}
+    ${SWITCHES.filter(({ aside }) => !aside).map(({ name, title, words }) => html`<${Switch} key=${name} name=${name} on=${store.options.value[name]} title=${title} words=${words(store.options.value[name])} />`)}
   </div>`;
 }
 

@@ -63,6 +63,7 @@ function Drawer({ session }) {
       parts.current?.line.close();
       parts.current?.screen.end();
       terminalLink.leave();
+      store.inTerminal.value = false;
       parts.current = null;
     };
   }, []);
@@ -77,6 +78,7 @@ function Drawer({ session }) {
   // At once: the next key must not press the button that was just pressed.
   useLayoutEffect(() => {
     parts.current?.screen.take(isMine);
+    store.inTerminal.value = isMine;
     if (shown) store.spokenStatus.value = isMine ? `You type into ${name}` : shown.why || "The terminal is read only";
   }, [isMine]);
   const press = (keys) => parts.current?.screen.press(keys);
