@@ -146,7 +146,7 @@ def uninstall(place: Place, choices: Choices) -> int:
             say("nobody is there to ask; add --yes." if answer is None else "nothing was removed.")
             return ERRORS["cancelled"].exit_code
     with one_at_a_time(place.lock) if place.program.is_dir() else _alone():
-        removal.stop(place)
+        removal.stop(place, say)
         # What the hub wrote last goes, too.
         removal.remove(place, removal.find(place, choices.keep_data, os.environ), say)
     say("ClawMux is removed." if not choices.keep_data else f"ClawMux is removed; your data stays in {place.data.data}.")

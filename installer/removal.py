@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from clawmux import settings
+from clawmux.wire.errors import ClawMuxError
 from installer import hub, launcher, receipt, shell_files, whole
 from installer.place import Place
 from installer.receipt import Receipt
@@ -66,10 +68,13 @@ def _children(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
-def stop(place: Place) -> None:
-    """The service, the agents, the hub, each by its own command; then whatever is left of the agents' tmux server."""
+def stop(place: Place, say: Callable[[str], None]) -> None:
+    """What Tailscale shows of the hub, the service, the agents, the hub, each by its own command; then whatever is left of the
+    agents' tmux server. ``say``: hears what could not be ended."""
     if launcher.look(place).content and launcher.look(place).is_ours:
         _remove_service(place)
+        if message := _end_tailnet(place):
+            say(message)
         for agent in _agents(place):
             hub.run(place.launcher, "kill", agent, seconds=hub.STOP_SECONDS)
         hub.end(place.launcher, place.data)
@@ -78,6 +83,22 @@ def stop(place: Place) -> None:
         with suppress(OSError, subprocess.TimeoutExpired):
             end = ["tmux", "-S", str(place.data.tmux_socket), "kill-server"]
             subprocess.run(end, check=False, capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
+def _end_tailnet(place: Place) -> str:
+    """Takes back what Tailscale was told to show; empty, or why that could not be done. It would go on for whoever gets the
+    port next."""
+    try:
+        url = settings.load(place.data.config_file).hub_public_url
+    except ClawMuxError:
+        return ""  # nobody can tell; the hub could not have started with it either
+    # As clawmux.adapters.tailscale knows it, which is not for an installer to import.
+    if not url.partition("//")[2].partition(":")[0].rstrip("/").endswith(".ts.net"):
+        return ""
+    done = hub.run(place.launcher, "phone", "--off", seconds=SERVICE_SECONDS)
+    if not done.returncode:
+        return ""
+    return f"Tailscale may still show {url}: {hub.last_words(done)}; look at: tailscale serve status"
 
 
 def _remove_service(place: Place) -> None:

@@ -122,6 +122,11 @@ class Tailscale:
         return out.decode(errors="replace")
 
 
+def is_in_tailnet(url: str) -> bool:
+    """Whether it is an address of some tailnet."""
+    return url.partition("//")[2].partition(":")[0].rstrip("/").endswith(".ts.net")
+
+
 def choose_port(config: Mapping[str, Any], name: str, target: str, ports: tuple[int, ...] = PORTS) -> int:
     """The first port that shows ``target`` already, or nothing. Raises ``conflict``."""
     used = config.get("TCP") or {}

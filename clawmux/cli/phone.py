@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from clawmux import settings
 from clawmux.cli import owner
 from clawmux.cli.arguments import Arguments
 from clawmux.cli.render import Result, Table
+from clawmux.paths import locate
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.in_words import age
+
+if TYPE_CHECKING:
+    from clawmux.adapters.tailscale import Tailscale
 
 # tailscale may ask its server first.
 WAY_SECONDS = 60.0
@@ -37,7 +44,7 @@ def main(argv: list[str]) -> Result:
     if chosen.revoke:
         return _revoke(chosen.revoke)
     if chosen.off:
-        _take("off")
+        _off()
         return Result(
             {"url": ""}, text="No other device is let in any more by these ways. Those that are in: clawmux phone --devices"
         )
@@ -89,6 +96,35 @@ def _any_way() -> dict[str, Any]:
 def _take(way: str, **fields: str) -> dict[str, Any]:
     view: dict[str, Any] = owner.call("POST", "/api/phone", {"way": way, **fields}, timeout=WAY_SECONDS)
     return view
+
+
+def _off() -> None:
+    """Also where no hub runs: what Tailscale serves goes on without one."""
+    try:
+        _take("off")
+    except ClawMuxError as error:
+        if error.code != "hub_not_running":
+            raise
+        _off_without_hub()
+
+
+def _off_without_hub() -> None:
+    from clawmux.adapters.tailscale import Tailscale, is_in_tailnet
+
+    file = locate().config_file
+    values = settings.load(file)
+    if is_in_tailnet(values.hub_public_url):
+        tailscale = Tailscale(os.environ)
+        # What the hub gives it to show; see Addresses.proxied.
+        asyncio.run(_stop(tailscale, f"http://{values.hub_host}:{values.hub_port}"))
+    if file.exists():
+        settings.save_all(file, {"hub.public_url": None, "hub.lan_host": None})
+
+
+async def _stop(tailscale: Tailscale, target: str) -> None:
+    tailnet = await tailscale.look()
+    if tailnet.name:
+        await tailscale.stop(tailnet.name, target)
 
 
 def _pair(view: dict[str, Any], way: str = "") -> Result:

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from clawmux.adapters.authority import is_private, load
 from clawmux.adapters.network import local_address
-from clawmux.adapters.tailscale import Tailnet, Tailscale
+from clawmux.adapters.tailscale import Tailnet, Tailscale, is_in_tailnet
 from clawmux.hub.addresses import Addresses, check_public
 from clawmux.hub.authority import Authority
 from clawmux.hub.binding import bind_lan
@@ -128,7 +128,7 @@ class Phone:
 
     async def _stop_tailscale(self) -> None:
         """Only where it was ours: an address of the tailnet that leads to this hub."""
-        if _is_tailscale(self._runtime.settings.hub_public_url):
+        if is_in_tailnet(self._runtime.settings.hub_public_url):
             tailnet = await self._tailscale.look()
             if tailnet.name:
                 await self._tailscale.stop(tailnet.name, self.addresses.proxied)
@@ -201,15 +201,11 @@ def _suggested() -> str:
     raise ClawMuxError("not_found", "this machine has no private address in a network now.", remedy)
 
 
-def _is_tailscale(url: str) -> bool:
-    return url.partition("//")[2].partition(":")[0].rstrip("/").endswith(".ts.net")
-
-
 def _way_of(url: str, public: str, lan: LanDoor) -> str:
     if not url:
         return ""
     if public:
-        return "tailscale" if _is_tailscale(public) else "proxy"
+        return "tailscale" if is_in_tailnet(public) else "proxy"
     return "lan" if lan.is_open else "tls"
 
 

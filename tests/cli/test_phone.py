@@ -113,6 +113,17 @@ async def test_tailscale_is_taken_when_it_is_up(hub: LiveHub, tmp_path: Path) ->
     assert stand_in.calls(tmp_path)[-1] == "serve --https=443 off"
 
 
+async def test_what_tailscale_shows_ends_without_a_hub_too(hub: LiveHub, tmp_path: Path) -> None:
+    stand_in.install(tmp_path)
+    await result(hub)
+    hub.environ["CLAWMUX_HUB_PORT"] = str(hub.port)
+    await hub.stop()
+    answer = await phone(hub, "--off")
+    assert answer.code == 0, answer
+    assert stand_in.calls(tmp_path)[-1] == "serve --https=443 off"
+    assert "public_url" not in hub.paths.config_file.read_text()
+
+
 async def test_a_proxy_of_ones_own(hub: LiveHub) -> None:
     assert (await phone(hub, "--public-url", "http://voice.example")).code == 2
     made = await result(hub, "--public-url", "https://voice.example")

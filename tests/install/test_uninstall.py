@@ -15,7 +15,7 @@ import pytest
 
 from installer import receipt
 from tests.install.machine import Machine
-from tests.stand_ins import small_checkout
+from tests.stand_ins import small_checkout, tailscale
 from tests.waiting import until
 
 YES = ("--yes", "--no-models")
@@ -238,6 +238,17 @@ class TestAfterUse:
         assert machine.install("--uninstall", "--yes").returncode == 0
         assert "systemctl --user disable --now clawmux.service" in (short / "calls").read_text(encoding="utf-8").splitlines()
         assert machine.listing() == before
+
+    def test_what_tailscale_shows_is_taken_back(self, used: tuple[Machine, dict[str, str]], short: Path) -> None:
+        machine, _ = used
+        assert machine.clawmux("stop").returncode == 0
+        programs = tailscale.install(short)["PATH"].split(":")[0]
+        machine.more["PATH"] = f"{programs}:{machine.environ()['PATH']}"
+        assert machine.clawmux("start", "--no-open", "--port", "0").returncode == 0
+        machine.clawmux("phone")  # without the packages that draw the code; what is shown is shown before that
+        assert tailscale.config(short)["TCP"]
+        assert machine.install("--uninstall", "--yes", "--keep-data").returncode == 0
+        assert tailscale.config(short)["TCP"] == {}
 
     def test_the_conversation_stays_when_asked(self, used: tuple[Machine, dict[str, str]]) -> None:
         machine, before = used
