@@ -319,13 +319,14 @@ async def test_from_the_switch_to_a_subscription_and_back(hub: PageHub, installe
     await hub.until(lambda: hub.push.subscribed, "a subscription")
     await expect(section).to_have_attribute("data-way", "push")
     assert await page.evaluate("asked") == [{"userVisibleOnly": True, "applicationServerKey": PUBLIC_KEY}]
-    wanted = {"endpoint": "https://push.example/1", "p256dh": "p", "auth": "a", "words": False}
+    endpoint = "https://push.example/1"
+    wanted = {"endpoint": endpoint, "p256dh": "p", "auth": "a", "words": False}
     kinds = ["question", "permission", "done", "error"]
-    assert hub.push.subscribed == {"https://push.example/1": {**wanted, "kinds": kinds}}
+    assert hub.push.subscribed == {endpoint: {**wanted, "kinds": kinds}}
     await section.get_by_label("Finished work").uncheck()
-    await hub.until(lambda: "done" not in hub.push.subscribed[wanted["endpoint"]]["kinds"], "other wishes")
+    await hub.until(lambda: "done" not in hub.push.subscribed[endpoint]["kinds"], "other wishes")
     await section.get_by_label("Show what agents say").check()
-    await hub.until(lambda: hub.push.subscribed[wanted["endpoint"]]["words"], "words")
+    await hub.until(lambda: hub.push.subscribed[endpoint]["words"], "words")
     await section.locator("[data-do=test-notification]").click()
     await expect(section.get_by_role("status")).to_contain_text("on its way")
     # Kept over a reload, and told to the hub again: it may have lost it, or the login may be another.
