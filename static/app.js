@@ -5,14 +5,14 @@ import { tell } from "./notes.js";
 import { closeSettings, follow, isPanel, view } from "./route.js";
 import * as store from "./store.js";
 import { events, isTest, sound, start } from "./talk.js";
-import { html, render, useEffect, useState } from "./vendor/ui.js";
+import { html, options, render, useEffect, useState } from "./vendor/ui.js";
 import { Agents, CloseAgent, Logo } from "./views/agents.js";
 import { Banner, WhyInsecure } from "./views/banner.js";
 import { Conversation, Standing } from "./views/conversation.js";
 import { Dock } from "./views/dock.js";
 import { Header } from "./views/header.js";
 import { Fetched, Ongoing } from "./views/parts.js";
-import { nameOf, terminalQuestion } from "./words.js";
+import { nameOf, shown, terminalQuestion } from "./words.js";
 
 const RETRY_MS = 3000;
 const DIALOGS = {
@@ -124,6 +124,14 @@ addEventListener("hashchange", () => (location.hash.includes("k=") ? location.re
 // A browser may lock the sound again at any time, so every gesture unlocks it.
 for (const gesture of ["pointerup", "keydown"]) addEventListener(gesture, () => sound.unlock(), { capture: true });
 document.addEventListener("visibilitychange", () => sound.context && document.visibilityState === "visible" && sound.unlock());
+/** Agents name folders, branches and tools, too: whatever is drawn, nothing in it turns the order of its words round. */
+const SAID_BY = ["title", "aria-label", "placeholder"];
+const drawn = options.vnode;
+options.vnode = (node) => {
+  if (node.type === null && typeof node.props === "string") node.props = shown(node.props);
+  else if (typeof node.type === "string") for (const name of SAID_BY) if (typeof node.props[name] === "string") node.props[name] = shown(node.props[name]);
+  drawn?.(node);
+};
 listenToKeys();
 render(html`<${App} />`, document.getElementById("app"));
 boot();

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from clawmux.wire.text import shown
 from tests.browser.page_fixtures import (  # noqa: F401
     OpenPage,
     browser,
@@ -206,7 +207,7 @@ async def test_hostile_text_stays_text(hub: PageHub, open_page: OpenPage) -> Non
     await open_log(page)
     await page.locator('[data-message="msg-1"] .mrow').click()
     await expect(page.locator('[data-message="msg-1"] .steps')).to_be_visible()
-    assert (await page.locator('[data-message="msg-1"] .mrow .words').text_content()) == HOSTILE
+    assert (await page.locator('[data-message="msg-1"] .mrow .words').text_content()) == shown(HOSTILE)
     assert await page.locator(".mlog img, .mlog script, .log img, .log script").count() == 0
     assert await page.evaluate("window.harmed") is None
 
