@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from clawmux.wire.text import shown
 from tests.browser.page_fixtures import (  # noqa: F401
     OUTPUT,
     OpenPage,
@@ -110,7 +111,7 @@ async def test_a_devices_name_is_text(hub: PageHub, open_settings: OpenSettings)
     names = ["<img src=x onerror=alert(1)>", "\u202eevil", "x" * 60]
     hub.paired = [*map(device, names), OWN]
     page = await open_settings()
-    await expect(page.locator("[data-device] b")).to_have_text([*names, OWN["name"]])
+    await expect(page.locator("[data-device] b")).to_have_text([*map(shown, names), OWN["name"]])
     assert await page.locator("section.phone img").count() == 0
 
 
