@@ -10,7 +10,8 @@ from aiohttp import web
 
 from clawmux.adapters.speech import audio
 from clawmux.adapters.speech.engines import Config
-from clawmux.adapters.speech.remote import Breaker, Remote, base_of, choose_model
+from clawmux.adapters.speech.remote import Breaker, Remote
+from clawmux.adapters.speech.server_url import base_of, choose_model
 from clawmux.adapters.speech.voices import VOICES
 from clawmux.wire.errors import ClawMuxError
 from tests.speech.conftest import serving
