@@ -56,8 +56,10 @@ CREATE INDEX message_steps_by_id ON message_steps (id);
 _SCHEMA_3 = "ALTER TABLE messages ADD COLUMN batch TEXT NOT NULL DEFAULT '';"
 # Of which need of which agent devices were told, until it is met.
 _SCHEMA_4 = "CREATE TABLE told (id TEXT PRIMARY KEY, body TEXT NOT NULL, told_to TEXT NOT NULL, ts REAL NOT NULL);"
+# What agents have done since their last event of it, so that it outlives the hub.
+_SCHEMA_5 = "CREATE TABLE bursts (session_id TEXT PRIMARY KEY, body TEXT NOT NULL);"
 # What leads from each schema to the next one; a new file takes all the steps.
-_STEPS = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4)
+_STEPS = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3, _SCHEMA_4, _SCHEMA_5)
 SCHEMA_VERSION = len(_STEPS)
 
 # Of a body that cannot be read nothing is found. What an agent did is searched in the words of its tools.

@@ -77,11 +77,15 @@ class Work:
         """Nothing runs just now, and a piece is due."""
         return bool(self._items) and not self._running and now - self._first > LONG_SECONDS
 
-    def take(self) -> Burst | None:
+    def look(self) -> Burst | None:
         """What has ended since the last one was taken; None: nothing."""
         if not self._items:
             return None
-        burst = Burst(tuple(self._items), round(self._last - self._first, 1), self._left)
+        return Burst(tuple(self._items), round(self._last - self._first, 1), self._left)
+
+    def take(self) -> Burst | None:
+        """The same, and it counts as told."""
+        burst = self.look()
         self._items, self._uses, self._left = [], [], 0
         return burst
 

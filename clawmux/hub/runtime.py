@@ -147,6 +147,7 @@ class Runtime:
 
     async def start(self) -> None:
         """Take up what the store and tmux hold, and start the speech service."""
+        self.states.restore()
         await self.agents.adopt()
         self.notifier.start()
         self.questions.restore()

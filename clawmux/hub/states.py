@@ -6,9 +6,11 @@ Looking at records and screens is ``hub/looking.py``'s; decides nothing itself.
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from clawmux.adapters.runtimes import running
@@ -18,6 +20,7 @@ from clawmux.adapters.runtimes.records import Records, open_records
 from clawmux.adapters.tmux import Pane, Tmux
 from clawmux.core.session import Session
 from clawmux.core.state import AgentState, Doing
+from clawmux.core.work import Burst
 from clawmux.hub.joining import Joining
 from clawmux.hub.looking import Looking, Watched
 from clawmux.hub.permissions import Decision, Permissions, Question
@@ -25,6 +28,11 @@ from clawmux.hub.programs import program_of
 from clawmux.paths import Paths
 from clawmux.wire.signs import Observation, Place, Sign, Taken, ToolBegan, ToolEnded, ToolFailed
 from clawmux.wire.words import Activity, Kind, SessionState, Source, Stage
+
+log = logging.getLogger(__name__)
+
+_KEEP_WORK = "INSERT OR REPLACE INTO bursts (session_id, body) VALUES (?, ?)"
+_FORGET_WORK = "DELETE FROM bursts WHERE session_id = ?"
 
 
 class States:
@@ -160,7 +168,7 @@ class States:
     # -- weighing --
 
     def _take(self, watched: Watched, observed: Iterable[Observation]) -> None:
-        changed = False
+        changed = worked = False
         for observation in observed:
             match observation:
                 case Sign():
@@ -169,8 +177,10 @@ class States:
                     watched.work.began(observation, self._hub.now)
                 case ToolEnded():
                     watched.work.ended(observation, self._hub.now)
+                    worked = True
                 case ToolFailed():
                     watched.work.failed(observation)
+                    worked = True
                 case Taken():
                     self.on_taken(watched.session_id, observation.text)
                 case Place():
@@ -179,6 +189,8 @@ class States:
         self._after(watched, changed)
         if watched.work.is_long(self._hub.now):
             self._tell_work_now(watched)
+        elif worked:
+            self._keep_work(watched)
 
     # -- what goes out --
 
@@ -202,10 +214,29 @@ class States:
         """Put what it has done with its tools among what is to be committed."""
         watched = self._watched.get(session_id)
         if watched is not None and (burst := watched.work.take()):
-            self._hub.journal.event("work", session_id, items=burst.items, seconds=burst.seconds, left=burst.left)
+            self._hub.journal.event("work", session_id, **asdict(burst))
+            self._hub.journal.statement(_FORGET_WORK, session_id)
+
+    def _keep_work(self, watched: Watched) -> None:
+        """It is told later; a hub that is killed before finds it in the store."""
+        if burst := watched.work.look():
+            self._hub.journal.statement(_KEEP_WORK, watched.session_id, json.dumps(asdict(burst)))
+            self._hub.perform([])
 
     def _tell_work_now(self, watched: Watched) -> None:
         self.tell_work(watched.session_id)
+        self._hub.perform([])
+
+    def restore(self) -> None:
+        """Tell what was done when the hub was killed."""
+        for session_id, body in self._hub.store.rows("SELECT session_id, body FROM bursts"):
+            try:
+                burst = Burst(**json.loads(body))
+            except (TypeError, ValueError):
+                log.exception("what %s has done cannot be read", session_id)
+            else:
+                self._hub.journal.event("work", session_id, **asdict(burst))
+            self._hub.journal.statement(_FORGET_WORK, session_id)
         self._hub.perform([])
 
     def leave(self) -> None:

@@ -65,10 +65,14 @@ async def test_it_stands_before_what_the_agent_says_next(agent: Agent) -> None:
     await until_answer(told, 10)
 
 
-async def test_what_was_done_survives_the_hub(agent: Agent) -> None:
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_what_was_done_survives_the_hub(agent: Agent, is_killed: bool) -> None:
     await agent.hook("UserPromptSubmit", prompt="do it")
     await agent.hook("PreToolUse", **LS)
     await agent.hook("PostToolUse", **LS)
-    await agent.hub.stop()
+    await (agent.hub.kill() if is_killed else agent.hub.stop())
     await agent.hub.start()
     assert await deeds(agent) == [[("Bash", "ls", True)]]
+    await agent.hub.kill()
+    await agent.hub.start()
+    assert await deeds(agent) == [[("Bash", "ls", True)]], "once"
