@@ -19,7 +19,7 @@ const ELSEWHERE = new Set(["speech.quality", "agents.voice"]);
 
 /** What is set once and seldom comes last, behind the other sections. @param {{rows: any[]|null, fault: string, setRows: (rows: any[]) => void, projects: any[], children?: any}} props */
 export function Fields({ rows, fault, setRows, projects, children }) {
-  if (!rows) return html`<section class="card" aria-busy=${!fault}><p class="hint">${fault || "Reading the settings…"}</p></section>${children}`;
+  if (!rows) return html`<section class="card" aria-busy=${!fault}><p class="hint">${fault || "Reading the settings…"}</p></section>${fault && children}`;
   const shown = rows.filter(({ name }) => !ELSEWHERE.has(name));
   const field = (row) => html`<${Field} key=${row.name} row=${row} setRows=${setRows} projects=${projects} />`;
   return html`${GROUPS.map(([table, title]) => {

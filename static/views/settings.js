@@ -41,6 +41,8 @@ export function Settings() {
     event.stopPropagation();
     closeSettings();
   };
+  // What comes late would push down what is being read: each part waits for those above it.
+  const knowsMachine = tiers || tierFault;
   return html`<div class="sets" id="settings" role="region" aria-label="Settings" onKeyDown=${onKeyDown}>
     <div class="wrap">
       <div class="setshd">
@@ -48,13 +50,13 @@ export function Settings() {
         <h1 ref=${heading} tabindex="-1">Settings</h1>
       </div>
       <${Machine} answer=${tiers} fault=${tierFault} />
-      <${Quality} answer=${tiers} reload=${loadTiers} projects=${projects ?? []} />
+      ${knowsMachine && html`<${Quality} answer=${tiers} reload=${loadTiers} projects=${projects ?? []} />
       <${DeviceOptions} />
       <${Fields} rows=${rows} fault=${rowFault} setRows=${setRows} projects=${projects ?? []}>
         <${Voices} rows=${rows} setRows=${setRows} />
         <${Notifications} />
         <${Phone} />
-      <//>
+      <//>`}
     </div>
   </div>`;
 }
