@@ -102,8 +102,8 @@ class InView:
     """Session whose conversation is before the user's eyes, null for none, and whether the page can be seen at all."""
 
     TYPE: ClassVar[str] = "in_view"
-    session_id: str | None
     visible: bool
+    session_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
