@@ -37,7 +37,8 @@ class Journal:
         self._publish = publish
         self._n = store.last_event()
         self._ring: deque[dict[str, Any]] = deque(store.events_after(self._n - RING_EVENTS, RING_EVENTS), RING_EVENTS)
-        self._words: set[str] = {e["msg_id"] for e in self._ring if e["type"] == "user_text"}
+        self._words: dict[str, None] = dict.fromkeys(e["msg_id"] for e in self._ring if e["type"] == "user_text")
+        """Ids of the newest that the user has said, oldest first."""
         self._statements: list[Statement] = []
         self._then: list[Act] = []
         self._last: asyncio.Future[None] | None = None
@@ -66,7 +67,9 @@ class Journal:
         self._n += 1
         event = {"type": kind, "n": self._n, "ts": round(time.time(), 3), "session_id": session_id, **body}
         if kind == "user_text":
-            self._words.add(body["msg_id"])
+            self._words[body["msg_id"]] = None
+            while len(self._words) > RING_EVENTS:
+                del self._words[next(iter(self._words))]
         row = (self._n, session_id, kind, event["ts"], json.dumps(event, ensure_ascii=False))
         self._statements.append(("INSERT INTO events (n, session_id, type, ts, body) VALUES (?, ?, ?, ?, ?)", row))
         self._then.append((lambda: self._tell(event), None))

@@ -50,3 +50,14 @@ async def test_a_page_from_another_life_or_too_far_behind_fetches_the_history(tm
         assert journal.since(1) is None
         assert journal.since(RING_EVENTS + 100) is None
         assert len(journal.since(RING_EVENTS) or []) == 5
+
+
+async def test_words_are_known_again_as_long_as_they_can_be_said_twice(tmp_path: Path) -> None:
+    async with Store(tmp_path / "db") as store:
+        journal = Journal(store, lambda event: None)
+        for number in range(RING_EVENTS + 5):
+            journal.event("user_text", "af_sky", msg_id=f"turn-{number}", text="x")
+        known = [journal.has_words(f"turn-{number}") for number in (0, 4, 5, RING_EVENTS + 4)]
+        assert known == [False, False, True, True]
+        if done := journal.flush():
+            await done
