@@ -17,7 +17,6 @@ import secrets
 import signal
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,21 +25,11 @@ from clawmux.adapters import processes
 from clawmux.adapters.control import ControlClient, Ended, Refused, not_answering, quote
 from clawmux.adapters.injection import Found, Keyboard, inject, look_for
 from clawmux.adapters.keys import paste, press, type_keys
+from clawmux.adapters.panes import BETWEEN, FORMAT, FORMAT_WITH_COMMAND, Pane, read_pane
 from clawmux.adapters.screen import InputRules
 from clawmux.adapters.terminal import Viewer, Window, earlier_lines, window_of
 from clawmux.adapters.tmux_server import KEEPER, OPTIONS, find_tmux, own_scope, server_environment
 from clawmux.wire.errors import ClawMuxError
-
-# A printable separator: newer tmux writes control characters of an answer as escapes.
-_BETWEEN = "\N{SYMBOL FOR UNIT SEPARATOR}"
-_PANE_FORMAT = _BETWEEN.join(
-    f"#{{{name}}}"
-    for name in (
-        "pane_id", "pane_pid", "pane_dead", "pane_dead_status", "pane_dead_signal", "pane_in_mode", "@clawmux_id",
-        "@clawmux_pane", "window_activity",
-    )
-)  # fmt: skip
-_COMMAND_FORMAT = f"{_PANE_FORMAT}{_BETWEEN}#{{pane_current_command}}"
 
 # tmux gives a program of several words to execvp(3) as it is; sh only changes the folder and hands on.
 # Without TMUX an agent's own `tmux kill-server` cannot reach the server that it lives in.
@@ -50,24 +39,6 @@ _START = 'cd -- "$1" && shift && unset TMUX TMUX_PANE && exec "$@"'
 MOST_CAPTURES = 50
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Pane:
-    """One agent's pane, as tmux saw it at one moment."""
-
-    pane_id: str
-    pid: int
-    session_id: str
-    dead: bool
-    exit_status: int | None
-    """-N when signal N ended it, as in subprocess. None while it lives, and for a moment after, until tmux knows."""
-    command: str
-    """What runs in it in front; empty when it was not asked for."""
-    in_mode: bool
-    """Somebody scrolls in it (copy mode)."""
-    last_output: float = 0.0
-    """Unix seconds, whole: when something was last written to it."""
 
 
 class Tmux:
@@ -131,12 +102,12 @@ class Tmux:
         ``with_commands``: also what runs in each. tmux reads that from the process table, and with hundreds of panes answers
         nobody else for twice as long."""
         try:
-            lines = await self.command(["list-panes", "-a", "-F", _COMMAND_FORMAT if with_commands else _PANE_FORMAT])
+            lines = await self.command(["list-panes", "-a", "-F", FORMAT_WITH_COMMAND if with_commands else FORMAT])
         except ServerGone:
             return []
         except Refused as error:
             raise _failed(error) from None
-        panes = [pane for line in lines if (pane := _read_pane(line))]
+        panes = [pane for line in lines if (pane := read_pane(line))]
         if any(pane.dead and pane.exit_status is None for pane in panes):
             # tmux 3.3a can miss the end of a child until another one ends, so give it one: the next look has the status.
             await self.command(["run-shell", "-b", ":"])
@@ -371,7 +342,7 @@ def _session_name(session_id: str) -> str:
 
 
 def _check_spawn(session_id: str, argv: Sequence[str], directory: Path, environ: Mapping[str, str]) -> None:
-    if not session_id or len(session_id) > 200 or not session_id.isprintable() or _BETWEEN in session_id:
+    if not session_id or len(session_id) > 200 or not session_id.isprintable() or BETWEEN in session_id:
         raise ClawMuxError("usage", f"session id {session_id!r} is not 1 to 200 printable characters.", "Choose a plainer name.")
     if not argv or not argv[0]:
         raise ClawMuxError("usage", "the agent's command is empty.", "Name a program in its manifest.")
@@ -381,28 +352,6 @@ def _check_spawn(session_id: str, argv: Sequence[str], directory: Path, environ:
         raise ClawMuxError("usage", f"environment variable name {bad[0]!r} is not letters, digits and _.", "Rename it.")
     if any("\0" in word for word in (*argv, *environ.values())):
         raise ClawMuxError("usage", "a NUL character cannot be passed to a program.", "Remove it from command and environment.")
-
-
-def _read_pane(line: str) -> Pane | None:
-    fields = line.split(_BETWEEN, 9)
-    if len(fields) < 9:
-        return None
-    pane_id, pid, dead, status, by_signal, in_mode, session_id, marked, activity, *command = fields
-    if not session_id or marked != pane_id:
-        return None
-    exit_status = -_signal_number(by_signal) if by_signal else int(status) if status.isdigit() else None
-    is_in_mode = in_mode not in ("", "0")
-    return Pane(pane_id, int(pid), session_id, dead == "1", exit_status, "".join(command), is_in_mode, float(activity or 0))
-
-
-def _signal_number(text: str) -> int:
-    """tmux writes a number where the system has no table of names, else KILL or SIGKILL."""
-    if text.isdigit():
-        return int(text)
-    try:
-        return signal.Signals["SIG" + text.upper().removeprefix("SIG")].value
-    except KeyError:
-        return signal.SIGKILL.value
 
 
 def _checked(pane_id: str) -> str:

@@ -18,10 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import clawmux
+from clawmux.adapters.panes import Pane
 from clawmux.adapters.runtimes import manifest
 from clawmux.adapters.runtimes.launch import Facts, prepare
 from clawmux.adapters.runtimes.manifest import Runtime
-from clawmux.adapters.tmux import Pane, Tmux
+from clawmux.adapters.tmux import Tmux
 from clawmux.core.message import EVERYBODY, USER
 from clawmux.core.session import Session, idle_deadline
 from clawmux.hub.journal import Journal

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
+from clawmux.adapters.panes import Pane
 from clawmux.adapters.runtimes import running
 from clawmux.adapters.runtimes.hooks import Hooks, read_tool
 from clawmux.adapters.runtimes.manifest import Runtime as Manifest
 from clawmux.adapters.runtimes.records import Records, open_records
-from clawmux.adapters.tmux import Pane, Tmux
+from clawmux.adapters.tmux import Tmux
 from clawmux.core.session import Session
 from clawmux.core.state import AgentState, Doing
 from clawmux.core.work import Burst

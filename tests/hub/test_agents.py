@@ -11,8 +11,9 @@ from typing import Any, cast
 
 import pytest
 
+from clawmux.adapters.panes import Pane
 from clawmux.adapters.store import Store
-from clawmux.adapters.tmux import Pane, Tmux
+from clawmux.adapters.tmux import Tmux
 from clawmux.hub.agents import Agents, Order
 from clawmux.hub.journal import Journal
 from clawmux.paths import locate, make_private

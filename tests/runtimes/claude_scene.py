@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from clawmux.adapters import headers
+from clawmux.adapters.panes import Pane
 from clawmux.adapters.runtimes.manifest import load_runtimes
 from clawmux.adapters.screen import Box, InputRules, read_screen
-from clawmux.adapters.tmux import Pane, Tmux
+from clawmux.adapters.tmux import Tmux
 from clawmux.wire.cli import clean
 from tests.live_hub import ROOT, LiveHub
 from tests.runtimes.conftest import Stage, claude_environment, claude_of, make_claude_home

@@ -20,9 +20,10 @@ from pathlib import Path
 
 import pytest
 
+from clawmux.adapters.panes import Pane
 from clawmux.adapters.runtimes.launch import Facts, prepare
 from clawmux.adapters.runtimes.manifest import Runtime, load_runtimes
-from clawmux.adapters.tmux import Pane, Tmux
+from clawmux.adapters.tmux import Tmux
 from tests.stand_ins.messages_api import MessagesApi, Step
 
 CHECKOUT = Path(__file__).parent.parent.parent

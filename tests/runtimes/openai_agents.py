@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clawmux.adapters.panes import Pane
 from clawmux.adapters.runtimes.channels import Channel, open_channel
 from clawmux.adapters.runtimes.launch import Facts, prepare
 from clawmux.adapters.runtimes.manifest import Runtime, load_runtimes
 from clawmux.adapters.runtimes.records import Program, Records, open_records
-from clawmux.adapters.tmux import Pane
 from clawmux.wire.signs import Observation, Sign
 from tests.runtimes.conftest import CHECKOUT, Stage, install
 from tests.stand_ins.openai_api import OpenAiApi, Step

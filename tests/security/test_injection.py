@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawmux.adapters.headers import sanitise, with_header
+from clawmux.adapters.panes import Pane
 from clawmux.adapters.screen import InputRules
-from clawmux.adapters.tmux import Pane, Tmux
+from clawmux.adapters.tmux import Tmux
 from clawmux.wire import cli
 from clawmux.wire.errors import ClawMuxError
 from tests.security.real_hub import RealHub

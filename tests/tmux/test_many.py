@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from clawmux.adapters.tmux import MOST_CAPTURES, Pane, Tmux
+from clawmux.adapters.panes import Pane
+from clawmux.adapters.tmux import MOST_CAPTURES, Tmux
 from clawmux.wire.errors import ClawMuxError
 from tests.waiting import until, until_answer
 

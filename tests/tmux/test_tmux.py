@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from clawmux.adapters.panes import Pane
 from clawmux.adapters.pasting import Pasting
 from clawmux.adapters.screen import InputRules
-from clawmux.adapters.tmux import Pane, Tmux
+from clawmux.adapters.tmux import Tmux
 from clawmux.adapters.tmux_server import KEEPER, find_tmux, server_environment
 from clawmux.wire.errors import ClawMuxError
 from tests.waiting import until, until_answer
