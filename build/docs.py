@@ -188,9 +188,9 @@ For a bug report, add the output of `clawmux doctor --json`: it holds everything
 
 HARDWARE_TAIL = """
 Memory and delay are those of the processor; speaking takes 415 to 690 MB more. Delay: from the end of an utterance of 5 s to its
-words, *measured* on two cores of an x86_64 server with AVX-512 VNNI, in int8 with two threads (for medium and high with weights
-of the right size and random content). Every other delay that ClawMux shows is an estimate and is called one: none was taken on
-a graphics card or on a Mac yet.
+words, measured on two cores of one x86_64 server with AVX-512 VNNI, in int8 with two threads (for medium and high with weights
+of the right size and random content). For your machine every delay is an estimate, and is called one, until the tier is measured
+there: *Measure on this machine* in the settings of the page, or `clawmux tier --measure` (docs/speech.md).
 
 How the tier is chosen:
 

@@ -123,7 +123,7 @@ class Settings:
         "",
         "hub.server_url",
         "ClawMux on another machine",
-        "The address of its page: where no hub runs here, `clawmux open` shows that one.",
+        "The address of its page: where ClawMux does not run here, `clawmux open` shows that one.",
         at_hand=True,
     )
 

@@ -68,7 +68,7 @@ function hubRows({ version, python, system, uptime_seconds, agents, pages, event
     ["Speaking", engineWords(speech.speaking)],
     ["Hub", `up ${duration(uptime_seconds)}, ${count(agents, "agent")}, ${count(pages, "page")}`],
     ["Version", `${version}, Python ${python}, ${system}`],
-    ["Events", String(events)],
+    ["Entries kept", String(events)],
   ];
 }
 

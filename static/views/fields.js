@@ -73,9 +73,9 @@ export function Field({ row, setRows, projects = [] }) {
       <p class="hint origin">${originOf(row)}${row.source === "config.toml" && html` <button class="link" onClick=${() => save(null)}>${row.default === "" && row.type === "str" && !row.choices.length ? "Empty it" : `Back to ${shownOf(row, row.default)}`}<span class="sr"> for ${row.title}</span></button>`}</p>
       <${Overrides} name=${row.name} projects=${projects} shown=${(value) => shownOf(row, value)} />
       ${fault && html`<p class="refusal" id=${`${id}-fault`} role="alert">${fault}</p>`}
-      ${SERVERS.has(row.name) && html`<${ServerTest} name=${row.name} title=${row.title} url=${String(draft ?? row.value)} />`}
     </div>
     <div class="control"><${Control} ...${facts} /><span class="saved" aria-live="polite">${isSaved ? "Saved" : ""}</span></div>
+    ${SERVERS.has(row.name) && html`<${ServerTest} name=${row.name} title=${row.title} url=${String(draft ?? row.value)} />`}
   </div>`;
 }
 
