@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, Response
 
 from clawmux.hub.static import BUILD_HEADER, Assets
 from tests.browser.conftest import Chromium, fake_microphone
@@ -115,9 +115,12 @@ async def test_the_second_load_comes_from_the_device(context: BrowserContext, hu
     # Nothing of the API, no address with a key, nothing that tells one user from another.
     assert all(url.startswith(f"{hub.origin}/static/{built.build}/") for url in kept), kept
     hub.asked.clear()
+    answers: list[Response] = []
+    page.on("response", answers.append)
     await page.reload()
     await hub.expect("hello", 2)
     await page.wait_for_selector(".dock")
+    assert all(answer.from_service_worker for answer in answers if f"/{built.build}/" in answer.url)
     files = [path for path in hub.asked if path.startswith("/static/") and not path.endswith((".webmanifest", ".png"))]
     assert files == []
     assert {"/", "/api/session", "/ws"} <= set(hub.asked)
