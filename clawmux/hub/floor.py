@@ -19,9 +19,10 @@ from clawmux.hub.listener import Listener
 from clawmux.hub.pages import Page
 from clawmux.hub.project_quality import ProjectQuality
 from clawmux.hub.projects import Projects
-from clawmux.hub.speaker import Speaker, Utterance
+from clawmux.hub.speaker import Speaker
 from clawmux.hub.speech import Speech
 from clawmux.hub.spoken import CutOff
+from clawmux.hub.stream import Utterance
 
 log = logging.getLogger(__name__)
 

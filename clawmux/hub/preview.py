@@ -7,7 +7,8 @@ from typing import Any
 
 from clawmux.core.conversation import Conversation
 from clawmux.hub.pages import Page, Pages
-from clawmux.hub.speaker import Speaker, Utterance
+from clawmux.hub.speaker import Speaker
+from clawmux.hub.stream import Utterance
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.voices import VOICES
 

@@ -13,12 +13,12 @@ import logging
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from clawmux.core.marks import Mark, Marks
+from clawmux.core.marks import Mark
 from clawmux.hub.pages import Page
 from clawmux.hub.spoken import marks_of, to_wire
+from clawmux.hub.stream import Stream, Utterance
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.frames import FIRST, LAST, SPEECH, SPEECH_RATE, Frame, encode_frame
 
@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 FRAME_BYTES = 4800
 # How far ahead of what the user hears we send: enough for a stall of the network, little enough to stop at once.
 AHEAD_SECONDS = 5.0
-# English at normal speed; only shown and used as a first guess.
-CHARACTERS_PER_SECOND = 15.0
 DONE_GRACE_SECONDS = 5.0
 # A page that plays reports four times a second. One whose network broke is known to be gone before this (its heartbeat).
 STALLED_SECONDS = 30.0
@@ -46,50 +44,6 @@ class Voice(Protocol):
     """What the speaker needs of the speech service."""
 
     def synthesize(self, text: str, voice: str, speed: float, format: str = "pcm") -> AsyncIterator[bytes]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Utterance:
-    """What is to be spoken, and as whom."""
-
-    id: str
-    session_id: str
-    text: str
-    voice: str
-    speed: float
-
-
-@dataclass(slots=True)
-class Stream:
-    says: Utterance
-    slot: int
-    pcm: bytearray = field(default_factory=bytearray)
-    complete: bool = False
-    failed: str = ""
-    """Why it cannot be spoken; the samples made before stay."""
-    played: int = 0
-    """Samples the page reported as heard."""
-    started: bool = False
-    grew: asyncio.Event = field(default_factory=asyncio.Event)
-    marks: Marks | None = None
-    """When its words sound, as far as its samples tell; None when nobody is to know."""
-    marked: list[Mark] = field(default_factory=list)
-    making: asyncio.Task[None] | None = None
-    sending: asyncio.Task[None] | None = None
-
-    @property
-    def id(self) -> str:
-        return self.says.id
-
-    @property
-    def samples(self) -> int:
-        return len(self.pcm) // 2
-
-    @property
-    def est_ms(self) -> int:
-        if self.complete:
-            return self.samples * 1000 // SPEECH_RATE
-        return round(len(self.says.text) / CHARACTERS_PER_SECOND / self.says.speed * 1000)
 
 
 class Speaker:
@@ -208,7 +162,7 @@ class Speaker:
         stream = self._streams.get(stream_id)
         if stream is None:
             return "It was stopped."
-        await self._until(stream, lambda: bool(stream.pcm) or stream.complete or stream_id not in self._streams)
+        await stream.until(lambda: bool(stream.pcm) or stream.complete or stream_id not in self._streams)
         return "" if stream.pcm else stream.failed or "It was stopped."
 
     @property
@@ -275,7 +229,7 @@ class Speaker:
 
     async def _carry(self, stream: Stream, page: Page, offset: int) -> None:
         """Send frames from ``offset`` on, never far ahead of the user's ear, then wait for the end of playback."""
-        await self._until(stream, lambda: bool(stream.pcm) or stream.complete)
+        await stream.until(lambda: bool(stream.pcm) or stream.complete)
         page.send(
             {
                 "type": "speech_start", "session_id": stream.says.session_id,
@@ -285,7 +239,7 @@ class Speaker:
         )  # fmt: skip
         at, seq, told = offset * 2, offset * 2 // FRAME_BYTES, 0
         while True:
-            await self._until(stream, lambda at=at: len(stream.pcm) - at >= FRAME_BYTES or stream.complete)  # type: ignore[misc]
+            await stream.until(lambda at=at: len(stream.pcm) - at >= FRAME_BYTES or stream.complete)  # type: ignore[misc]
             while at / 2 > stream.played + AHEAD_SECONDS * SPEECH_RATE:
                 if not await self._plays_on(stream, self._stalled_seconds):
                     self._stalled(stream, page)
@@ -317,11 +271,11 @@ class Speaker:
 
         A page whose sound is locked until the user touches it has not started: that may take as long as it takes.
         """
-        await self._until(stream, lambda: stream.started)
+        await stream.until(lambda: stream.started)
         before = stream.played
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._until(stream, lambda: stream.played > before or not stream.started)
+                await stream.until(lambda: stream.played > before or not stream.started)
                 return True
         return False
 
@@ -340,15 +294,9 @@ class Speaker:
             return
         data = b64encode(b"".join(parts)).decode("ascii")
         page.send({"type": "audio", "session_id": stream.says.session_id, "stream": stream.id, "data": data})
-        await self._until(stream, lambda: stream.complete)
+        await stream.until(lambda: stream.complete)
         stream.started = True
         await self._await_done(stream)
-
-    @staticmethod
-    async def _until(stream: Stream, condition: Callable[[], bool]) -> None:
-        while not condition():
-            stream.grew.clear()
-            await stream.grew.wait()
 
 
 def _samples(held: dict[str, object]) -> int:

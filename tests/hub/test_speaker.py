@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 from clawmux.hub.pages import Page
-from clawmux.hub.speaker import Speaker, Utterance
+from clawmux.hub.speaker import Speaker
+from clawmux.hub.stream import Utterance
 from clawmux.wire.frames import SPEECH_RATE
 
 LONG_SECONDS = 20
