@@ -16,7 +16,7 @@ from tests.browser.page_fixtures import (  # noqa: F401
     mode,
     open_page,
 )
-from tests.stand_ins.page_hub import PageHub, session
+from tests.stand_ins.page_hub import PageHub, doing, session
 
 pytestmark = pytest.mark.browser
 
@@ -152,3 +152,30 @@ async def test_a_flood_of_messages_leaves_the_page_usable(hub: PageHub, open_pag
     await page.get_by_text("Number 3999 of many").wait_for(timeout=20000)
     shown = await page.locator(".msg.bot .md").all_inner_texts()
     assert shown == [f"Number {number} of many" for number in range(4000 - len(shown), 4000)]
+
+
+WORD = "Donaudampfschifffahrtsgesellschaft" * 40
+# A desk, a phone, that phone on its side, and a desk at a zoom of 400 %.
+WINDOWS = ((1280, 800), (390, 844), (844, 390), (320, 256))
+
+
+async def test_the_microphone_and_the_decision_stay_on_the_screen_whatever_is_said(hub: PageHub, open_page: OpenPage) -> None:
+    hub.sessions[0].update(dir=f"/tmp/{WORD}", report={"text": WORD, "at": 1})
+    page = await open_page()
+    await hub.send({"type": "notice", "session_id": None, "level": "warn", "text": WORD, "remedy": WORD})
+    permission = {"request": "r", "tool": WORD[:200], "text": WORD, "decidable": True}
+    await hub.status("af_sky", permission=permission, doing=doing("needs_you", kind="permission", detail=WORD))
+    await page.locator("[data-do=approve]").wait_for()
+    await page.locator("[data-banner=notice]").wait_for()
+    for width, height in WINDOWS:
+        await page.set_viewport_size({"width": width, "height": height})
+        if height > 330:
+            await expect(page.locator(".mic")).to_be_in_viewport(ratio=0.99)
+        await page.locator("[data-do=approve]").scroll_into_view_if_needed()
+        await expect(page.locator("[data-do=approve]")).to_be_in_viewport(ratio=0.99)
+        await page.locator(".mic").scroll_into_view_if_needed()
+        await expect(page.locator(".mic")).to_be_in_viewport(ratio=0.99)
+        assert await page.evaluate("document.documentElement.scrollWidth") == width
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    name = await page.locator("[data-session=af_sky] .nm b").evaluate("name => name.scrollWidth - name.clientWidth")
+    assert name <= 0, "the name of the agent is cut for the sake of its folder"
