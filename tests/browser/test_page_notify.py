@@ -231,8 +231,8 @@ async def opened(context: BrowserContext, hub: PageHub, script: str = "") -> Pag
 class Pushes:
     """Push messages into the service worker, as the browser gives them to it."""
 
-    def __init__(self, page: Page, hub: PageHub) -> None:
-        self.page, self.origin = page, hub.origin
+    def __init__(self, page: Page, origin: str) -> None:
+        self.page, self.origin = page, origin
         self.registration = ""
 
     async def start(self) -> Pushes:
@@ -276,7 +276,7 @@ CLICK = """async (tag) => {
 async def test_a_push_is_shown_and_leads_to_its_agent(hub: PageHub, installed: BrowserContext) -> None:
     hub.sessions.append(session("af_nova", **asks("nova")))
     page = await opened(installed, hub, "localStorage.setItem('clawmux.notify', '{\"on\":true}');")
-    pushes = await Pushes(page, hub).start()
+    pushes = await Pushes(page, hub.origin).start()
     await pushes.deliver(pushed())
     await until_answer(pushes.shown)
     assert await pushes.shown() == [["Nova asks", "It waits for your answer.", "n1"]]
