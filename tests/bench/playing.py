@@ -14,7 +14,7 @@ from playwright.async_api import Page, async_playwright
 from tests.bench.figure import Figure, Target, Unmeasured
 from tests.bench.rounds import interleave
 from tests.bench.speaking import Speaking, speaking
-from tests.browser.conftest import NAMES
+from tests.browser.chromium import NAMES
 from tests.live_hub import LiveHub
 
 SENTENCE = "All tests pass."

@@ -1,62 +1,53 @@
-"""A real Chromium for the page's tests, with a microphone that plays a file."""
+"""Fixtures of the page's tests; a test asks for them by name, and a file may have its own ``hub`` in place of the stand-in.
+
+A browser and Playwright's own process take a second to start, so most tests share one; for that they share the event loop, too,
+and every async fixture here names it: ``@pytest_asyncio.fixture(loop_scope="session")``.
+"""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Playwright, async_playwright
+from playwright.async_api import expect
+from pytest_asyncio import is_async_test
 
-# Debian's name first; the others are what the same browser is called elsewhere.
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from tests.browser.chromium import Chromium
+from tests.browser.page_fixtures import (
+    PAGE_SECONDS,
+    axe,
+    browser,
+    chromium,
+    hub,
+    microphone_file,
+    microphone_source,
+    open_page,
+    open_settings,
+    playwright,
+    shared_browsers,
+)
 
+__all__ = [
+    "Chromium",
+    "axe",
+    "browser",
+    "chromium",
+    "hub",
+    "microphone_file",
+    "microphone_source",
+    "open_page",
+    "open_settings",
+    "playwright",
+    "shared_browsers",
+]
 
-@dataclass(slots=True)
-class Chromium:
-    """Starts browsers and ends those that it has started."""
-
-    playwright: Playwright
-    program: str
-    browsers: list[Browser] = field(default_factory=list)
-
-    async def start(self, microphone: Path | None = None, arguments: Sequence[str] = (), workers: bool = False) -> Browser:
-        """A headless browser; with ``microphone`` (tests.sound.write_microphone) pages may record and hear that file.
-
-        Without ``workers`` its pages get no service worker, which would answer requests that a test counts or holds up.
-        """
-        more = [*fake_microphone(microphone), *arguments] if microphone else list(arguments)
-        browser = await self.playwright.chromium.launch(executable_path=self.program, args=more)
-        self.browsers.append(browser)
-        if not workers:
-            for make in ("new_context", "new_page"):
-                setattr(browser, make, partial(getattr(browser, make), service_workers="block"))
-        return browser
-
-    async def close(self) -> None:
-        for browser in self.browsers:
-            await browser.close()
-
-
-def fake_microphone(file: Path) -> list[str]:
-    """What makes Chromium hear the file, once from its beginning at each getUserMedia, and grant the permission unasked."""
-    return [
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-audio-capture={file}%noloop",
-    ]
+FOLDER = Path(__file__).parent
+# A page is a process of its own on a machine with other work; Playwright's five seconds are for one that is alone.
+expect.set_options(timeout=1000 * PAGE_SECONDS)
 
 
-@pytest.fixture
-async def chromium() -> AsyncIterator[Chromium]:
-    found = [path for path in map(shutil.which, NAMES) if path]
-    assert found, f"none of {', '.join(NAMES)} is on PATH; install the package chromium"
-    async with async_playwright() as playwright:
-        browsers = Chromium(playwright, found[0])
-        try:
-            yield browsers
-        finally:
-            await browsers.close()
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == FOLDER and is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -12,13 +14,20 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
 
-from tests.browser.conftest import Chromium
+from clawmux.hardware import Hardware
+from tests.browser.chromium import Chromium
+from tests.stand_ins.machines import CARD, answer
 from tests.stand_ins.page_hub import PageHub
 from tests.waiting import until_answer
 
 OUTPUT = Path(__file__).parents[1] / "output"
+AXE = "axe-core@4.14.1"
+PAGE_SECONDS = 15.0
+"""How long a page may take to come to something."""
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
 Signal = npt.NDArray[np.float64]
 
 
@@ -58,15 +67,45 @@ def microphone_file(tmp_path_factory: pytest.TempPathFactory, microphone_source:
     return file
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def playwright() -> AsyncIterator[Playwright]:
+    async with async_playwright() as playwright:
+        yield playwright
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def chromium(playwright: Playwright) -> AsyncIterator[Chromium]:
+    """For browsers of the test's own, with other arguments than those of ``browser``."""
+    browsers = Chromium(playwright)
+    try:
+        yield browsers
+    finally:
+        await browsers.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_browsers(playwright: Playwright) -> AsyncIterator[Chromium]:
+    browsers = Chromium(playwright)
+    try:
+        yield browsers
+    finally:
+        await browsers.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(shared_browsers: Chromium, microphone_file: Path) -> AsyncIterator[Browser]:
+    """The one that the tests share, with the microphone; pages and their storage end with the test. A new one after a crash."""
+    living = [browser for browser in shared_browsers.browsers if browser.is_connected()]
+    browser = living[-1] if living else await shared_browsers.start(microphone_file)
+    yield browser
+    for context in browser.contexts:
+        await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def hub() -> AsyncIterator[PageHub]:
     async with PageHub() as hub:
         yield hub
-
-
-@pytest_asyncio.fixture
-async def browser(chromium: Chromium, microphone_file: Path) -> Browser:
-    return await chromium.start(microphone_file)
 
 
 async def blank_page(browser: Browser, hub: PageHub) -> Page:
@@ -77,9 +116,10 @@ async def blank_page(browser: Browser, hub: PageHub) -> Page:
 
 
 OpenPage = Callable[..., Awaitable[Page]]
+OpenSettings = Callable[..., Awaitable[Page]]
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_page(browser: Browser, hub: PageHub) -> AsyncIterator[OpenPage]:
     """``await open_page(...)``: the page, signed in and connected. Errors it logs fail the test at its end."""
     errors: list[str] = []
@@ -118,9 +158,49 @@ async def open_page(browser: Browser, hub: PageHub) -> AsyncIterator[OpenPage]:
     assert unexpected == [], unexpected
 
 
+@pytest.fixture
+def open_settings(hub: PageHub, open_page: OpenPage) -> OpenSettings:
+    """The page with its settings open, on a machine of choice."""
+
+    async def open_settings(machine: Hardware = CARD, installed: tuple[str, ...] = ("tiny",), **options: Any) -> Page:
+        furnish_speech(hub, machine, installed)
+        page = await open_page(**options)
+        gear = page.locator("[data-open=settings]")
+        if not await gear.is_visible():  # a phone has them in the menu
+            await page.locator("[data-open=more]").click()
+            gear = page.locator("#more [data-do=settings]")
+        await gear.click()
+        await page.locator(".tier").first.wait_for()
+        await page.locator("[data-setting]").first.wait_for()
+        return page
+
+    return open_settings
+
+
+def furnish_speech(hub: PageHub, machine: Hardware, installed: tuple[str, ...] = ("tiny",)) -> None:
+    hub.tiers = answer(machine, installed)
+    hub.speech_state = {"state": "ready", "reason": "", "progress": None, "serving": "tiny", "wanted": "tiny"}
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core from the npm registry, fetched once."""
+    file = OUTPUT / "axe" / "package" / "axe.min.js"
+    if not file.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("npm is not installed")
+        file.parent.parent.mkdir(parents=True, exist_ok=True)
+        packed = subprocess.run([npm, "pack", "--silent", AXE], cwd=OUTPUT / "axe", capture_output=True, text=True, check=False)
+        if packed.returncode:
+            pytest.skip(f"axe-core could not be fetched: {packed.stderr[-200:]}")
+        subprocess.run(["tar", "xzf", packed.stdout.split()[-1]], cwd=OUTPUT / "axe", check=True)
+    return file.read_text(encoding="utf-8")
+
+
 async def comes_true(page: Page, expression: str) -> None:
     """Playwright's wait_for_function looks again by eval, which the page's policy forbids: it would see the first look only."""
-    await until_answer(lambda: page.evaluate(expression))
+    await until_answer(lambda: page.evaluate(expression), PAGE_SECONDS)
 
 
 async def events(page: Page, kind: str = "") -> list[dict[str, Any]]:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests import sound
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Chromium
+    from tests.browser.chromium import Chromium
 
 pytestmark = pytest.mark.browser
 
@@ -51,7 +52,7 @@ PLAY = """async ([numbers, rate]) => {
 TAP = Path(__file__).parents[2] / "static" / "audio" / "tap-worklet.js"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def address() -> AsyncIterator[str]:
     """A page on loopback, because only there a browser gives microphones away."""
 

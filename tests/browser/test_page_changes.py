@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """What an agent has changed in its folder, on the page: the files, their lines, and that their names and lines stay text."""
 
 from __future__ import annotations
@@ -6,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.page_fixtures import OpenPage, browser, hub, microphone_file, microphone_source, open_page  # noqa: F401
+from tests.browser.page_fixtures import OpenPage
 from tests.stand_ins.page_hub import PageHub, changed_file, doing, session
 
 pytestmark = pytest.mark.browser

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """The page's controls: starting and closing agents, voices, keys, typed words, and agents' text that means harm."""
 
 from __future__ import annotations
@@ -9,18 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OpenPage,
-    blank_page,
-    browser,
-    comes_true,
-    hub,
-    microphone_file,
-    microphone_source,
-    mode,
-    open_page,
-    settle,
-)
+from tests.browser.page_fixtures import OpenPage, comes_true, mode, settle
 from tests.stand_ins.page_hub import PageHub, session
 
 pytestmark = pytest.mark.browser

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """How a conversation looks that holds everything there is: accessible, within its column, light and dark, wide and narrow.
 
 Screenshots land in tests/output/screens for a person to look at.
@@ -11,16 +10,7 @@ import itertools
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OUTPUT,
-    OpenPage,
-    browser,
-    hub,
-    microphone_file,
-    microphone_source,
-    open_page,
-)
-from tests.browser.test_page_look import DESKTOP, PHONE, axe  # noqa: F401
+from tests.browser.page_fixtures import DESKTOP, OUTPUT, PHONE, OpenPage
 from tests.stand_ins.page_hub import PageHub
 
 pytestmark = pytest.mark.browser

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """The tab for who looks for a fault: the last turn's parts, link, microphone, engines and hub; and the same as text."""
 
 from __future__ import annotations
@@ -8,7 +7,7 @@ import itertools
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.page_fixtures import OpenPage, browser, hub, microphone_file, microphone_source, mode, open_page  # noqa: F401
+from tests.browser.page_fixtures import OpenPage, mode
 from tests.stand_ins.page_hub import DEBUG, PageHub, session
 
 pytestmark = pytest.mark.browser

@@ -1,11 +1,10 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """Names and words from others, wherever the page shows them: nothing turns the order of the letters round or hides among them."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.browser.page_fixtures import OpenPage, browser, comes_true, hub, microphone_file, microphone_source, open_page  # noqa: F401
+from tests.browser.page_fixtures import OpenPage, comes_true
 from tests.stand_ins.page_hub import PageHub, changed_file, doing, session
 
 pytestmark = pytest.mark.browser

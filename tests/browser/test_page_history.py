@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """Long conversations: loaded piece by piece without a jump, kept bounded, searched, exported."""
 
 from __future__ import annotations
@@ -8,15 +7,7 @@ from typing import Any, Self
 import pytest
 from playwright.async_api import Browser, CDPSession, Page, expect
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OpenPage,
-    blank_page,
-    browser,
-    hub,
-    microphone_file,
-    microphone_source,
-    open_page,
-)
+from tests.browser.page_fixtures import OpenPage, blank_page
 from tests.stand_ins.page_hub import PageHub, session
 from tests.waiting import until_answer
 

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """Talking into an agent's speech: only after the echo check, recoverable, and told to the hub with what was heard."""
 
 from __future__ import annotations
@@ -10,19 +9,14 @@ import numpy as np
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Chromium
-from tests.browser.page_fixtures import (  # noqa: F401
+from tests.browser.chromium import Chromium
+from tests.browser.page_fixtures import (
     OpenPage,
     Signal,
     align,
     blank_page,
-    browser,
     events,
-    hub,
-    microphone_file,
-    microphone_source,
     mode,
-    open_page,
     pcm16,
     resampled,
     settle,

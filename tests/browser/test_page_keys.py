@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """The keyboard: what the help says is what is bound, and single keys can be switched off."""
 
 from __future__ import annotations
@@ -6,15 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OpenPage,
-    browser,
-    hub,
-    microphone_file,
-    microphone_source,
-    mode,
-    open_page,
-)
+from tests.browser.page_fixtures import OpenPage, mode
 from tests.browser.test_page_look import furnish
 from tests.stand_ins.page_hub import PageHub
 

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """Signing in, breaks of the connection, and several devices: nothing lost, nothing twice, one that plays."""
 
 from __future__ import annotations
@@ -7,23 +6,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Browser, Page
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OpenPage,
-    Signal,
-    align,
-    blank_page,
-    browser,
-    hub,
-    microphone_file,
-    microphone_source,
-    mode,
-    open_page,
-    pcm16,
-    resampled,
-    settle,
-    speechlike,
-    tapped,
-)
+from tests.browser.page_fixtures import OpenPage, Signal, align, blank_page, mode, pcm16, resampled, settle, speechlike, tapped
 from tests.stand_ins.page_hub import RATE, PageHub, session
 
 pytestmark = pytest.mark.browser

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """How the page looks and reads: accessible in every view, steady in every state, whole at every width.
 
 Screenshots land in tests/output/screens for a person to look at.
@@ -8,8 +7,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import shutil
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -17,24 +14,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OUTPUT,
-    OpenPage,
-    browser,
-    hub,
-    microphone_file,
-    microphone_source,
-    mode,
-    open_page,
-    pcm16,
-    speechlike,
-)
+from tests.browser.page_fixtures import DESKTOP, OUTPUT, PHONE, OpenPage, mode, pcm16, speechlike
 from tests.stand_ins.page_hub import DEBUG, RATE, PageHub, changed_file, doing, session
 
 pytestmark = pytest.mark.browser
-AXE = "axe-core@4.14.1"
-DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
 VIEWS = """empty idle listening speaking muted downloading new-agent help insecure messages working permission changes debug
     more talk-options""".split()
 ANSWER = """The job timed out on the tax lookup. The retry loop has no upper bound, so a single slow response \
@@ -46,22 +29,6 @@ blocked the whole batch. I would cap it like this:
 + for attempt in range(3):
 +     if lookup(item, timeout=5): break
 ```"""
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """axe-core from the npm registry, fetched once."""
-    file = OUTPUT / "axe" / "package" / "axe.min.js"
-    if not file.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("npm is not installed")
-        file.parent.parent.mkdir(parents=True, exist_ok=True)
-        packed = subprocess.run([npm, "pack", "--silent", AXE], cwd=OUTPUT / "axe", capture_output=True, text=True, check=False)
-        if packed.returncode:
-            pytest.skip(f"axe-core could not be fetched: {packed.stderr[-200:]}")
-        subprocess.run(["tar", "xzf", packed.stdout.split()[-1]], cwd=OUTPUT / "axe", check=True)
-    return file.read_text(encoding="utf-8")
 
 
 async def furnish(hub: PageHub) -> None:

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """What agents write, as the page shows it: markdown in its sorts, long texts folded, and nothing of it ever more than text."""
 
 from __future__ import annotations
@@ -8,15 +7,7 @@ import re
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OpenPage,
-    blank_page,
-    browser,
-    hub,
-    microphone_file,
-    microphone_source,
-    open_page,
-)
+from tests.browser.page_fixtures import OpenPage, blank_page
 from tests.stand_ins.page_hub import PageHub
 from tests.waiting import until_answer
 

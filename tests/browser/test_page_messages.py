@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """Messages between agents on the page: the log, the lines in the conversation, what waits, and the way of each message."""
 
 from __future__ import annotations
@@ -10,15 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from clawmux.wire.text import shown
-from tests.browser.page_fixtures import (  # noqa: F401
-    OpenPage,
-    browser,
-    hub,
-    microphone_file,
-    microphone_source,
-    mode,
-    open_page,
-)
+from tests.browser.page_fixtures import OpenPage, mode
 from tests.stand_ins.machines import CARD, answer
 from tests.stand_ins.page_hub import PageHub, message, session
 

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """What the microphone hears reaches the hub: the same samples, in order, also across a broken connection."""
 
 from __future__ import annotations
@@ -6,20 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OpenPage,
-    Signal,
-    align,
-    browser,
-    hub,
-    microphone_file,
-    microphone_source,
-    mode,
-    open_page,
-    pcm16,
-    resampled,
-    settle,
-)
+from tests.browser.page_fixtures import OpenPage, Signal, align, mode, resampled, settle
 from tests.stand_ins.page_hub import PageHub
 
 pytestmark = pytest.mark.browser

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """What tells of an agent that needs the user: title, badge, sounds, notifications, and push messages in the service worker."""
 
 from __future__ import annotations
@@ -8,22 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from clawmux.hub.static import Assets
-from tests.browser.conftest import Chromium
-from tests.browser.page_fixtures import (  # noqa: F401
-    OUTPUT,
-    OpenPage,
-    browser,
-    comes_true,
-    hub,
-    microphone_file,
-    microphone_source,
-    open_page,
-)
-from tests.browser.test_page_look import DESKTOP, PHONE, axe  # noqa: F401
-from tests.browser.test_page_settings import OpenSettings, furnish_speech, open_settings  # noqa: F401
+from tests.browser.chromium import Chromium
+from tests.browser.page_fixtures import DESKTOP, OUTPUT, PHONE, OpenPage, OpenSettings, comes_true, furnish_speech
 from tests.stand_ins.machines import CARD
 from tests.stand_ins.page_hub import STATIC, PageHub, session
 from tests.stand_ins.page_push import PUBLIC_KEY
@@ -208,7 +197,7 @@ async def test_where_there_are_none_it_says_why(hub: PageHub, open_settings: Ope
 # -- push --
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def installed(chromium: Chromium, hub: PageHub) -> AsyncIterator[BrowserContext]:
     """A browser that has the service worker, and may notify."""
     hub.built = Assets(STATIC)

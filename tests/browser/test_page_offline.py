@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """The page kept on the device: opened from there, of one build at a time, and in the way of nobody.
 
 A page counts as touched as soon as Playwright looks into it, so what an untouched one does is seen from the hub's side.
@@ -19,19 +18,8 @@ from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, Page, Response
 
 from clawmux.hub.static import BUILD_HEADER, Assets
-from tests.browser.conftest import Chromium, fake_microphone
-from tests.browser.page_fixtures import (  # noqa: F401
-    OUTPUT,
-    OpenPage,
-    browser,
-    comes_true,
-    hub,
-    microphone_file,
-    microphone_source,
-    mode,
-    open_page,
-)
-from tests.browser.test_page_look import DESKTOP, PHONE, axe  # noqa: F401
+from tests.browser.chromium import Chromium, fake_microphone
+from tests.browser.page_fixtures import DESKTOP, OUTPUT, PHONE, OpenPage, comes_true, mode
 from tests.live_hub import LiveHub
 from tests.stand_ins.page_hub import RATE, STATIC, PageHub, session
 from tests.waiting import until
@@ -80,7 +68,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Assets:
     return Assets(folder)
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def context(chromium: Chromium, microphone_file: Path, hub: PageHub, built: Assets) -> AsyncIterator[BrowserContext]:
     """Of a browser that has workers; the hub serves the page as the real one does."""
     hub.built = built

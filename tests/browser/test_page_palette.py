@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """The palette: agents, commands and all that was said, from one field."""
 
 from __future__ import annotations
@@ -9,18 +8,9 @@ import re
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OUTPUT,
-    OpenPage,
-    browser,
-    hub,
-    microphone_file,
-    microphone_source,
-    mode,
-    open_page,
-)
+from tests.browser.page_fixtures import DESKTOP, OUTPUT, PHONE, OpenPage, mode
 from tests.browser.test_page_history import Busy, fill
-from tests.browser.test_page_look import DESKTOP, PHONE, axe, furnish  # noqa: F401
+from tests.browser.test_page_look import furnish
 from tests.stand_ins.machines import CARD, answer
 from tests.stand_ins.page_hub import PageHub, doing, session
 

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """Phone access in the settings, and the field for a code where a browser is not in."""
 
 from __future__ import annotations
@@ -10,17 +9,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from clawmux.wire.text import shown
-from tests.browser.page_fixtures import (  # noqa: F401
-    OUTPUT,
-    OpenPage,
-    browser,
-    hub,
-    microphone_file,
-    microphone_source,
-    open_page,
-)
-from tests.browser.test_page_look import DESKTOP, PHONE, axe, furnish  # noqa: F401
-from tests.browser.test_page_settings import OpenSettings, furnish_speech, open_settings  # noqa: F401
+from tests.browser.page_fixtures import DESKTOP, OUTPUT, PHONE, OpenPage, OpenSettings, furnish_speech
+from tests.browser.test_page_look import furnish
 from tests.stand_ins.machines import CARD
 from tests.stand_ins.page_hub import PageHub, device, phone
 

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """The page's codec against the vectors that the hub's codec is tested with, and its table of messages."""
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from playwright.async_api import Browser
 from clawmux.wire.browser import DURABLE_TO_PAGE, MOMENTARY_TO_PAGE, TO_HUB
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.frames import decode_frame, encode_frame
-from tests.browser.page_fixtures import blank_page, browser, hub, microphone_file, microphone_source  # noqa: F401
+from tests.browser.page_fixtures import blank_page
 from tests.stand_ins.page_hub import PageHub
 
 pytestmark = pytest.mark.browser

@@ -1,11 +1,9 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """The settings of the page: choosing a quality, what becomes of it, every other setting, by hand, keyboard and screen reader."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -13,50 +11,13 @@ from playwright.async_api import Browser, Page, expect
 
 from clawmux.hardware import Gpu, Hardware, Note
 from clawmux.settings import FIELD_OF
-from tests.browser.page_fixtures import (  # noqa: F401
-    OUTPUT,
-    OpenPage,
-    blank_page,
-    browser,
-    comes_true,
-    hub,
-    microphone_file,
-    microphone_source,
-    mode,
-    open_page,
-    settle,
-)
-from tests.browser.test_page_look import DESKTOP, PHONE, axe, furnish  # noqa: F401
+from tests.browser.page_fixtures import DESKTOP, OUTPUT, PHONE, OpenPage, OpenSettings, blank_page, furnish_speech, mode, settle
+from tests.browser.test_page_look import furnish
 from tests.stand_ins.machines import CARD, SMALL, answer
 from tests.stand_ins.page_hub import PageHub
 
 pytestmark = pytest.mark.browser
 REASON = "No source has the file: the network is down"
-OpenSettings = Callable[..., Awaitable[Page]]
-
-
-@pytest.fixture
-def open_settings(hub: PageHub, open_page: OpenPage) -> OpenSettings:
-    """The page with its settings open, on a machine of choice."""
-
-    async def open_settings(machine: Hardware = CARD, installed: tuple[str, ...] = ("tiny",), **options: Any) -> Page:
-        furnish_speech(hub, machine, installed)
-        page = await open_page(**options)
-        gear = page.locator("[data-open=settings]")
-        if not await gear.is_visible():  # a phone has them in the menu
-            await page.locator("[data-open=more]").click()
-            gear = page.locator("#more [data-do=settings]")
-        await gear.click()
-        await page.locator(".tier").first.wait_for()
-        await page.locator("[data-setting]").first.wait_for()
-        return page
-
-    return open_settings
-
-
-def furnish_speech(hub: PageHub, machine: Hardware, installed: tuple[str, ...] = ("tiny",)) -> None:
-    hub.tiers = answer(machine, installed)
-    hub.speech_state = {"state": "ready", "reason": "", "progress": None, "serving": "tiny", "wanted": "tiny"}
 
 
 def saved(hub: PageHub) -> list[Any]:

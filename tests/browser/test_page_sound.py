@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """What leaves the page's loudspeaker: the samples that were sent, all of them, once, and word of their true end."""
 
 from __future__ import annotations
@@ -9,23 +8,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OpenPage,
-    Signal,
-    align,
-    browser,
-    events,
-    hub,
-    microphone_file,
-    microphone_source,
-    mode,
-    open_page,
-    pcm16,
-    resampled,
-    settle,
-    speechlike,
-    tapped,
-)
+from tests.browser.page_fixtures import OpenPage, Signal, align, events, mode, pcm16, resampled, settle, speechlike, tapped
 from tests.stand_ins.page_hub import RATE, PageHub
 
 pytestmark = pytest.mark.browser

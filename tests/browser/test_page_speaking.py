@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """What a listener does with speech on the page: pause, skip, speed, and the word that sounds."""
 
 from __future__ import annotations
@@ -9,19 +8,14 @@ import numpy as np
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.page_fixtures import (  # noqa: F401
+from tests.browser.page_fixtures import (
     OpenPage,
     Signal,
     align,
     blank_page,
-    browser,
     comes_true,
     events,
-    hub,
-    microphone_file,
-    microphone_source,
     mode,
-    open_page,
     pcm16,
     resampled,
     settle,

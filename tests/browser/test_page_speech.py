@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """The settings about speech: measuring, voices, other servers, what projects set, replies for a screen reader."""
 
 from __future__ import annotations
@@ -9,18 +8,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OpenPage,
-    browser,
-    comes_true,
-    hub,
-    microphone_file,
-    microphone_source,
-    mode,
-    open_page,
-    settle,
-)
-from tests.browser.test_page_settings import REASON, OpenSettings, card, furnish_speech, open_settings, setting  # noqa: F401
+from tests.browser.page_fixtures import OpenPage, OpenSettings, comes_true, furnish_speech
+from tests.browser.test_page_settings import REASON, card, setting
 from tests.stand_ins.machines import CARD
 from tests.stand_ins.page_hub import PageHub, session
 

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """The state of every agent on the page: words, age, who told it; permission questions and their answer; interrupting a turn."""
 
 from __future__ import annotations
@@ -10,15 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OpenPage,
-    blank_page,
-    browser,
-    hub,
-    microphone_file,
-    microphone_source,
-    open_page,
-)
+from tests.browser.page_fixtures import OpenPage
 from tests.stand_ins.page_hub import PageHub, doing, session
 
 pytestmark = pytest.mark.browser

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """What befalls people who do nothing wrong: storage that is refused, a login that ends in mid-sentence, too many words."""
 
 from __future__ import annotations
@@ -6,16 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, WebSocketRoute, expect
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OpenPage,
-    browser,
-    comes_true,
-    hub,
-    microphone_file,
-    microphone_source,
-    mode,
-    open_page,
-)
+from tests.browser.page_fixtures import OpenPage, comes_true, mode
 from tests.stand_ins.page_hub import PageHub, doing, session
 
 pytestmark = pytest.mark.browser

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """The voice reducer: every state and event is decided, and the stories of a conversation come out right."""
 
 from __future__ import annotations
@@ -6,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.browser.page_fixtures import blank_page, browser, hub, microphone_file, microphone_source  # noqa: F401
+from tests.browser.page_fixtures import blank_page
 from tests.stand_ins.page_hub import PageHub
 
 pytestmark = pytest.mark.browser
@@ -210,7 +210,7 @@ STORIES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[tuple[str, l
 }  # fmt: skip
 
 
-@pytest.fixture(name="stories")
+@pytest_asyncio.fixture(name="stories", loop_scope="session")
 async def _stories(browser: Browser, hub: PageHub) -> dict[str, Any]:
     page = await blank_page(browser, hub)
     return {name: await page.evaluate(RUN, {"start": start, "events": events}) for name, (start, events, _) in STORIES.items()}

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """Every view at every width: nothing to scroll to the side, no control cut off; and the dock in every state of the voice."""
 
 from __future__ import annotations
@@ -8,19 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.page_fixtures import (  # noqa: F401
-    OUTPUT,
-    OpenPage,
-    browser,
-    comes_true,
-    hub,
-    microphone_file,
-    microphone_source,
-    mode,
-    open_page,
-    pcm16,
-    speechlike,
-)
+from tests.browser.page_fixtures import OUTPUT, OpenPage, comes_true, mode, pcm16, speechlike
 from tests.browser.test_page_look import ask_permission, furnish, furnish_changes, furnish_messages
 from tests.stand_ins.machines import CARD, answer
 from tests.stand_ins.page_hub import RATE, PageHub

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests import sound
-from tests.browser.conftest import Chromium
+from tests.browser.chromium import Chromium
 from tests.browser.test_real_loop import MIC, Watched, open_page, watch_page
 from tests.live_hub import LiveHub, Said, said
 from tests.stand_ins.cutting_proxy import CuttingProxy
@@ -22,7 +23,7 @@ LONG = " ".join(f"This is sentence number {word} of a long report." for word in 
 CUT_SECONDS = 20.0
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def hub() -> AsyncIterator[LiveHub]:
     async with LiveHub("real") as hub:
         await hub.speech_is("ready")

@@ -7,7 +7,7 @@ import time
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import Chromium
+from tests.browser.chromium import Chromium
 from tests.live_hub import LiveHub
 
 pytestmark = pytest.mark.browser

@@ -6,7 +6,6 @@ Nobody but the agent speaks: it is not interrupted. Somebody does: it falls sile
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import shutil
 from collections.abc import AsyncIterator
@@ -15,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests import sound
-from tests.browser.conftest import Chromium
+from tests.browser.chromium import Chromium
 from tests.live_hub import LiveHub, said
+from tests.long_form import IS_LONG
 from tests.stand_ins.sound_room import PROGRAMS, SoundRoom
 from tests.waiting import until_answer
 
@@ -35,18 +36,18 @@ SENTENCES = (
     "I changed two files, and the tests pass. ",
 )
 # 15 s of speech, or a minute.
-REPEATS = 5 if os.environ.get("CLAWMUX_TEST_LONG") else 1
+REPEATS = 5 if IS_LONG else 1
 LONG = "".join(SENTENCES) * REPEATS
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def hub() -> AsyncIterator[LiveHub]:
     async with LiveHub("real") as hub:
         await hub.speech_is("ready")
         yield hub
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def room() -> AsyncIterator[SoundRoom]:
     async with SoundRoom() as room:
         yield room

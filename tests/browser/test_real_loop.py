@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, WebSocket
 
 from clawmux.wire.frames import SPEECH, SPEECH_RATE, decode_frame
 from tests import sound
-from tests.browser.conftest import Chromium
+from tests.browser.chromium import Chromium
 from tests.browser.page_fixtures import comes_true
 from tests.live_hub import LiveHub, said
 from tests.waiting import until_answer
@@ -30,7 +31,7 @@ NOISE = Path("/usr/share/sounds/alsa/Noise.wav")
 QUESTION = "The tests pass now. What shall I do next?"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def hub() -> AsyncIterator[LiveHub]:
     async with LiveHub("real") as hub:
         await hub.speech_is("ready")

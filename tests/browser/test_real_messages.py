@@ -8,9 +8,10 @@ import subprocess
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Chromium
+from tests.browser.chromium import Chromium
 from tests.browser.test_real_loop import Watched, watch_page
 from tests.hub.messengers import add_messengers, read_ids, spawn
 from tests.hub.showing import KNOWN_SECONDS, SHOWING, Agent
@@ -19,7 +20,7 @@ from tests.live_hub import LiveHub, said
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def hub() -> AsyncIterator[LiveHub]:
     async with LiveHub("none") as hub:
         add_messengers(hub)
@@ -27,7 +28,7 @@ async def hub() -> AsyncIterator[LiveHub]:
         yield hub
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def watched(hub: LiveHub, chromium: Chromium) -> AsyncIterator[Watched]:
     watched = await watch_page(hub, await chromium.start())
     yield watched

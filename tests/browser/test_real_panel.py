@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from clawmux import __version__
 from tests.adapters.test_git import repository, run  # noqa: F401 (a fixture)
-from tests.browser.conftest import Chromium
+from tests.browser.chromium import Chromium
 from tests.browser.test_real_loop import watch_page
 from tests.hub.messengers import add_messengers, spawn
 from tests.live_hub import LiveHub

@@ -18,7 +18,7 @@ from playwright.async_api import Page, expect
 from clawmux.adapters.models import ModelStore
 from clawmux.adapters.speech.client import SpeechClient
 from tests import sound
-from tests.browser.conftest import Chromium
+from tests.browser.chromium import Chromium
 from tests.browser.test_real_loop import MIC, Watched, watch_page
 from tests.live_hub import LiveHub, said
 from tests.stand_ins.file_host import FileHost

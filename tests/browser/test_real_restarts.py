@@ -5,28 +5,29 @@ Five times; ``CLAWMUX_TEST_LONG=1 python -m pytest tests/browser/test_real_resta
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.browser.conftest import Chromium
+from tests.browser.chromium import Chromium
 from tests.browser.test_page_history import NUMBERS, TOPMOST
 from tests.browser.test_real_loop import watch_page
 from tests.hub.test_history import entry, filled
 from tests.live_hub import LiveHub
+from tests.long_form import IS_LONG
 
 pytestmark = [pytest.mark.browser, pytest.mark.faults]
 
-TIMES = 20 if os.environ.get("CLAWMUX_TEST_LONG") == "1" else 5
+TIMES = 20 if IS_LONG else 5
 OLD = 200
 SHOWN = "all => all.map((one) => [Number(one.dataset.n), one.querySelector('.md').textContent.trim()])"
 SECONDS = 30
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def hub() -> AsyncIterator[LiveHub]:
     async with LiveHub("none") as hub:
         yield hub

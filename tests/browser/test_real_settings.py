@@ -7,7 +7,7 @@ import tomllib
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import Chromium
+from tests.browser.chromium import Chromium
 from tests.browser.test_real_loop import watch_page
 from tests.tier_hub import TierHub
 

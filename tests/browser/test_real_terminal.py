@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures are imported by name)
 """An agent's terminal on the page, with the real hub and real tmux: what is seen, who types, what goes wrong on the way."""
 
 from __future__ import annotations
@@ -9,12 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from clawmux.hub.login import login_url
-from tests.browser.conftest import Chromium
-from tests.browser.page_fixtures import OUTPUT
-from tests.browser.test_page_look import DESKTOP, PHONE, axe  # noqa: F401
+from tests.browser.chromium import Chromium
+from tests.browser.page_fixtures import DESKTOP, OUTPUT, PHONE
 from tests.hub.test_terminals import SHELL, pane, run, shell, shows, size, viewers
 from tests.security.real_hub import RealHub, real_hub
 from tests.waiting import until, until_answer
@@ -31,24 +30,24 @@ async def violations(page: Page, axe: str) -> list[Any]:
     return [(fault["id"], [node["target"] for node in fault["nodes"]]) for fault in found["violations"]]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealHub]:
     async with real_hub(tmp_path_factory.mktemp("h")) as hub:
         (hub.paths.user_runtimes / "plain.toml").write_text(SHELL, encoding="utf-8")
         yield hub
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def browser(chromium: Chromium) -> Browser:
     return await chromium.start()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def sky(hub: RealHub) -> str:
     return await shell(hub)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_page(browser: Browser, hub: RealHub) -> AsyncIterator[OpenPage]:
     """A page that is signed in and shows its agent. What it logs as an error fails the test."""
     errors: list[str] = []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -25,6 +23,7 @@ from clawmux.core.attention import (
     recipients,
 )
 from clawmux.wire.words import Need
+from tests.long_form import IS_LONG
 
 NOW = 100.0
 SKY = frozenset({"sky"})
@@ -335,7 +334,7 @@ class Histories(RuleBasedStateMachine):
         assert (self.shown, self.store, self.needs.deadline()) == (set(), {}, None)
 
 
-EXAMPLES, STEPS = (2000, 80) if os.environ.get("CLAWMUX_TEST_LONG") else (100, 40)
+EXAMPLES, STEPS = (2000, 80) if IS_LONG else (100, 40)
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)

@@ -5,7 +5,6 @@ The long form: ``CLAWMUX_TEST_LONG=1 python -m pytest tests/core/test_broker_his
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from unittest.mock import patch
 
@@ -18,6 +17,7 @@ from clawmux.core.broker import GRACE_SECONDS, LOOK_SECONDS, TRIES, TRY_SECONDS,
 from clawmux.core.message import Changed, Delivery, Effect, Inject, LookFor, Message, Reading, Remind
 from clawmux.wire.errors import ClawMuxError
 from clawmux.wire.words import MessageState
+from tests.long_form import IS_LONG
 
 QUEUED, INJECTING, PENDING, ACKNOWLEDGED, RESPONDED, FAILED, UNDELIVERABLE, CANCELLED = MessageState
 OPEN, BUSY, CLOSED = Reading
@@ -303,7 +303,6 @@ class Histories(RuleBasedStateMachine):
         self.each_end_is_reached_once()
 
 
-IS_LONG = bool(os.environ.get("CLAWMUX_TEST_LONG"))
 Histories.TestCase.settings = settings(
     max_examples=3000 if IS_LONG else 150,
     stateful_step_count=80 if IS_LONG else 50,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ async def test_figures_of_this_machine_take_the_place_of_the_estimate(tmp_path: 
     ],
 )
 async def test_a_change_of_machine_version_or_engine_makes_them_stale(
-    tmp_path: Path, machine: Hardware, changes: dict[str, str], words: str
+    tmp_path: Path, machine: Hardware, changes: dict[str, Any], words: str
 ) -> None:
     told = await row(tmp_path, machine, dataclasses.replace(FIGURES, **changes))
     assert (told["is_measured"], told["measured"]) == (False, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import resource
 import shutil
 import signal
@@ -22,13 +21,13 @@ from clawmux.adapters import headers
 from tests.hub.messengers import add_messengers, comes_to, has_read, inputs, read_ids, spawn, view
 from tests.hub.test_messages_restart import change
 from tests.live_hub import ROOT, LiveHub, said
+from tests.long_form import IS_LONG
 from tests.stand_ins import jumping_hub
 from tests.stand_ins.page import StandInPage
 from tests.waiting import until, until_answer
 
 pytestmark = pytest.mark.faults
 
-IS_LONG = os.environ.get("CLAWMUX_TEST_LONG") == "1"
 DISK_FULL = 23
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import time
 from collections import Counter
@@ -24,11 +23,11 @@ import pytest
 
 from clawmux.adapters import headers
 from tests.live_hub import ROOT, LiveHub
+from tests.long_form import IS_LONG
 from tests.waiting import until, until_answer
 
 pytestmark = pytest.mark.faults
 
-IS_LONG = os.environ.get("CLAWMUX_TEST_LONG") == "1"
 SENDERS = 10
 MESSAGES = 500 if IS_LONG else 80
 KILLS = 20 if IS_LONG else 4

@@ -27,12 +27,12 @@ import pytest
 
 from clawmux.adapters import headers
 from tests.live_hub import LiveHub
+from tests.long_form import IS_LONG
 from tests.stand_ins.talker import ENDED, WENT_AWAY
 from tests.waiting import until_answer
 
 pytestmark = pytest.mark.faults
 
-IS_LONG = os.environ.get("CLAWMUX_TEST_LONG") == "1"
 KILLS = 200 if IS_LONG else 10
 SEED = int(os.environ.get("CLAWMUX_TEST_SEED", "11"))
 # A message that nobody knows to have been typed is tried again after a minute.

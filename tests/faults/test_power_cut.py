@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import filecmp
-import os
 import random
 import shutil
 import signal
@@ -28,11 +27,12 @@ import pytest
 
 from tests.hub.messengers import add_messengers, spawn
 from tests.live_hub import LiveHub
+from tests.long_form import IS_LONG
 from tests.waiting import until
 
 pytestmark = pytest.mark.faults
 
-CUTS = 40 if os.environ.get("CLAWMUX_TEST_LONG") == "1" else 4
+CUTS = 40 if IS_LONG else 4
 SENDERS = 3
 COPIES_TRIED = 20
 MEGABYTES_INNER, MEGABYTES_OUTER = 40, 64

@@ -96,7 +96,7 @@ async def test_a_page_whose_connection_broke_may_stay_away_longer() -> None:
     listener, hearer, page, ear = listening(0.02)
     open_turn(listener, page)
     listener.page_changed(cast(Page, page), None)
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # five times what a page that is there may take: nothing happens
     assert hearer.told == [] and not ear.ended.is_set()
     listener.close("t1")
     await asyncio.wait_for(hearer.has_heard.wait(), 5)

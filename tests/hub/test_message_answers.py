@@ -14,6 +14,7 @@ from clawmux.hub import message_answers
 from clawmux.hub.message_answers import MessageAnswers
 from clawmux.hub.message_store import Kept
 from clawmux.hub.waiters import Waiters
+from tests.waiting import until
 
 SOON_SECONDS = 0.05
 ASKED = Message("m1", "sky", "adam", "Ready?")
@@ -59,8 +60,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 async def test_an_answer_that_was_printed_is_shown_and_owed_no_longer(world: World) -> None:
     world.broker.reply("m1", "adam", "Yes.", 1.0, is_awaited=True)
     world.answers.command_went(["m1"], [world.delivery])
-    await asyncio.sleep(2 * SOON_SECONDS)
-    assert not world.delivery.owed and world.sent == [] and world.shown == [("sky", "in", "adam", "Yes.", "m1", "m1")]
+    await until(lambda: not world.delivery.owed)
+    assert world.sent == [] and world.shown == [("sky", "in", "adam", "Yes.", "m1", "m1")]
 
 
 async def test_an_answer_that_comes_while_the_acknowledgment_is_printed_is_sent(world: World) -> None:
@@ -69,22 +70,22 @@ async def test_an_answer_that_comes_while_the_acknowledgment_is_printed_is_sent(
     world.broker.reply("m1", "adam", "Yes.", 1.0, is_awaited=True)
     world.answers.command_went(["m1"], [acknowledged])
     assert world.delivery.owed and world.shown == []
-    await asyncio.sleep(2 * SOON_SECONDS)
-    assert not world.delivery.owed and world.sent == ["Yes."]
+    await until(lambda: not world.delivery.owed)
+    assert world.sent == ["Yes."]
 
 
 async def test_an_answer_waits_for_a_command_that_is_back(world: World) -> None:
     world.broker.reply("m1", "adam", "Yes.", 1.0, is_awaited=True)
     world.answers.command_went(["m1"])
     world.answers.command_came(["m1"])
-    await asyncio.sleep(2 * SOON_SECONDS)
+    await asyncio.sleep(2 * SOON_SECONDS)  # nothing is sent meanwhile
     assert world.delivery.owed and world.sent == []
     world.answers.command_went(["m1"])
-    await asyncio.sleep(2 * SOON_SECONDS)
+    await until(lambda: world.sent)
     assert world.sent == ["Yes."]
 
 
 async def test_what_was_not_answered_is_not_sent(world: World) -> None:
     world.answers.command_went(["m1"])
-    await asyncio.sleep(2 * SOON_SECONDS)
+    await asyncio.sleep(2 * SOON_SECONDS)  # nothing is sent meanwhile
     assert world.sent == []

@@ -56,7 +56,7 @@ async def test_who_waits_for_a_reply_gets_it_through_a_restart_and_only_once(hub
     assert (await hub.run(adam, "reply", message_id, "Yes.")).code == 0
     told = await said(waiting)
     assert (told.code, told.out.splitlines()) == (0, [message_id, "Yes."])
-    await asyncio.sleep(4)
+    await asyncio.sleep(4)  # longer than a try takes: nothing comes
     assert inputs(hub, sky) == [] and read_ids(hub, adam) == [message_id], "neither is typed again"
 
 
@@ -157,7 +157,7 @@ async def test_a_hub_that_stood_still_fails_nothing(hub: LiveHub) -> None:
     await comes_to(hub, message_id, "pending")
     assert hub.process is not None
     hub.process.send_signal(signal.SIGSTOP)
-    await asyncio.sleep(3)
+    await asyncio.sleep(3)  # the time that it stands still
     hub.process.send_signal(signal.SIGCONT)
     assert (await view(hub, message_id))["state"] == "pending" and read_ids(hub, adam) == [message_id]
 
@@ -240,6 +240,6 @@ async def test_an_answer_that_a_full_disk_refused_is_typed_when_there_is_room(sm
     small.fill(False)
     assert (await small.run(adam, "reply", message_id, "Port 80.")).code == 0
     await until(lambda: any("Port 80." in text for text in inputs(small, sky)), 15)
-    await asyncio.sleep(4)
+    await asyncio.sleep(4)  # longer than a try takes: nothing more comes
     assert len(inputs(small, sky)) == 1
     assert [m["re"] for m in (await small.call("GET", "/api/messages"))["messages"]] == [message_id, ""]

@@ -169,7 +169,7 @@ async def test_agents_are_not_idle_because_the_hub_was_away() -> None:
 
         await until_answer(is_ready)
         await hub.stop()
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(3.0)  # as long as an agent may be idle
         await hub.start()
         await asyncio.sleep(1.8)  # the first look at the agents is after 1 s
         assert await is_known(hub, sky)

@@ -87,7 +87,7 @@ async def test_a_reloaded_page_whose_sound_is_locked_is_waited_for() -> None:
     speaker.pause()
     speaker.speak(UTTERANCE, cast(Page, reloaded))
     await asyncio.wait_for(reloaded.got_all_it_may.wait(), 5)
-    await asyncio.sleep(0.15)
+    await asyncio.sleep(0.15)  # three times what it waits for otherwise: nothing happens
     assert not outcome.is_there.is_set()
     speaker.stop("q1", None)
 
@@ -114,7 +114,7 @@ async def test_a_stream_that_the_user_paused_is_waited_for() -> None:
     speaker.playback_started("q1")
     speaker.playback_paused("q1", True, 400.0)
     await asyncio.wait_for(page.got_all_it_may.wait(), 5)
-    await asyncio.sleep(0.15)
+    await asyncio.sleep(0.15)  # three times what it waits for otherwise: nothing happens
     assert not outcome.is_there.is_set()
     speaker.playback_paused("q1", False, 400.0)
     await asyncio.wait_for(outcome.is_there.wait(), 5)

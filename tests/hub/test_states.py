@@ -47,7 +47,7 @@ async def test_the_screen_tells_within_two_seconds(agent: Agent) -> None:
 
 async def test_what_ctrl_z_has_suspended_is_brought_back(agent: Agent) -> None:
     await agent.show(screen="> \nSuspended. Run fg.\nIt says, and goes on.")
-    await asyncio.sleep(1)
+    await asyncio.sleep(1)  # for the looks at the screen that must lead to nothing
     assert "back" not in agent.screen(), "only the end of the screen tells"
     await agent.show(screen="> \nSuspended. Run fg.\n")
     await until(lambda: agent.screen().startswith("> back"), KNOWN_SECONDS)

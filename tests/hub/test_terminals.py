@@ -19,6 +19,7 @@ from clawmux.hub.agents import Order
 from clawmux.hub.terminals import FRAMES_AHEAD
 from tests.hub.messengers import add_messengers, comes_to, read_ids, spawn, view
 from tests.live_hub import LiveHub
+from tests.long_form import IS_LONG
 from tests.security.real_hub import RealHub, real_hub
 from tests.stand_ins.term_page import TermPage
 from tests.waiting import until_answer
@@ -32,7 +33,7 @@ foreground = true
 ready = '\\$'
 """
 # tmux takes some 3 MB/s of such short lines on a slow machine.
-FLOOD_BYTES = 100_000_000 if os.environ.get("CLAWMUX_TEST_LONG") else 5_000_000
+FLOOD_BYTES = 100_000_000 if IS_LONG else 5_000_000
 BYTES = """
 title = "Bytes"
 program = "/bin/sh"

@@ -6,7 +6,6 @@ For every message: in which situation it was sent, how long it took until the mo
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -24,7 +23,6 @@ from tests.runtimes.hostile import TEXTS
 from tests.runtimes.openai_agents import Agent
 from tests.stand_ins.openai_api import OpenAiApi, Run, Say
 
-IS_LONG = os.environ.get("CLAWMUX_TEST_LONG") == "1"
 OUTPUT = Path(__file__).parent.parent / "output"
 HOLD_SECONDS = 60.0
 """So long a message is tried again that could not be typed."""

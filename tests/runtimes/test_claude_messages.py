@@ -9,7 +9,6 @@ CLAWMUX_TEST_LONG=1 .venv/bin/python -m pytest -q -s tests/runtimes/test_claude_
 from __future__ import annotations
 
 import asyncio
-import os
 import statistics
 import time
 import unicodedata
@@ -21,6 +20,7 @@ import pytest
 from clawmux.adapters.drafts import same_words
 from clawmux.wire.cli import clean
 from tests.live_hub import ROOT
+from tests.long_form import IS_LONG
 from tests.runtimes.claude_scene import ARRIVES_SECONDS, SENDERS, Scene, claude
 from tests.runtimes.conftest import CLAUDE_VERSION, OLDER_CLAUDE_VERSION, Stage
 from tests.runtimes.hostile import TEXTS
@@ -29,7 +29,6 @@ from tests.waiting import until_answer
 
 pytestmark = pytest.mark.runtime
 
-IS_LONG = bool(os.environ.get("CLAWMUX_TEST_LONG"))
 MESSAGES = 100 if IS_LONG else 10
 RACES = 40 if IS_LONG else 4
 SLOW_SECONDS = 6.0

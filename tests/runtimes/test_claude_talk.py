@@ -6,7 +6,6 @@ CLAWMUX_TEST_LONG=1 .venv/bin/python -m pytest -q tests/runtimes/test_claude_tal
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.live_hub import LiveHub
+from tests.long_form import IS_LONG
 from tests.runtimes.conftest import CLAUDE_VERSION, Stage, claude_environment, claude_of, make_claude_home
 from tests.stand_ins.messages_api import Bash, MessagesApi, Say, Step
 from tests.waiting import until_answer
 
 pytestmark = pytest.mark.runtime
 
-IS_LONG = bool(os.environ.get("CLAWMUX_TEST_LONG"))
 REPLY = "Port 8460, \"here\" & 'there' $HOME."
 
 

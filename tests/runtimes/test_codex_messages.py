@@ -18,8 +18,9 @@ import pytest
 from clawmux.adapters.runtimes.manifest import Runtime
 from clawmux.adapters.screen import Box, read_screen
 from clawmux.wire.words import Activity
+from tests.long_form import IS_LONG
 from tests.runtimes.conftest import Stage
-from tests.runtimes.message_trials import IS_LONG, Situation, Trial, Trials, run
+from tests.runtimes.message_trials import Situation, Trial, Trials, run
 from tests.runtimes.openai_agents import Agent, codex
 from tests.stand_ins.openai_api import Run, Say
 from tests.waiting import until_answer

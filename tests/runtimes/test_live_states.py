@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from tests.live_hub import LiveHub
+from tests.long_form import IS_LONG
 from tests.runtimes.conftest import CLAUDE_VERSION, Stage, claude_environment, claude_of, make_claude_home
 from tests.runtimes.live import FIRST_SECONDS, Live, Model, Program, Scene, table, watching
 from tests.runtimes.openai_agents import (
@@ -37,7 +38,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.runtime
 
-LONG_SECONDS = 600.0 if os.environ.get("CLAWMUX_TEST_LONG") == "1" else 0.0
+LONG_SECONDS = 600.0 if IS_LONG else 0.0
 OUTPUT = Path(__file__).parent.parent / "output"
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from clawmux.wire.words import Activity
+from tests.long_form import IS_LONG
 from tests.runtimes.conftest import Stage
-from tests.runtimes.message_trials import IS_LONG, Situation, Trials, run
+from tests.runtimes.message_trials import Situation, Trials, run
 from tests.runtimes.openai_agents import Agent, opencode
 from tests.stand_ins.openai_api import Run, Say
 from tests.waiting import until_answer

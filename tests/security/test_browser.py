@@ -295,5 +295,5 @@ async def test_s9_the_policy_would_hold_if_the_page_did_not(hub: RealHub, browse
         }"""
     )
     assert tried == ["innerHTML", "timer", "script text", "worker", "frame"]
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # for a script that would run now
     assert told == []

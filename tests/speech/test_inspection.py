@@ -114,6 +114,7 @@ async def test_a_certificate_that_is_not_trusted(tmp_path: Path) -> None:
     (tmp_path / "both.pem").write_text(authority.new_leaf(authority.new_authority("test", now), ["127.0.0.1"], now))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(tmp_path / "both.pem")
+
     async def nothing(_: web.Request) -> web.Response:
         return web.Response()
 

@@ -1,7 +1,8 @@
 """A hub as the page sees it: the routes, the socket and the binary frames of the contract, driven by a test.
 
 It makes no speech and starts no agents; a test says what is spoken and looks at what the page sent. This file holds what a
-test sets and says; what the page asks is answered in the files named page_* beside it, and a new route belongs there.
+test says and sees. What the page asks is answered in the files named page_* beside it, where a new route belongs too; what a
+test may set of these answers stands in page_answers.py.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from clawmux import settings
 from clawmux.hub.static import Assets
 from clawmux.wire.browser import DURABLE_TO_PAGE
 from tests.stand_ins.page_agents import PageAgents
+from tests.stand_ins.page_answers import PageAnswers
 from tests.stand_ins.page_door import STATIC, PageDoor
 from tests.stand_ins.page_messages import PageMessages
 from tests.stand_ins.page_push import PagePush
 from tests.stand_ins.page_rows import DEBUG, Message, changed_file, device, doing, message, phone, session
 from tests.stand_ins.page_settings import PageSettings
 from tests.stand_ins.page_socket import CHUNK_SAMPLES, RATE, PageSocket, Speech, Turn
-from tests.stand_ins.page_speech import INSPECTED, PageSpeech
+from tests.stand_ins.page_speech import PageSpeech
 
 __all__ = [
     "CHUNK_SAMPLES",
@@ -46,10 +47,11 @@ __all__ = [
 WAIT_SECONDS = 20.0
 
 
-class PageHub:
+class PageHub(PageAnswers):
     """``async with PageHub() as hub``: listens on a free port of loopback, ``hub.url`` opens its page."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__()
         self.host = host
         self.key = "one-time-key"
         self.csrf = secrets.token_hex(8)
@@ -68,44 +70,9 @@ class PageHub:
         self.sockets: dict[str, web.WebSocketResponse] = {}
         self.devices: dict[str, str] = {}
         self.owner: str | None = None
-        self.refuses = False
-        self.answers_pings = True
-        self.refuses_text = ""
-        self.refuses_spawn: dict[str, str] = {}
-        self.settings = settings.Settings()
-        self.usual_runtime = ""
-        self.refuses_settings: dict[str, str] = {}
-        self.tiers: Message = {}
-        """What GET /api/tiers answers besides how speech stands; a test that opens the settings gives it."""
-        self.projects: list[Message] = []
-        """What GET /api/projects answers."""
-        self.refuses_speech: dict[str, str] = {}
-        """Why nothing is measured and tried."""
-        self.inspected: Message = INSPECTED
-        """What a server comes to that is tried."""
-        self.phone: Message = phone()
-        """How other devices get in, as GET /api/phone shows it."""
-        self.paired: list[Message] = []
-        """The devices that are in."""
-        self.refuses_way: dict[str, str] = {}
         self.messages: dict[str, Message] = {}
         """Messages between agents by id, oldest first, as GET /api/messages shows them."""
         self.steps: dict[str, list[Message]] = {}
-        self.changes: Message = {"repository": "/home/ann/billing-api", "branch": "main", "why": "", "files": [], "more": False}
-        """What GET /api/sessions/{id}/changes answers, for every agent."""
-        self.debug: Message = DEBUG
-        """What GET /api/debug answers."""
-        self.patches: dict[str, Message] = {}
-        """The lines of a changed file, by its key."""
-        self.ahead_seconds = 0.0
-        """How far the hub's clock is before the page's."""
-        self.refuses_message: dict[str, str] = {}
-        self.slow_words = ""
-        """A search for these words is answered only when the test says so."""
-        self.refuses_decision: dict[str, str] = {}
-        self.holds_interrupt = asyncio.Event()
-        """Set: an interrupt is answered; a test that wants to see one under way clears it."""
-        self.holds_interrupt.set()
         self._changed = asyncio.Condition()
         self.door = PageDoor(self)
         self.socket = PageSocket(self)

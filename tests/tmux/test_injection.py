@@ -201,7 +201,7 @@ async def test_nothing_is_typed_into_a_dialog(tmux: Tmux, tmp_path: Path) -> Non
             await Pasting(tmux, lossy.pane_id, RULES, LINE).look()
         with held("has opened a dialog"):
             await Pasting(tmux, lossy.pane_id, RULES, LINE).paste("\r", "-r")
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # for an approval that must not come
     assert lossy.all("approved") == []
 
 
