@@ -178,7 +178,7 @@ class Measuring:
         if facts.is_person_talking:
             raise _GivesWay("Stopped, because you began to talk.")
         if facts.is_agent_speaking:
-            raise _GivesWay("Stopped, because an agent began to speak.")
+            raise _GivesWay("Stopped, because something else is being spoken.")
         if facts.serving is not tier or core.why_not(facts):
             raise _GivesWay("Stopped, because the quality is being changed.")
 

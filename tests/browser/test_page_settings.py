@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import itertools
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from clawmux.hardware import Gpu, Hardware, Note
 from clawmux.settings import FIELD_OF
@@ -329,8 +330,9 @@ async def test_a_screen_reader_can_say_all_of_it(open_settings: OpenSettings) ->
 async def test_the_settings_are_accessible(
     browser: Browser, hub: PageHub, open_settings: OpenSettings, axe: str, size: str, scheme: str
 ) -> None:
-    """With everything open that can be: an offer, the further settings, a refusal at a field."""
+    """With everything open that can be: an offer, the further settings, a refusal at a field, what failed and was tried."""
     await furnish(hub)
+    hub.projects = [{"session_id": "af_sky", "file": "/home/ann/billing-api/clawmux.toml", "values": {"speech.speed": 1.5}}]
     shape: dict[str, Any] = {"viewport": DESKTOP}
     if size == "phone":
         shape = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -339,11 +341,20 @@ async def test_the_settings_are_accessible(
     folder = OUTPUT / "screens"
     folder.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=folder / f"settings-{size}-{scheme}.png")
+    hub.tiers["failed"] = "low"
+    await hub.speech(reason=REASON, wanted="low")
+    await hub.speech(wanted="tiny")
+    await card(page, "low").locator(".failed").wait_for()
+    await page.get_by_role("button", name="Measure on this machine").click()
+    await page.get_by_role("progressbar", name="Measuring Tiny").wait_for()
     await card(page, "high").click()
     await page.locator("[data-part=servers] > summary").click()
     await page.get_by_label("Port", exact=True).fill("99999")
     await page.get_by_label("Port", exact=True).press("Tab")
     await page.get_by_role("alert").wait_for()
+    await page.get_by_label("Server that speaks", exact=True).fill("http://studio:7788")
+    await page.get_by_role("button", name="Test: Server that speaks").click()
+    await page.locator(".servertest .good").wait_for()
     await page.screenshot(path=folder / f"settings-open-{size}-{scheme}.png")
     await page.evaluate(axe)
     found = await page.evaluate("axe.run()")
@@ -371,6 +382,29 @@ async def assert_fits_into(page: Page, width: int) -> None:
       return node.checkVisibility() && (width < 24 || height < 24);
     }).map((node) => node.className || node.id)"""
     assert await page.evaluate(small) == []
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+async def test_nothing_moves_while_the_settings_load(hub: PageHub, open_page: OpenPage, viewport: dict[str, int]) -> None:
+    furnish_speech(hub, CARD)
+    page = await open_page(viewport=viewport)
+    late = {"/api/tiers": 0.3, "/api/settings": 0.6, "/api/voices": 0.6}
+
+    async def slowly(route: Route) -> None:
+        await asyncio.sleep(late[route.request.url.removeprefix(hub.origin)])
+        await route.continue_()
+
+    for path in late:
+        await page.route(f"**{path}", slowly)
+    await page.evaluate(
+        """globalThis.moved = [];
+        const ours = ({ sources }) => sources.filter(({ node }) => node?.closest?.('.sets')).map(({ node }) => node.className);
+        new PerformanceObserver((list) => moved.push(...list.getEntries().flatMap(ours))).observe({ type: 'layout-shift' });"""
+    )
+    await page.keyboard.press(",")
+    await page.locator("[data-voice]").first.wait_for(state="attached")
+    await page.locator("[data-setting]").first.wait_for()
+    assert await page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(moved), 50)))") == []
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
