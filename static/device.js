@@ -56,8 +56,14 @@ put("sessionStorage", CLIENT, null);
 export const unconfirmedTexts = takeValue("sessionStorage", TEXTS, []);
 put("sessionStorage", TEXTS, null);
 
+const DRAFTS = "clawmux.drafts";
+/** What is in the text box belongs to the agent it was typed to, and outlives a reload. @type {Map<string, string>} */
+export const drafts = new Map(takeValue("sessionStorage", DRAFTS, []).filter((pair) => Array.isArray(pair) && typeof pair[1] === "string"));
+put("sessionStorage", DRAFTS, null);
+
 /** @param {{id: string, session_id: string, text: string}[]} texts */
 export function keepForReload(texts) {
+  put("sessionStorage", DRAFTS, drafts.size ? JSON.stringify([...drafts]) : null);
   put("sessionStorage", CLIENT, clientId);
   put("sessionStorage", TEXTS, texts.length ? JSON.stringify(texts) : null);
 }

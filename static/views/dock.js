@@ -5,7 +5,7 @@ import * as store from "../store.js";
 import { dismiss, dispatch, sendText, sound } from "../talk.js";
 import { pauseOrResume, skip, speedWords } from "../transport.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
-import { freshId } from "../device.js";
+import { drafts, freshId } from "../device.js";
 import { controls } from "../voice.js";
 import { MIC_WORDS, TEXT_MOST_BYTES, elapsed, nameOf, terminalQuestion } from "../words.js";
 import { Fetched, Icon, VoiceOptions, loadChoices } from "./parts.js";
@@ -176,9 +176,6 @@ function Voice({ session }) {
     <${Icon} name="chevron-down" size="s" />
   </div>`;
 }
-
-/** What is in the box belongs to the agent it was typed to. @type {Map<string, string>} */
-const drafts = new Map();
 
 function TypeBox({ session, name }) {
   const ref = useRef(null);

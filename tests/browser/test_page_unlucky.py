@@ -169,3 +169,34 @@ async def test_the_microphone_and_the_decision_stay_on_the_screen_whatever_is_sa
     await page.set_viewport_size({"width": 1280, "height": 800})
     name = await page.locator("[data-session=af_sky] .nm b").evaluate("name => name.scrollWidth - name.clientWidth")
     assert name <= 0, "the name of the agent is cut for the sake of its folder"
+
+
+async def test_what_is_being_written_outlives_a_reload(hub: PageHub, open_page: OpenPage) -> None:
+    hub.sessions.append(session("bm_fable"))
+    page = await open_page()
+    await page.locator("#typebox").fill("half a thought")
+    await page.locator("[data-session=bm_fable] .row").click()
+    await page.locator("#typebox").fill("another one")
+    await page.reload()
+    await page.locator("[data-session=bm_fable] .row").click()
+    await expect(page.locator("#typebox")).to_have_value("another one")
+    await page.locator("[data-session=af_sky] .row").click()
+    await expect(page.locator("#typebox")).to_have_value("half a thought")
+    await page.keyboard.press("t")
+    await page.keyboard.press("Enter")
+    assert (await hub.expect("text"))["text"] == "half a thought"
+    await page.reload()
+    await page.locator("[data-session=bm_fable] .row").click()
+    await page.locator("[data-session=af_sky] .row").click()
+    await expect(page.locator("#typebox")).to_have_value("")
+
+
+async def test_the_whole_conversation_is_printed(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    for number in range(60):
+        await hub.say("af_sky", f"Answer {number}\n\nwith a second paragraph")
+    await page.get_by_text("Answer 59").wait_for()
+    await page.emulate_media(media="print")
+    await expect(page.locator(".dock")).to_be_hidden()
+    height = await page.evaluate("document.documentElement.scrollHeight")
+    assert height > 60 * 60, "only the window would be printed"
