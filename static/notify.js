@@ -50,7 +50,7 @@ export function called({ kind }) {
 export async function show({ id, session_id, kind, agent, title, body, words }) {
   const { on, kinds, words: withWords } = wishes.peek();
   const isWanted = kind === "test" || (kinds.includes(kind) && document.visibilityState === "hidden");
-  if (!on || !isWanted || Notification.permission !== "granted") return;
+  if (!on || !isWanted || globalThis.Notification?.permission !== "granted") return;
   const options = { body: (withWords && words) || body, tag: id, icon: ICON, data: { id, session_id, kind, agent } };
   const registration = await worker();
   // Browsers of phones take them from a service worker only.

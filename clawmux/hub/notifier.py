@@ -46,6 +46,7 @@ class Notifier:
         self._conversation = conversation
         self._needs = Needs()
         self._timer: asyncio.TimerHandle | None = None
+        self._is_over = False
         self._busy: dict[str, float] = {}
         """Since when an agent works, by session."""
         self._told_to: dict[str, list[str]] = {}
@@ -63,6 +64,7 @@ class Notifier:
         self._perform([])
 
     async def stop(self) -> None:
+        self._is_over = True
         if self._timer is not None:
             self._timer.cancel()
         tasks = [task for those in self._under_way.values() for task in those]
@@ -188,7 +190,7 @@ class Notifier:
         self._arm()
 
     def _arm(self) -> None:
-        deadline = self._needs.deadline()
+        deadline = None if self._is_over else self._needs.deadline()
         if self._timer is not None:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
