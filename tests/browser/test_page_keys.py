@@ -69,3 +69,19 @@ async def test_both_skip_links_lead_there(hub: PageHub, open_page: OpenPage) -> 
         assert box is not None and box["y"] >= 0
         await page.keyboard.press("Enter")
         await expect(page.locator(target)).to_be_focused()
+
+
+async def test_no_key_is_promised_while_keys_go_to_a_terminal(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    await expect(page.locator(".now kbd")).to_have_text("Space")
+    await page.keyboard.press("`")
+    await hub.expect("term_open")
+    (client,) = hub.sockets
+    about = {"session_id": "af_sky", "slot": 1}
+    await hub.send({"type": "term_opened", **about})
+    await hub.send({"type": "term_size", **about, "cols": 80, "rows": 24})
+    for mine, hints in ((client, 0), (None, 1), (client, 0)):
+        await hub.send({"type": "term_keyboard", "session_id": "af_sky", "client": mine, "device": "here"})
+        await expect(page.locator(".now kbd")).to_have_count(hints)
+    await page.get_by_role("button", name="Close terminal").click()
+    await expect(page.locator(".now kbd")).to_have_count(1)

@@ -258,6 +258,16 @@ async def test_forced_colours_keep_every_sign(hub: PageHub, open_page: OpenPage)
     assert "rgba(0, 0, 0, 0)" not in await page.locator(".mic, .badge, .av").evaluate_all(colours)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_forced_colours_are_accessible(hub: PageHub, open_page: OpenPage, axe: str, scheme: str) -> None:
+    await furnish(hub)
+    page = await open_page(forced_colors="active", color_scheme=scheme, bypass_csp=True)
+    await page.locator(".btn.primary").first.wait_for()
+    await page.evaluate(axe)
+    found = await page.evaluate("axe.run()")
+    assert [(fault["id"], [node["target"] for node in fault["nodes"]]) for fault in found["violations"]] == []
+
+
 async def test_reduced_motion_stops_what_moves(hub: PageHub, open_page: OpenPage) -> None:
     await furnish(hub)
     page = await open_page(reduced_motion="reduce")

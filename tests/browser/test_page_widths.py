@@ -228,6 +228,8 @@ async def test_the_dock_stands_still_in_every_state_of_the_voice(
             seen.add(await page.locator(".now-line").inner_text())
             assert await page.evaluate(BOXES) == rest, (state, other)
             assert await page.evaluate(CUT) == [], (state, other)
+            line = await page.locator(".now").evaluate("n => [n.scrollWidth <= n.clientWidth, n.scrollHeight <= n.clientHeight]")
+            assert line == [True, True], (state, other)
     assert len(seen) > len(MODES)
     words = "A refusal in many words, which says what was wrong and what can be done about it. " * 4
     await hub.send({"type": "error", "code": "internal", "text": words, "remedy": ""})
