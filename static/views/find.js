@@ -6,6 +6,9 @@ import { Icon } from "./parts.js";
 
 /** So much of the conversation lies under the field. */
 const COVERED_PX = 64;
+/** Marks that are nowhere near the window are not seen, and a letter stands a million times in a long conversation. */
+const NEAR_PX = 800;
+const MARKS_MOST = 3000;
 /** What stands around the words of an entry. */
 const BESIDE = ".meta, .sr, .codehd, button, .tag";
 
@@ -58,9 +61,9 @@ function useMarks(q) {
       const [here, others] = [new Highlight(), new Highlight()];
       here.priority = 2;
       others.priority = 1;
-      for (const entry of q ? log.querySelectorAll("[data-n]") : []) {
+      for (const entry of q ? near(log) : []) {
         const marks = Number(/** @type {HTMLElement} */ (entry).dataset.n) === found ? here : others;
-        for (const range of rangesOf(entry, q)) marks.add(range);
+        for (const range of rangesOf(entry, q, MARKS_MOST - here.size - others.size)) marks.add(range);
       }
       CSS.highlights.set("found-now", here);
       CSS.highlights.set("found", others);
@@ -72,10 +75,12 @@ function useMarks(q) {
     }));
     const changed = new MutationObserver(soon);
     changed.observe(log, { childList: true, subtree: true, characterData: true });
+    log.parentElement?.addEventListener("scroll", soon, { passive: true });
     mark();
     showFirst(CSS.highlights.get("found-now"));
     return () => {
       changed.disconnect();
+      log.parentElement?.removeEventListener("scroll", soon);
       cancelAnimationFrame(frame);
       CSS.highlights.delete("found-now");
       CSS.highlights.delete("found");
@@ -93,8 +98,16 @@ function showFirst(marks) {
   if (!isSeen) log.scrollTop += words.top - view.top - view.height / 2;
 }
 
-/** Where the words stand in an entry, also across its nodes. @param {Element} entry @param {string} q @returns {Range[]} */
-function rangesOf(entry, q) {
+/** Entries in the window and a little beyond it. @param {Element} log */
+function near(log) {
+  return [...log.querySelectorAll("[data-n]")].filter((entry) => {
+    const { top, bottom } = entry.getBoundingClientRect();
+    return bottom > -NEAR_PX && top < innerHeight + NEAR_PX;
+  });
+}
+
+/** Where the words stand in an entry, also across its nodes. @param {Element} entry @param {string} q @param {number} most @returns {Range[]} */
+function rangesOf(entry, q, most) {
   const nodes = [];
   const walker = document.createTreeWalker(entry, NodeFilter.SHOW_TEXT, (node) =>
     node.parentElement?.closest(BESIDE) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT,
@@ -109,6 +122,7 @@ function rangesOf(entry, q) {
   if (!words.length) return [];
   const pattern = words.map((word) => word.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")).join("\\s+");
   for (const match of text.matchAll(new RegExp(pattern, "giu"))) {
+    if (ranges.length >= most) break;
     const range = document.createRange();
     range.setStart(...placeOf(nodes, match.index));
     range.setEnd(...placeOf(nodes, match.index + match[0].length));

@@ -200,3 +200,17 @@ async def test_the_whole_conversation_is_printed(hub: PageHub, open_page: OpenPa
     await expect(page.locator(".dock")).to_be_hidden()
     height = await page.evaluate("document.documentElement.scrollHeight")
     assert height > 60 * 60, "only the window would be printed"
+
+
+async def test_a_letter_that_stands_everywhere_is_searched_for(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    for _ in range(150):
+        await hub.say("af_sky", "e " * 2900)
+    await expect(page.locator(".msg.bot")).to_have_count(150, timeout=20000)
+    await page.locator("[data-open=more]").click()
+    await page.locator("[data-do=find]").click()
+    await page.locator(".find input").fill("e")
+    await expect(page.locator(".find .count")).to_have_text("1 of 150", timeout=15000)
+    await page.locator(".find input").press("Enter")
+    await expect(page.locator(".find .count")).to_have_text("2 of 150", timeout=15000)
+    assert 0 < await page.evaluate("CSS.highlights.get('found-now').size + CSS.highlights.get('found').size") <= 3000
