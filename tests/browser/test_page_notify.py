@@ -285,7 +285,7 @@ async def test_a_push_is_shown_and_leads_to_its_agent(hub: PageHub, installed: B
     await until_answer(lambda: number(pushes, 1))
     # Without a page one is opened, at that agent.
     await pushes.deliver(pushed(id="n3"))
-    await page.evaluate("navigator.serviceWorker.ready.then((r) => r.getNotifications({ tag: 'n3' }))")
+    await until_answer(lambda: number(pushes, 2))
     await page.goto("about:blank")
     await worker.evaluate(CLICK, "n3")
     await until_answer(lambda: worker.evaluate("openedAt[0]"))
