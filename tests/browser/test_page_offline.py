@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import Browser, BrowserContext, Page, Response
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, Response
 
 from clawmux.hub.static import BUILD_HEADER, Assets
 from tests.browser.chromium import Chromium, fake_microphone
@@ -68,12 +68,19 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Assets:
     return Assets(folder)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def working_browser(playwright: Playwright, microphone_file: Path) -> AsyncIterator[Browser]:
+    """One whose pages have workers."""
+    browsers = Chromium(playwright)
+    yield await browsers.start(microphone_file, workers=True)
+    await browsers.close()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def context(chromium: Chromium, microphone_file: Path, hub: PageHub, built: Assets) -> AsyncIterator[BrowserContext]:
-    """Of a browser that has workers; the hub serves the page as the real one does."""
+async def context(working_browser: Browser, hub: PageHub, built: Assets) -> AsyncIterator[BrowserContext]:
+    """The hub serves the page as the real one does, and the page may be kept."""
     hub.built = built
-    browser = await chromium.start(microphone_file, workers=True)
-    async with await browser.new_context(viewport=DESKTOP) as context:  # type: ignore[arg-type]
+    async with await working_browser.new_context(viewport=DESKTOP) as context:  # type: ignore[arg-type]
         yield context
 
 
@@ -103,12 +110,17 @@ async def test_the_second_load_comes_from_the_device(context: BrowserContext, hu
     # Nothing of the API, no address with a key, nothing that tells one user from another.
     assert all(url.startswith(f"{hub.origin}/static/{built.build}/") for url in kept), kept
     hub.asked.clear()
-    answers: list[Response] = []
-    page.on("response", answers.append)
+    past_the_worker: list[str] = []
+
+    def saw(answer: Response) -> None:
+        if not answer.from_service_worker:
+            past_the_worker.append(answer.url.removeprefix(hub.origin))
+
+    page.on("response", saw)
     await page.reload()
     await hub.expect("hello", 2)
     await page.wait_for_selector(".dock")
-    assert all(answer.from_service_worker for answer in answers if f"/{built.build}/" in answer.url)
+    assert [path for path in past_the_worker if path.endswith((".js", ".css"))] == []
     files = [path for path in hub.asked if path.startswith("/static/") and not path.endswith((".webmanifest", ".png"))]
     assert files == []
     assert {"/", "/api/session", "/ws"} <= set(hub.asked)
@@ -179,10 +191,9 @@ async def test_a_page_in_use_says_that_there_is_a_new_build(
     await comes_true(page, f"caches.keys().then((names) => names.join() === 'clawmux-shell-{newer.build}')")
 
 
-async def test_without_the_hub_the_page_says_so_and_comes_back(chromium: Chromium) -> None:
-    browser = await chromium.start(workers=True)
-    async with LiveHub("none") as real:
-        page = await browser.new_page()
+async def test_without_the_hub_the_page_says_so_and_comes_back(working_browser: Browser) -> None:
+    async with LiveHub("none") as real, await working_browser.new_context() as context:
+        page = await context.new_page()
         await page.goto((await real.call("POST", "/api/open", {}))["url"])
         await page.wait_for_selector(".empty")
         await page.evaluate(READY)

@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import Chromium
+from tests.browser.chromium import Chromium
 from tests.browser.test_page_notify import HIDDEN, SUBSCRIBES, Pushes, number
 from tests.hub.test_push import PushingHub
 from tests.live_hub import said
