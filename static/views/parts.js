@@ -88,7 +88,7 @@ export function Fetched({ id, load, what }) {
   useEffect(() => {
     load().then(
       (View) => setState({ View, fault: "" }),
-      () => setState({ View: null, fault: `${what} could not be loaded: the hub does not answer.` }),
+      () => setState({ View: null, fault: `${what} could not be loaded: the hub does not answer, or has a newer page. Reload this one.` }),
     );
   }, []);
   return state.View ? html`<${state.View} />` : html`<div class="fetching" id=${id}><p class="hint">${state.fault}</p></div>`;
