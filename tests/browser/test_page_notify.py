@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page, ViewportSize, expect
 
 from clawmux.hub.static import Assets
 from tests.browser.chromium import Chromium
@@ -284,9 +285,9 @@ async def test_a_push_is_shown_and_leads_to_its_agent(hub: PageHub, installed: B
     await expect(page.locator(".head h1")).to_have_text("Nova")
     await until_answer(lambda: number(pushes, 1))
     # Without a page one is opened, at that agent.
-    await pushes.deliver(pushed(id="n3"))
-    await until_answer(lambda: number(pushes, 2))
     await page.goto("about:blank")
+    await pushes.deliver(pushed(id="n3"))
+    await until_answer(lambda: worker.evaluate("registration.getNotifications({ tag: 'n3' }).then((all) => all.length)"))
     await worker.evaluate(CLICK, "n3")
     await until_answer(lambda: worker.evaluate("openedAt[0]"))
     assert await worker.evaluate("openedAt") == ["/?agent=nova"]
@@ -345,19 +346,18 @@ async def test_without_a_push_service_the_page_says_what_remains(hub: PageHub, i
 # -- its look --
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["desktop", "phone"])
-async def test_the_section_is_good_to_look_at(
-    hub: PageHub, open_settings: OpenSettings, browser: Browser, axe: str, size: str, scheme: str
-) -> None:
-    viewport = DESKTOP if size == "desktop" else PHONE
-    page = await open_settings(init_script=PERMITTED, viewport=viewport, color_scheme=scheme, bypass_csp=True)
+async def test_the_section_is_good_to_look_at(hub: PageHub, open_settings: OpenSettings, axe: str) -> None:
+    page = await open_settings(init_script=PERMITTED, bypass_csp=True)
     section = page.locator("section.notifications")
     await section.get_by_label("Notify on this device").check()
     await expect(section.locator("[data-do=test-notification]")).to_be_visible()
-    await section.scroll_into_view_if_needed()
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    await section.screenshot(path=str(OUTPUT / f"notifications-{size}-{scheme}.png"))
     await page.evaluate(axe)
-    found = await page.evaluate("axe.run('section.notifications').then(({ violations }) => violations.map(({ id }) => id))")
-    assert found == []
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for (size, viewport), scheme in itertools.product((("desktop", DESKTOP), ("phone", PHONE)), schemes):
+        await page.set_viewport_size(ViewportSize(width=viewport["width"], height=viewport["height"]))
+        await page.emulate_media(color_scheme=scheme)
+        await section.scroll_into_view_if_needed()
+        await section.screenshot(path=str(OUTPUT / f"notifications-{size}-{scheme}.png"), animations="disabled")
+        found = await page.evaluate("axe.run('section.notifications').then(({ violations }) => violations.map(({ id }) => id))")
+        assert found == [], (size, scheme)

@@ -334,7 +334,7 @@ class Histories(RuleBasedStateMachine):
         assert (self.shown, self.store, self.needs.deadline()) == (set(), {}, None)
 
 
-EXAMPLES, STEPS = (2000, 80) if IS_LONG else (100, 40)
+EXAMPLES, STEPS = (2000, 80) if IS_LONG else (60, 40)
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
