@@ -86,7 +86,9 @@ export function reactions({ link, sound, player, standing, dispatch, follow, onW
       if (wasTurn && !m.text && !OWN_DOING.has(m.reason)) tell(turnWords(m.reason));
     },
     text_ack: (m) => {
-      if (m.state === "refused") tell(m.reason || "The agent cannot take text now", "warn");
+      // Every page hears of it; only the one that sent the words has something to say about them.
+      const isOurs = store.outgoing.value.some(({ id }) => id === m.id);
+      if (m.state === "refused") isOurs && tell(m.reason || "The agent cannot take text now", "warn");
       else setTimeout(() => (store.outgoing.value = store.outgoing.value.filter(({ id }) => id !== m.id)), ARRIVED_MS);
     },
     notice: (m) => say(m.text),

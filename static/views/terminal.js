@@ -1,5 +1,6 @@
 /** The drawer over the dock with the agent's terminal: read only until the user takes the keyboard; on phones with a row of keys. */
 import { clientId, loadTerminal, saveTerminal } from "../device.js";
+import { tell } from "../notes.js";
 import { closeTerminal } from "../route.js";
 import { Screen } from "../screen.js";
 import * as store from "../store.js";
@@ -8,6 +9,9 @@ import { TerminalLine } from "../terminal.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/ui.js";
 import { folderName, nameOf } from "../words.js";
 import { Icon } from "./parts.js";
+
+/** As many bytes the hub takes at once. */
+const PASTE_MOST_CHARACTERS = 32768;
 
 /** Loaded with the drawer, before it is drawn. */
 await Promise.all(["/static/vendor/xterm.css", "/static/terminal.css"].map(style));
@@ -93,7 +97,10 @@ function Drawer({ session }) {
   const onPaste = (event) => {
     event.preventDefault();
     event.stopPropagation();
-    parts.current?.line.paste(event.clipboardData?.getData("text/plain") ?? "");
+    const text = event.clipboardData?.getData("text/plain") ?? "";
+    // More than the hub reads in one message would end the connection, and the keyboard with it.
+    if (text.length > PASTE_MOST_CHARACTERS) tell("That is too long to be pasted. Put it into a file", "warn");
+    else parts.current?.line.paste(text);
   };
 
   return html`<section class="termbox" id="terminal" aria-label=${`Terminal of ${name}`} data-state=${shown?.state ?? "opening"} data-mine=${isMine ? "" : undefined} onKeyDown=${onKeyDown}>

@@ -214,3 +214,11 @@ async def test_a_letter_that_stands_everywhere_is_searched_for(hub: PageHub, ope
     await page.locator(".find input").press("Enter")
     await expect(page.locator(".find .count")).to_have_text("2 of 150", timeout=15000)
     assert 0 < await page.evaluate("CSS.highlights.get('found-now').size + CSS.highlights.get('found').size") <= 3000
+
+
+async def test_words_that_another_page_sent_in_vain_are_no_news_here(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    await hub.send({"type": "text_ack", "id": "of-another-page", "state": "refused", "reason": "Sky takes no words now"})
+    await hub.send({"type": "notice", "session_id": None, "level": "info", "text": "The next thing"})
+    await page.get_by_text("The next thing").first.wait_for()
+    assert "takes no words" not in await page.locator(".now").inner_text()

@@ -135,6 +135,23 @@ async def test_a_paste_is_one_text(hub: RealHub, sky: str, open_page: OpenPage) 
     assert (hub.paths.data / "got").read_text() == "one\ntwo[31m\n"
 
 
+async def test_a_paste_that_is_too_long_ends_nothing(hub: RealHub, sky: str, open_page: OpenPage) -> None:
+    page = await open_page()
+    await open_terminal(page)
+    await take_keyboard(page)
+    pasted = """() => {
+      const clipboardData = new DataTransfer();
+      clipboardData.setData('text/plain', 'x'.repeat(1500000));
+      const paste = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true });
+      document.querySelector('.termscroll').dispatchEvent(paste);
+    }"""
+    await page.evaluate(pasted)
+    await expect(page.locator(".now")).to_contain_text("too long to be pasted")
+    await page.keyboard.type("echo still h''ere")
+    await page.keyboard.press("Enter")
+    await until_answer(shows(hub, sky, "still here"))
+
+
 async def test_two_pages_see_who_types(hub: RealHub, sky: str, open_page: OpenPage) -> None:
     desk, phone = await open_page(), await open_page(viewport=PHONE, has_touch=True, is_mobile=True)
     await open_terminal(desk)
