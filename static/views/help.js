@@ -14,6 +14,6 @@ export function Help() {
     <dl class="keylist">
       ${HELP.map(([keys, words]) => html`<div><dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${words}</dd></div>`)}
     </dl>
-    <div class="modal-foot"><button class="btn primary" onClick=${() => (store.dialog.value = null)}>Close</button></div>
+    <div class="modal-foot"><button class="btn primary" autofocus onClick=${() => (store.dialog.value = null)}>Close</button></div>
   <//>`;
 }
