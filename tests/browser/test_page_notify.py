@@ -111,7 +111,7 @@ async def test_title_and_badge_count_who_needs_the_user(hub: PageHub, open_page:
     for name in ("af_nova", "am_adam", "af_sky"):
         await hub.status(name, needs_you=False, question=None)
     await comes_true(page, "badges.at(-1) === 0")
-    assert await page.title() == "Sky · ClawMux"
+    await expect(page).to_have_title("Sky · ClawMux")
 
 
 async def test_each_need_has_its_sound_on_the_device_that_has_the_sound(hub: PageHub, open_page: OpenPage) -> None:
