@@ -42,7 +42,7 @@ async def rooms(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 @pytest_asyncio.fixture(loop_scope="module")
 async def world(rooms: World) -> AsyncIterator[World]:
     """With agents of the test's own. What the page logs as an error meanwhile fails it."""
-    before = len(rooms.page.errors)
+    rooms.page.logged.clear()
     yield rooms
     await rooms.leave()
-    assert rooms.page.errors[before:] == []
+    assert await rooms.page.errors() == []

@@ -41,6 +41,7 @@ class Engine:
     def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
         self.environ = {**environ, **self.own_world(folder)}
         self.folder = folder
+        self.logged: list[str] = []
         self.process: asyncio.subprocess.Process | None = None
 
     @staticmethod
@@ -66,8 +67,7 @@ class Engine:
 
     # -- a driver brings these --
 
-    @property
-    def errors(self) -> list[str]:
+    async def errors(self) -> list[str]:
         """What the page logged as an error, or threw, and breaches of its policy."""
         raise NotImplementedError
 
@@ -136,7 +136,7 @@ class Engine:
         try:
             return await until_answer(lambda: self.evaluate(expression), seconds)
         except AssertionError as error:
-            raise AssertionError(f"{self.name}: {expression} is {error}; the page logged {self.errors}") from None
+            raise AssertionError(f"{self.name}: {expression} is {error}; the page logged {await self.errors()}") from None
 
     async def wait_for(self, selector: str, seconds: float = 10.0) -> None:
         await self.until(f"document.querySelector({json.dumps(selector)}) !== null", seconds)

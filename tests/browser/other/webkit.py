@@ -15,14 +15,21 @@ import aiohttp
 from tests.browser.other.engine import Engine
 from tests.waiting import until, until_answer
 
-OPTIONS = ("--automation", "--enable-write-console-messages-to-stdout=true")
 # Its bar of buttons would keep the window wider than a phone.
 NARROW = """headerbar, headerbar *, toolbar, toolbar *, entry, button, box {
-  min-width: 0; min-height: 0; padding: 0; margin: 0; border: 0; font-size: 1px; border-spacing: 0; -gtk-icon-transform: scale(0);
+  min-width: 0; min-height: 0; padding: 0; margin: 0; border: 0; font-size: 1px; -gtk-icon-transform: scale(0);
 }
 """
-# What the engine prints of the page's console: CONSOLE JS ERROR …, CONSOLE SECURITY ERROR …
-LOGGED = re.compile(r"^(?:\S+ )?CONSOLE \S+ ERROR (.*)$", re.MULTILINE)
+# In automation the console goes nowhere; so the page notes what it logs, from the moment it is loaded.
+NOTE = """(() => {
+  const noted = (globalThis.noted = []);
+  addEventListener("error", ({ message, filename, lineno }) => noted.push(`${message} (${filename}:${lineno})`));
+  addEventListener("unhandledrejection", ({ reason }) => noted.push(`unhandled: ${reason}`));
+  document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+    noted.push(`policy: ${violatedDirective} ${blockedURI}`));
+  const { error } = console;
+  console.error = (...words) => (noted.push(words.join(" ")), error(...words));
+})()"""
 SCREEN = "1600x1200x24"
 STARTED = re.compile(r"^(\d+)$", re.MULTILINE)
 RUN = """const done = arguments[arguments.length - 1];
@@ -43,18 +50,17 @@ class WebKit(Engine):
             "NO_AT_BRIDGE": "1",
         }
         self.screen: asyncio.subprocess.Process | None = None
-        self.read_to = 0
 
     async def start(self) -> None:
         await self.start_screen()
-        style = Path(self.environ["XDG_CONFIG_HOME"]) / "gtk-3.0" / "gtk.css"
+        style = self.folder / "home" / "config" / "gtk-3.0" / "gtk.css"
         style.parent.mkdir()
         style.write_text(NARROW)
         port = free_port()
         await self.launch(self.program, f"--port={port}")
         self.session = aiohttp.ClientSession(f"http://127.0.0.1:{port}")
         await until_answer(self.is_ready, 60)
-        wishes = {"webkitgtk:browserOptions": {"binary": browser(), "args": list(OPTIONS)}}
+        wishes = {"webkitgtk:browserOptions": {"binary": browser(), "args": ["--automation"]}}
         told = await self.ask("POST", "/session", {"capabilities": {"alwaysMatch": wishes}})
         self.path = f"/session/{told['sessionId']}"
 
@@ -96,12 +102,14 @@ class WebKit(Engine):
         assert response.ok, f"{path}: {told.get('error')}: {told.get('message')}"
         return told
 
-    @property
-    def errors(self) -> list[str]:
-        return LOGGED.findall(self.output())
+    async def errors(self) -> list[str]:
+        self.logged += await self.evaluate("globalThis.noted?.splice(0) ?? []")
+        return self.logged
 
     async def open(self, url: str) -> None:
+        await self.errors()
         await self.ask("POST", f"{self.path}/url", {"url": url})
+        await self.evaluate(NOTE)
 
     async def run_script(self, script: str) -> str:
         told = await self.ask("POST", f"{self.path}/execute/async", {"script": RUN % script, "args": []})

@@ -31,9 +31,9 @@ class World:
         self.agents.append(await self.hub.spawn(runtime, **order))
         return self.agents[-1]
 
-    async def enter(self, agent: str = "") -> None:
+    async def enter(self, agent: str = "", hub: LiveHub | None = None) -> None:
         """Signed in, touched once, as a person does, with this agent in view. The microphone is processed as for anybody."""
-        opened = await self.hub.call("POST", "/api/open", {})
+        opened = await (hub or self.hub).call("POST", "/api/open", {})
         await self.page.open("about:blank")  # to the same page with another fragment the browser would only scroll
         await self.page.open(opened["url"].replace("clawmux.localhost", "127.0.0.1").replace("/#", "/?test=1&echo#"))
         await self.page.wait_for(".dock, .empty", 30)
