@@ -15,13 +15,17 @@ const FILE = /^\/static\/[0-9a-f]{16}\//;
 const MARK = "ClawMux-Build";
 /** After so long the kept page is shown, which looks for the hub by itself. */
 const PATIENCE_MS = 3000;
+const GOING_MS = 2000;
 
 const ownUrl = { createScriptURL: () => `/static/${BUILD}/sw-push.js` };
 importScripts((self.trustedTypes?.createPolicy("clawmux-worker", ownUrl) ?? ownUrl).createScriptURL(""));
 
 addEventListener("install", (event) => event.waitUntil(keep()));
-addEventListener("activate", (event) => event.waitUntil(tidy()));
-addEventListener("message", (event) => event.data?.type === "tidy" && event.waitUntil(tidy()));
+addEventListener("activate", (event) => event.waitUntil(tidy({ ifAvailable: true })));
+addEventListener("message", (event) => {
+  // A page has come, maybe in place of one whose lock is on its way out.
+  if (event.data?.type === "tidy") event.waitUntil(tidy({ signal: AbortSignal.timeout(GOING_MS) }));
+});
 addEventListener("fetch", (event) => {
   const { method, mode, url } = event.request;
   const { origin, pathname, hash } = new URL(url);
@@ -37,18 +41,16 @@ async function keep() {
   await self.skipWaiting();
 }
 
-/** Open pages hold a lock named like the files they run on: until the last of them is gone these stay, and no longer. */
-async function tidy() {
+/** Open pages hold a lock named like the files they run on: until the last of them is gone these stay. @param {LockOptions} patience */
+async function tidy(patience) {
   const { installing, waiting } = self.registration;
   if (installing || waiting) return; // what a newer worker has gathered is not ours to judge; it tidies up when it takes over
-  const { held = [] } = (await navigator.locks?.query()) ?? {};
-  const used = new Set([SHELL, ...held.map(({ name }) => name)]);
-  await forget((name) => !used.has(name));
+  await forget((name) => name !== SHELL, (name) => navigator.locks.request(name, patience, (lock) => lock && caches.delete(name)).catch(() => {}));
 }
 
-async function forget(chosen) {
+async function forget(chosen, remove = (name) => caches.delete(name)) {
   const names = (await caches.keys()).filter((name) => name.startsWith(KEPT_AS) && chosen(name));
-  await Promise.all(names.map((name) => caches.delete(name)));
+  await Promise.all(names.map(remove));
 }
 
 /** The build stands in the address, so what is found is of the asking page's own build. */

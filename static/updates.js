@@ -21,7 +21,9 @@ const registered = Promise.resolve(
 
 // What this page fetches later is to be of its own build, so its files stay as long as it is open; those of pages that are gone go.
 if (OWN) navigator.locks?.request(`clawmux-shell-${OWN}`, { mode: "shared" }, () => new Promise(() => {}));
-registered.then((registration) => registration?.active?.postMessage({ type: "tidy" }));
+const tidy = () => registered.then((registration) => registration?.active?.postMessage({ type: "tidy" }));
+tidy();
+navigator.serviceWorker?.addEventListener("controllerchange", tidy);
 
 /** The build for which this tab was loaded anew by itself: not twice, should it not come. @param {string} [build] */
 function tried(build) {
