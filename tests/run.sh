@@ -13,6 +13,9 @@ set -eu
 
 # Program and the Debian package that brings it; alsa-utils also bring recorded voices.
 packages='tmux:tmux chromium:chromium git:git node:nodejs npm:npm aplay:alsa-utils pulseaudio:pulseaudio paplay:pulseaudio-utils cc:gcc curl:curl wget:wget'
+# Other browsers than Chromium, and a screen for the one that wants to be seen. Where they cannot be installed those tests
+# are skipped by name, too.
+browsers='firefox-esr:firefox-esr WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb'
 # More shells, and what makes a bare Debian, for install.sh. Where they cannot be installed those tests are skipped by name.
 shells='busybox:busybox zsh:zsh ksh:ksh mksh:mksh yash:yash fish:fish debootstrap:debootstrap'
 
@@ -46,7 +49,7 @@ apt_install() {
 # Programs the tests use. Chromium may have another name elsewhere; Debian's fonts keep its text from being boxes.
 need_programs() {
     missing=''
-    for pair in $packages $(! may_install || echo "$shells"); do
+    for pair in $packages $(! may_install || echo "$shells" "$browsers"); do
         command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
     done
     [ -n "$missing" ] || return 0
@@ -101,7 +104,8 @@ check() {
 check_page_syntax() {
     find "$root/static" -name '*.js' -not -path '*/vendor/*' >"$work/scripts"
     while read -r script; do
-        node --check "$script" || return 1
+        # A file by its name would be taken for no module, found to be one after all, and not be looked at.
+        node --input-type=module --check <"$script" || { say "in $script"; return 1; }
     done <"$work/scripts"
 }
 
