@@ -5,6 +5,11 @@
 
 /** outputLatency 0 means "not known" in some engines; 40 ms is what the others report for wired output. */
 const LATENCY_UNKNOWN_SECONDS = 0.04;
+/**
+ * Firefox looks for it under the lock of its audio graph, and asks PulseAudio meanwhile, whose thread may just wait for that
+ * very graph: the page then stands still for ever (seen in 153, in one start of sound in five). So it is never asked there.
+ */
+const IS_LATENCY_SAFE = !/ Firefox\//.test(globalThis.navigator?.userAgent ?? "");
 const WATCH_MS = 1000;
 /** Short quiet tones for people who do not look at the screen: frequencies in Hz, one after another. */
 const CUES = Object.freeze({
@@ -100,7 +105,7 @@ export class Sound {
 
   /** From a rendered sample to the ear. */
   latencySeconds() {
-    return this.context?.outputLatency || LATENCY_UNKNOWN_SECONDS;
+    return (IS_LATENCY_SAFE && this.context?.outputLatency) || LATENCY_UNKNOWN_SECONDS;
   }
 
   /** iOS routes by this word; elsewhere it does not exist. @param {"playback"|"play-and-record"} type */

@@ -56,7 +56,7 @@ function insides() {
     reconnects: Math.max(0, hubLink.welcomes - 1),
     microphone: microphone.track?.readyState === "live" ? microphone.track.getSettings() : null,
     sample_rate: context?.sampleRate ?? null,
-    latency_ms: context?.state === "running" ? Math.round(1000 * ((context.baseLatency ?? 0) + (context.outputLatency ?? 0))) : null,
+    latency_ms: context?.state === "running" ? Math.round(1000 * ((context.baseLatency ?? 0) + sound.latencySeconds())) : null,
     underruns: player.underruns,
   };
 }

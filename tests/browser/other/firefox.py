@@ -18,9 +18,6 @@ from tests.waiting import until
 
 PREFERENCES = {
     "media.navigator.permission.disabled": True,  # the microphone is granted unasked
-    # Sound without a detour over another process: on a busy machine that now and then waits for itself, and the page with it.
-    "media.cubeb.sandbox": False,
-    "security.sandbox.content.level": 0,
     "browser.shell.checkDefaultBrowser": False,
     "browser.startup.page": 0,
     "browser.aboutwelcome.enabled": False,
