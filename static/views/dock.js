@@ -179,19 +179,21 @@ function Voice({ session }) {
 
 function TypeBox({ session, name }) {
   const ref = useRef(null);
+  // An id comes back with the next agent of that name: what was meant for the one before is not said to it.
+  const whom = `${session.id} ${session.first_n}`;
   useEffect(() => {
-    ref.current.value = drafts.get(session.id) ?? "";
+    ref.current.value = drafts.get(whom) ?? "";
     fit(ref.current);
-  }, [session.id]);
+  }, [whom]);
   const reviewed = store.review.value;
   useEffect(() => {
     if (reviewed?.session_id !== session.id) return;
     store.review.value = null;
     ref.current.value = [ref.current.value.trimEnd(), reviewed.text].filter(Boolean).join(" ");
-    drafts.set(session.id, ref.current.value);
+    drafts.set(whom, ref.current.value);
     fit(ref.current);
     focusText();
-  }, [reviewed, session.id]);
+  }, [reviewed, whom]);
   const send = (event) => {
     event?.preventDefault();
     const text = ref.current.value.trim();
@@ -202,7 +204,7 @@ function TypeBox({ session, name }) {
       return;
     }
     sendText(session.id, text);
-    drafts.delete(session.id);
+    drafts.delete(whom);
     ref.current.value = "";
     fit(ref.current);
   };
@@ -211,7 +213,7 @@ function TypeBox({ session, name }) {
     if (event.key === "Escape") event.target.blur();
   };
   const onInput = ({ target }) => {
-    drafts.set(session.id, target.value);
+    drafts.set(whom, target.value);
     fit(target);
   };
   const asked = session.question ? `Or type your answer to ${name}` : `Or type to ${name}`;

@@ -1,7 +1,7 @@
 /** Small pieces that several views share: icon, dot, avatar, modal dialog. */
 import { ask } from "../notes.js";
 import * as store from "../store.js";
-import { html, useEffect, useRef, useState } from "../vendor/ui.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/ui.js";
 import { duration, voiceName } from "../words.js";
 
 /** Beside the modules, so of the same build. */
@@ -64,7 +64,8 @@ export function VoiceOptions({ voices, taken = new Set() }) {
  */
 export function Modal({ label, onClose, returnTo = () => null, children }) {
   const ref = useRef(null);
-  useEffect(() => {
+  // With the drawing, not after it: a key pressed in between would find a dialog that is not open yet.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     ref.current.showModal();
     return () => {

@@ -191,6 +191,16 @@ async def test_what_is_being_written_outlives_a_reload(hub: PageHub, open_page: 
     await expect(page.locator("#typebox")).to_have_value("")
 
 
+async def test_what_was_meant_for_an_agent_is_not_left_to_the_next_of_its_name(hub: PageHub, open_page: OpenPage) -> None:
+    page = await open_page()
+    await page.locator("#typebox").fill("only for you")
+    await hub.send({"type": "session_terminated", "session_id": "af_sky", "n": 7, "reason": "", "ts": 1.0})
+    await page.locator("#typebox").wait_for(state="detached")
+    hub.sessions[0] = {**hub.sessions[0], "first_n": 8}
+    await hub.status("af_sky")
+    await expect(page.locator("#typebox")).to_have_value("")
+
+
 async def test_the_whole_conversation_is_printed(hub: PageHub, open_page: OpenPage) -> None:
     page = await open_page()
     for number in range(60):
