@@ -64,14 +64,13 @@ export function VoiceOptions({ voices, taken = new Set() }) {
  */
 export function Modal({ label, onClose, returnTo = () => null, children }) {
   const ref = useRef(null);
+  const before = useRef(document.activeElement);
   // With the drawing, not after it: a key pressed in between would find a dialog that is not open yet.
-  useLayoutEffect(() => {
-    const before = document.activeElement;
-    ref.current.showModal();
-    return () => {
-      const to = returnTo() || before;
-      if (to instanceof HTMLElement) to.focus();
-    };
+  useLayoutEffect(() => ref.current.showModal(), []);
+  // While it stands, nothing outside of it takes the focus.
+  useEffect(() => () => {
+    const to = returnTo() || before.current;
+    if (to instanceof HTMLElement) to.focus();
   }, []);
   const onClick = (event) => event.target === ref.current && onClose();
   const onCancel = (event) => {
