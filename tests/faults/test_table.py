@@ -52,7 +52,7 @@ FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "faults/test_hub_faults.py::test_a_hub_that_stood_still_for_a_minute_fails_nothing",
             "hub/test_messages_restart.py::test_a_hub_that_stood_still_fails_nothing",
-            "core/test_broker.py::test_an_hour_without_a_hub_fails_nothing",
+            "core/test_broker_restarts.py::test_an_hour_without_a_hub_fails_nothing",
             "browser/test_page_link.py::test_a_hub_that_answers_nothing_is_left",
         ),
     ),
@@ -123,7 +123,7 @@ FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
         "the user scrolls in the pane",
         (
             "tmux/test_injection.py::test_a_message_waits_while_somebody_scrolls_and_goes_in_afterwards",
-            "core/test_broker.py::test_the_clock_stands_while_the_recipient_does_not_read",
+            "core/test_broker_batches.py::test_the_clock_stands_while_the_recipient_does_not_read",
         ),
     ),
     "F16": (

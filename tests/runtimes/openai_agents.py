@@ -104,8 +104,12 @@ def keep_opencode_extras(home: Path, cache: Path) -> None:
 
 def agent_environment(home: Path, program: Path) -> dict[str, str]:
     """The hub's environment as a user of such a program would have it."""
+    # Codex makes no helpers in a home below the folder for temporary files, which Debian's bubblewrap needs where it is installed.
+    temporary = home / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
     return {
         "HOME": str(home),
+        "TMPDIR": str(temporary),
         "PATH": f"{program}:{os.environ['PATH']}",
         "SHELL": "/bin/bash",
         "OPENAI_API_KEY": "not-a-real-key",
