@@ -104,7 +104,7 @@ def keep_opencode_extras(home: Path, cache: Path) -> None:
 
 def agent_environment(home: Path, program: Path) -> dict[str, str]:
     """The hub's environment as a user of such a program would have it."""
-    # Codex makes no helpers in a home below the folder for temporary files, which Debian's bubblewrap needs where it is installed.
+    # Codex makes no helpers in a home below the folder for temporary files; where Debian has a bubblewrap, it needs them.
     temporary = home / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     return {

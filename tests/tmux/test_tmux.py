@@ -262,7 +262,7 @@ async def test_a_paste_while_agents_die_never_ends_the_server(tmux: Tmux, tmp_pa
 def runs(pid: int) -> bool:
     """Not one that has ended and waits for init to take note of it."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
