@@ -1,7 +1,4 @@
-"""The hub is ended and started again, by turns gently and by force, under a page whose reader is in the middle of a conversation.
-
-Five times; ``CLAWMUX_TEST_LONG=1 python -m pytest tests/browser/test_real_restarts.py`` does it twenty times.
-"""
+"""The hub is ended and started again, by turns gently and by force, under a page in the middle of whose conversation a reader is."""
 
 from __future__ import annotations
 
@@ -17,11 +14,10 @@ from tests.browser.test_page_history import NUMBERS, TOPMOST
 from tests.browser.test_real_loop import watch_page
 from tests.hub.test_history import entry, filled
 from tests.live_hub import LiveHub
-from tests.long_form import IS_LONG
 
 pytestmark = [pytest.mark.browser, pytest.mark.faults]
 
-TIMES = 20 if IS_LONG else 5
+TIMES = 20
 OLD = 200
 SHOWN = "all => all.map((one) => [Number(one.dataset.n), one.querySelector('.md').textContent.trim()])"
 SECONDS = 30
