@@ -1,6 +1,6 @@
 /** How this device tells that an agent needs you: its section of the settings. */
 import { change, standing, switchOff, switchOn, tryOut, wishes } from "../notify.js";
-import { html, useState } from "../vendor/ui.js";
+import { html, useRef, useState } from "../vendor/ui.js";
 
 /** @type {[string, string, string][]} kind, title, words */
 const KINDS = [
@@ -15,11 +15,17 @@ export function Notifications() {
   const { way, fault } = standing.value;
   const { on, kinds, words } = wishes.value;
   const isOn = on && (way === "page" || way === "push");
-  const [isBusy, setBusy] = useState(false);
+  // The browser may ask first: meanwhile the switch stands where the user has put it, and one turn waits for the other.
+  const [turning, setTurning] = useState(/** @type {boolean|null} */ (null));
+  const turns = useRef({ count: 0, last: Promise.resolve() });
   const turn = async (/** @type {boolean} */ wanted) => {
-    setBusy(true);
-    await (wanted ? switchOn() : switchOff()).catch(() => {});
-    setBusy(false);
+    const mine = ++turns.current.count;
+    setTurning(wanted);
+    const go = wanted ? switchOn : switchOff;
+    // Safari asks within the tap only, so the first one waits for nothing.
+    turns.current.last = (turning === null ? go() : turns.current.last.then(go)).catch(() => {});
+    await turns.current.last;
+    if (mine === turns.current.count) setTurning(null);
   };
   const pick = (/** @type {string} */ kind, /** @type {boolean} */ isWanted) =>
     void change({ kinds: KINDS.map(([name]) => name).filter((name) => (name === kind ? isWanted : kinds.includes(name))) });
@@ -27,7 +33,7 @@ export function Notifications() {
     <h2 id="notifications">Notifications</h2>
     <div class="rows">
       ${CAN_SWITCH.has(way)
-        ? html`<${Row} name="on" title="Notify on this device" words=${wayWords(isOn, way, fault)} on=${isOn} disabled=${isBusy} turn=${turn} />`
+        ? html`<${Row} name="on" title="Notify on this device" words=${wayWords(isOn, way, fault)} on=${turning ?? isOn} turn=${turn} />`
         : html`<p class="hint" data-why=${way}>${whyNot(way)}</p>`}
       ${isOn && html`<${Row} name="words" title="Show what agents say" words=${wordsWords(way)} on=${words} turn=${(wanted) => void change({ words: wanted })} />
         <${Test} way=${way} />`}
@@ -40,12 +46,12 @@ export function Notifications() {
   </section>`;
 }
 
-/** @param {{name: string, title: string, words: any, on: boolean, disabled?: boolean, turn: (wanted: boolean) => void}} props */
-function Row({ name, title, words, on, disabled = false, turn }) {
+/** @param {{name: string, title: string, words: any, on: boolean, turn: (wanted: boolean) => void}} props */
+function Row({ name, title, words, on, turn }) {
   const id = `notify-${name}`;
   return html`<div class="row2">
     <div class="t"><label for=${id}>${title}</label><p class="hint" id=${`${id}-help`}>${words}</p></div>
-    <div class="control"><input class="sw" type="checkbox" role="switch" id=${id} aria-describedby=${`${id}-help`} checked=${on} disabled=${disabled} onChange=${({ target }) => turn(target.checked)} /></div>
+    <div class="control"><input class="sw" type="checkbox" role="switch" id=${id} aria-describedby=${`${id}-help`} checked=${on} onChange=${({ target }) => turn(target.checked)} /></div>
   </div>`;
 }
 

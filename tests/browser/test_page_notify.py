@@ -334,8 +334,7 @@ async def test_without_a_push_service_the_page_says_what_remains(hub: PageHub, i
     page = await opened(installed, hub, SUBSCRIBES + "globalThis.refuses = 'Registration failed - push service error';")
     await page.locator("[data-open=settings]").click()
     section = page.locator("section.notifications")
-    # Not check(): the switch goes back as soon as the push service refuses.
-    await section.get_by_label("Notify on this device").click()
+    await section.get_by_label("Notify on this device").check()
     await expect(section).to_contain_text("gives no push messages here: Registration failed - push service error.")
     await section.locator("[data-do=test-notification]").click()
     await expect(section.get_by_role("status")).to_have_text("This page shows it.")

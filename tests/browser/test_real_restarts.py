@@ -1,4 +1,4 @@
-"""The hub is ended and started again, by turns gently and by force, under a page in the middle of whose conversation a reader is."""
+"""The hub is ended and started again, by turns gently and by force, under a page whose reader is in mid-conversation."""
 
 from __future__ import annotations
 
