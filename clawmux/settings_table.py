@@ -43,6 +43,16 @@ def rows(
     ]
 
 
+def as_saved(in_force: Settings, file: Path) -> Settings:
+    """With what config.toml has for the next start of the hub: whoever has saved that sees it, and can take it back."""
+    try:
+        stored, saved = settings.stored(file), settings.load(file)
+    except ClawMuxError:
+        return in_force
+    waiting = {field: getattr(saved, field) for field, d in DECLARATIONS.items() if not d.live and d.name in stored}
+    return dataclasses.replace(in_force, **waiting)
+
+
 def with_project(table: list[Row], project: Project) -> list[Row]:
     """The same for the folder of a project: what its clawmux.toml decides has that file for its source."""
     decided = {DECLARATIONS[field].name: value for field, value in project.values.items()}

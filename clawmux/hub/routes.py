@@ -96,7 +96,8 @@ async def set_voice(request: web.Request) -> web.Response:
 async def get_settings(request: web.Request) -> web.Response:
     runtime = request.app[RUNTIME]
     existing = manifest.existing_choices(runtime.paths.user_runtimes)
-    return web.json_response(settings_table.rows(runtime.settings, runtime.paths.config_file, existing=existing))
+    shown = settings_table.as_saved(runtime.settings, runtime.paths.config_file)
+    return web.json_response(settings_table.rows(shown, runtime.paths.config_file, existing=existing))
 
 
 async def put_settings(request: web.Request) -> web.Response:
