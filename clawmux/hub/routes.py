@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 import time
 from collections.abc import Iterable
@@ -14,10 +15,12 @@ from aiohttp import web
 from clawmux import __version__, settings, settings_table
 from clawmux.adapters.runtimes import manifest
 from clawmux.hub.agents import Order
+from clawmux.hub.binding import tls_context
 from clawmux.hub.body import read_json
 from clawmux.hub.browser import RUNTIME
 from clawmux.hub.guard import ADDRESSES, is_at_hand
 from clawmux.hub.phone import PHONE
+from clawmux.settings import Settings
 from clawmux.wire.codec import decode_as
 from clawmux.wire.errors import ClawMuxError
 
@@ -108,6 +111,7 @@ async def put_settings(request: web.Request) -> web.Response:
     checked = {name: _checked(name, value, existing) for name, value in body.items()}
     request.app[PHONE].check(checked)
     _check_rights(request, checked)
+    await _check_start(settings_table.as_saved(runtime.settings, runtime.paths.config_file), checked)
     settings.save_all(runtime.paths.config_file, checked)
     fresh = settings.load(runtime.paths.config_file)
     fields = {settings.FIELD_OF[name]: value for name, value in checked.items()}
@@ -121,6 +125,12 @@ def _check_rights(request: web.Request, names: Iterable[str]) -> None:
     if theirs and not is_at_hand(request):
         remedy = f"Change it on the page, or in your own shell: clawmux settings set {theirs[0]} VALUE"
         raise ClawMuxError("forbidden", f"{', '.join(theirs)}: not for a program's token to change.", remedy)
+
+
+async def _check_start(saved: Settings, checked: dict[str, Any]) -> None:
+    """Raises what the next start of the hub would: nobody could take it back on a page that is gone."""
+    if checked.get("hub.host"):
+        await asyncio.to_thread(tls_context, dataclasses.replace(saved, hub_host=checked["hub.host"]))
 
 
 def _checked(name: str, value: Any, existing: dict[str, tuple[str, ...]]) -> Any:

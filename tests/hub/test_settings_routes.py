@@ -37,7 +37,11 @@ async def test_a_change_is_saved_and_taken_over_and_can_be_taken_back() -> None:
 
 @pytest.mark.parametrize(
     ("change", "text"),
-    [({"agents.runtime": "nosuch"}, "'nosuch' is not one of claude"), ({"hub.prot": None}, "no setting 'hub.prot'")],
+    [
+        ({"agents.runtime": "nosuch"}, "'nosuch' is not one of claude"),
+        ({"hub.prot": None}, "no setting 'hub.prot'"),
+        ({"hub.host": "0.0.0.0"}, "hub.tls_certificate is not set"),
+    ],
 )
 async def test_what_is_not_there_is_refused(hub: LiveHub, change: dict[str, Any], text: str) -> None:
     with pytest.raises(ClawMuxError, match=text):
