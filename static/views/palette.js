@@ -69,7 +69,7 @@ export function Palette() {
       <div class="pal-list" id="pal-list" role="listbox" aria-label="Found" hidden=${!choices.length}>
         ${groups.map(([words, those]) => html`<div key=${words} role="group" aria-label=${words}><div class="pal-hd" aria-hidden="true">${words}</div>${those.map(option)}</div>`)}
       </div>
-      ${!choices.length && html`<p class="pal-list hint nothing">${isLoading ? "…" : "Nothing is called so, and nobody has said it."}</p>`}
+      ${!choices.length && html`<p class="pal-list hint nothing">${isLoading ? "…" : "Nothing found: no agent and no command of that name, and nobody has said it."}</p>`}
       <p class="pal-foot" aria-hidden="true"><kbd>↑</kbd> <kbd>↓</kbd> choose · <kbd>Enter</kbd> open · <kbd>Esc</kbd> close</p>
       <p class=${said.value.fault ? "refusal" : "sr"} role="status">${told(choices.length)}</p>
     </div>

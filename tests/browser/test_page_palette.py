@@ -178,7 +178,7 @@ async def test_nothing_found_and_a_hub_that_is_gone_are_said(hub: PageHub, open_
     page = await opened(await open_page())
     field = page.locator(FIELD)
     await field.fill("nobody has said this")
-    await expect(page.locator(".palette .nothing")).to_have_text("Nothing is called so, and nobody has said it.")
+    await expect(page.locator(".palette .nothing")).to_contain_text("Nothing found: no agent and no command of that name")
     await expect(field).to_have_attribute("aria-expanded", "false")
     await expect(page.get_by_role("dialog").get_by_role("status")).to_have_text("Nothing found")
     await page.keyboard.press("Enter")
