@@ -116,7 +116,7 @@ def received(hub: LiveHub, lossy: str) -> list[str]:
     return [line for text in inputs for line in headers.apart(text) if " reminder] " not in line]
 
 
-def check(hub: LiveHub, lossy: str, sent: Sent) -> str:
+def assert_all_came(hub: LiveHub, lossy: str, sent: Sent) -> str:
     """Raises when anything was lost, doubled, merged or changed; answers the figures."""
     entries = told(hub, lossy)
     lines = received(hub, lossy)
@@ -156,7 +156,7 @@ async def test_nothing_is_lost_doubled_merged_or_garbled(hub: LiveHub) -> None:
     await asyncio.gather(*(send_all(hub, sender, f"sender-{n}", MESSAGES // SENDERS, sent) for n, sender in enumerate(senders)))
     await all_arrive(hub, lossy, sent)
     assert len(sent.texts) == MESSAGES and sent.failures == []
-    print(f"\n{check(hub, lossy, sent)}, {time.monotonic() - began:.0f} s")
+    print(f"\n{assert_all_came(hub, lossy, sent)}, {time.monotonic() - began:.0f} s")
 
 
 async def test_the_same_while_the_hub_is_killed(hub: LiveHub) -> None:
@@ -174,4 +174,4 @@ async def test_the_same_while_the_hub_is_killed(hub: LiveHub) -> None:
         kills += 1
     await sending
     await all_arrive(hub, lossy, sent)
-    print(f"\n{check(hub, lossy, sent)}, {kills} kills, {len(sent.failures)} refused, {time.monotonic() - began:.0f} s")
+    print(f"\n{assert_all_came(hub, lossy, sent)}, {kills} kills, {len(sent.failures)} refused, {time.monotonic() - began:.0f} s")

@@ -82,7 +82,7 @@ async def test_four_agents_talk_while_the_hub_is_killed(hub: LiveHub) -> None:
     await speaking
     killed = time.monotonic() - began
     await all_is_settled(hub, ids)
-    figures = check(rows(hub), {name: log(hub, session_id) for name, session_id in ids.items()}, ids, told)
+    figures = assert_promises_kept(rows(hub), {name: log(hub, session_id) for name, session_id in ids.items()}, ids, told)
     print(f"\n{KILLS} kills in {killed:.0f} s, settled after {time.monotonic() - began - killed:.0f} s more: {figures}")
 
 
@@ -140,7 +140,7 @@ async def all_is_settled(hub: LiveHub, ids: dict[str, str]) -> None:
     await until_answer(is_settled, SETTLED_SECONDS + 10)
 
 
-def check(stored: dict[str, Row], logs: dict[str, list[Row]], ids: dict[str, str], told: list[Row]) -> str:
+def assert_promises_kept(stored: dict[str, Row], logs: dict[str, list[Row]], ids: dict[str, str], told: list[Row]) -> str:
     """Raises when a promise was broken; answers the figures."""
     sent = [*told, *(entry for entries in logs.values() for entry in entries if "sent" in entry)]
     printed = {entry["sent"]: entry for entry in sent if entry["sent"]}

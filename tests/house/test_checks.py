@@ -12,7 +12,6 @@ TESTS = Path(__file__).parents[1]
 CHECKING = {
     "raises": "pytest: the error is the point",
     "expect": "Playwright's, and the stand-in hub's of what the page sends",
-    "check": "tests/runtimes/message_trials.py and tests/faults: everything sent against everything shown",
 }
 """Calls that are checks although no ``assert`` is in sight. A helper of our own is named ``assert_…`` instead; no wait is one,
 for a wait says when, and the line after it says what."""
@@ -46,6 +45,8 @@ def test_what_counts_as_a_check(lines: str) -> None:
     assert without_a_check(f"async def test_it():\n    {lines}\n") == []
 
 
-@pytest.mark.parametrize("lines", ["thing()", "await until(thing)", "await page.locator('x').wait_for()", "raised()", "..."])
+@pytest.mark.parametrize(
+    "lines", ["thing()", "await box.check()", "await until(thing)", "await page.locator('x').wait_for()", "raised()", "..."]
+)
 def test_what_does_not(lines: str) -> None:
     assert without_a_check(f"class TestIt:\n    async def test_it(self):\n        {lines}\n") == ["test_it"]

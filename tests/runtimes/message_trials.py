@@ -143,13 +143,13 @@ class Trials:
         """All messages that the model has, in their order; what the program itself adds is left out."""
         return [text.rstrip() for text in self.api.user_texts if headers.ids_in(text)]
 
-    def check(self) -> None:
+    def assert_each_came_once(self) -> None:
         """Each arrived exactly and once, and no command was run that the model had not asked for."""
-        self.check_messages()
+        self.assert_messages()
         assert len(self.api.tool_results) == self.runs, "a command was run that the model has not asked for"
         assert not [file for file in self.agent.stage.work.rglob("*") if "pwned" in file.name]
 
-    def check_messages(self) -> None:
+    def assert_messages(self) -> None:
         lines = [trial.line for trial in self.made]
         told = self.told()
         assert sorted(told) == sorted(lines), _difference(told, lines)

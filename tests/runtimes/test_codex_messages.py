@@ -95,7 +95,7 @@ async def test_every_text_reaches_codex_exactly_and_once(stage: Stage, cache: Pa
         await run(trials, SITUATIONS, 100 if IS_LONG else 14)
         await at_rest(agent)
         trials.write("Codex 0.169.0")
-        trials.check()
+        trials.assert_each_came_once()
 
 
 def asking(runtime: Runtime) -> Runtime:
@@ -125,7 +125,7 @@ async def test_a_message_that_races_with_a_dialog_approves_nothing_and_is_not_lo
             refused += trial.holds > 0 or trial.seconds > 3
             assert list(stage.work.iterdir()) == []
         await at_rest(agent)
-        trials.check_messages()
+        trials.assert_messages()
         trials.write(f"Codex 0.169.0, {RACES} messages that race with a dialog ({opened} opened)", "races")
         assert opened >= RACES // 3
 

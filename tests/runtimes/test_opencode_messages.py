@@ -86,4 +86,4 @@ async def test_every_text_reaches_opencode_exactly_and_once(stage: Stage, cache:
         await run(trials, SITUATIONS, 100 if IS_LONG else 14)
         await at_rest(agent)
         trials.write("OpenCode 1.18.33")
-        trials.check()
+        trials.assert_each_came_once()
